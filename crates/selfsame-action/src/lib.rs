@@ -1,0 +1,1 @@
+//! Actions, their digests, and the plan that a definition and its lock make.

@@ -1,0 +1,1 @@
+//! Statements, predicates, envelopes, bundles and keys.

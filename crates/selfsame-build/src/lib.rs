@@ -1,0 +1,1 @@
+//! The pipeline: build a release, rebuild it, compare.

@@ -1,0 +1,1 @@
+//! What the author wrote: selfsame.toml, parsed with spans into a Definition.

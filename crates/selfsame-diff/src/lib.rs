@@ -1,0 +1,1 @@
+//! Explains why two images differ.

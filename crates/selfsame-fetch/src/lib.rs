@@ -1,0 +1,1 @@
+//! Sources and locked inputs: bound from disk, or fetched and checked.

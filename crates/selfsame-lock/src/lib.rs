@@ -1,0 +1,1 @@
+//! selfsame.lock and selfsame.host.lock: every input by content, and whether they answer a definition.

@@ -1,0 +1,1 @@
+//! Deterministic layers, configs, manifests and layouts, and the careful reading of other people's.

@@ -1,0 +1,1 @@
+//! CycloneDX 1.6 from what was locked joined with what is in the image.

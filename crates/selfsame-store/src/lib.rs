@@ -1,0 +1,1 @@
+//! Content-addressed storage on disk: blobs, trees, action results, publication.

@@ -1,0 +1,1 @@
+//! Fixtures and a test environment for the binary.

@@ -1,0 +1,1 @@
+//! Host toolchains recorded as trees: which files, which packages, whose licence.

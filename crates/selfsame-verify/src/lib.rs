@@ -1,0 +1,1 @@
+//! The offline verdict on a release, from arguments alone.

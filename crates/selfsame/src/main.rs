@@ -1,0 +1,2 @@
+//! The `selfsame` program: arguments, environment, terminal and exit codes.
+fn main() {}
