@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod epoch;
 pub mod json;
+pub mod level;
 pub mod media;
 pub mod path;
 pub mod platform;
@@ -16,6 +17,7 @@ pub mod uri;
 
 pub use digest::{Digest, Digests, Hasher, Sha512Digest};
 pub use epoch::SourceEpoch;
+pub use level::Level;
 pub use path::RelPath;
 pub use platform::Platform;
 pub use profile::Profile;

@@ -1,0 +1,129 @@
+use std::collections::BTreeMap;
+
+use selfsame_core::{Digest, Level, Platform, Profile, SourceEpoch};
+use selfsame_definition::Definition;
+
+use crate::secret::secrets_in;
+use crate::{Bound, Plan, PlanError};
+
+const DEFINITION: &str = r#"
+name = "hello"
+version = "1.0.0"
+[source]
+epoch = 1700000000
+[toolchain.cc]
+host = true
+[toolchain.rust]
+rustup = "1.95.0"
+[[action]]
+name = "compile"
+run = ["cc", "-o", "hello", "hello.c"]
+toolchains = ["cc"]
+env = { CFLAGS = "-O2" }
+outputs = ["hello"]
+[[action]]
+name = "crate"
+cargo = ["rustc", "--release", "--features", "x", "--", "-C", "opt-level=1"]
+inputs = ["source", "compile"]
+outputs = ["target/x86_64-unknown-linux-gnu/release/tool"]
+[image]
+[[image.file]]
+from = "compile:hello"
+to = "/hello"
+"#;
+
+fn bound() -> Bound {
+    Bound {
+        source: Digest::of(b"source"),
+        epoch: SourceEpoch::new(1_700_000_000).unwrap(),
+        toolchains: BTreeMap::from([("cc".to_owned(), Digest::of(b"cc")), ("rust".to_owned(), Digest::of(b"rust"))]),
+        cargo: Some(Digest::of(b"crates")),
+        profile: Profile::CURRENT,
+        level: Level::Normalized,
+        platform: "linux/amd64".parse::<Platform>().unwrap(),
+        relaxations: ["aslr".to_owned()].into(),
+    }
+}
+
+/// Golden: a change here changes every action digest, and is a new profile.
+#[test]
+fn canonical_form_of_an_action() {
+    let plan = Plan::new(&Definition::parse(DEFINITION).unwrap(), &bound()).unwrap();
+    let action = plan.steps[0].action(&BTreeMap::new());
+    insta::assert_snapshot!(String::from_utf8(action.canonical()).unwrap(), @"");
+    insta::assert_snapshot!(action.digest(), @"");
+}
+
+#[test]
+fn cargo_runs_offline_with_its_metadata_before_it() {
+    let plan = Plan::new(&Definition::parse(DEFINITION).unwrap(), &bound()).unwrap();
+    let names: Vec<&str> = plan.steps.iter().map(crate::Step::name).collect();
+    assert_eq!(names, ["compile", "crate.metadata", "crate"]);
+    let outputs = BTreeMap::from([("compile".to_owned(), Digest::of(b"out"))]);
+    let metadata = plan.steps[1].action(&outputs);
+    assert_eq!(metadata.argv[..2], ["cargo", "metadata"]);
+    assert_eq!(metadata.argv[metadata.argv.len() - 2..], ["--features", "x"]);
+    let build = plan.steps[2].action(&outputs);
+    insta::assert_snapshot!(
+        build.argv.join(" "),
+        @"cargo rustc --release --features x --locked --offline --message-format=json-render-diagnostics -- -C opt-level=1"
+    );
+    assert!(build.environment["PATH"].starts_with("/toolchain/rust/bin:/usr/local/sbin"));
+    let places: Vec<_> = build.inputs.iter().map(|input| format!("{} at /{}", input.name, input.at.as_str())).collect();
+    assert_eq!(
+        places,
+        [
+            "toolchain cc at /",
+            "toolchain rust at /",
+            "crates at /inputs/cargo",
+            "source at /build",
+            "action compile at /inputs/compile"
+        ]
+    );
+}
+
+#[test]
+fn identity_is_all_that_decides_bytes_and_nothing_else() {
+    let plan = Plan::new(&Definition::parse(DEFINITION).unwrap(), &bound()).unwrap();
+    let action = plan.steps[0].action(&BTreeMap::new());
+    let changed = |change: &dyn Fn(&mut crate::Action)| {
+        let mut other = action.clone();
+        change(&mut other);
+        other.digest() != action.digest()
+    };
+    assert!(changed(&|a| a.argv.push("-g".into())));
+    assert!(changed(&|a| _ = a.environment.insert("X".into(), "1".into())));
+    assert!(changed(&|a| a.inputs[0].tree = Digest::of(b"other")));
+    assert!(changed(&|a| a.level = Level::Isolated));
+    assert!(changed(&|a| a.relaxations.clear()));
+    assert!(changed(&|a| a.epoch = SourceEpoch::new(1).unwrap()));
+    assert!(changed(&|a| a.scratch_bytes += 1));
+    assert!(!changed(&|a| a.timeout_secs += 1));
+    assert!(!changed(&|a| a.name.push('x')));
+}
+
+#[test]
+fn what_was_not_bound_is_named() {
+    let definition = Definition::parse(DEFINITION).unwrap();
+    let mut without = bound();
+    without.toolchains.remove("cc");
+    assert_eq!(Plan::new(&definition, &without).unwrap_err(), PlanError::Toolchain { toolchain: "cc".to_owned() });
+    let mut without = bound();
+    without.cargo = None;
+    assert_eq!(Plan::new(&definition, &without).unwrap_err(), PlanError::Cargo { action: "crate".to_owned() });
+}
+
+#[test]
+fn secrets_are_seen_and_paths_are_not_secrets() {
+    let with = |line: &str| DEFINITION.replace("CFLAGS = \"-O2\"", line);
+    let places = |text: &str| {
+        let definition = Definition::parse(text).unwrap();
+        secrets_in(&definition).into_iter().map(|secret| secret.place).collect::<Vec<_>>()
+    };
+    assert!(places(DEFINITION).is_empty());
+    assert_eq!(places(&with("DEPLOY_TOKEN = \"abcdef123456\"")), ["action compile, env DEPLOY_TOKEN"]);
+    assert_eq!(places(&with("X = \"ghp_abcdefghijklmnopqrst\"")), ["action compile, env X"]);
+    assert_eq!(places(&with("URL = \"https://me:pass@example.com/x\"")), ["action compile, env URL"]);
+    assert!(places(&with("TOKEN = \"/run/secrets/token\"")).is_empty());
+    assert!(places(&with("TOKEN_COUNT = \"1000000\"")).is_empty());
+}
