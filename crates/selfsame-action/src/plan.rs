@@ -70,14 +70,6 @@ pub enum PlanError {
         /// Its name.
         action: String,
     },
-    /// A platform other than the machine's.
-    #[error("the image is for {wanted}, and actions here run on {native}")]
-    Platform {
-        /// In the definition.
-        wanted: Platform,
-        /// Of this machine.
-        native: Platform,
-    },
 }
 
 impl Plan {
