@@ -1,0 +1,187 @@
+//! Sigstore bundles, version 0.3: one envelope with a hint to its key.
+
+use serde_json::{Map, Value, json};
+
+use selfsame_core::json::{self, JsonError, Limits};
+use selfsame_core::{Digest, media};
+
+use crate::envelope::{Envelope, EnvelopeError};
+use crate::key::PublicKey;
+use crate::statement::{Statement, StatementError};
+use crate::text;
+
+/// A `*.sigstore.json` file:
+///
+/// ```json
+/// {"dsseEnvelope":{"payload":"...","payloadType":"application/vnd.in-toto+json","signatures":[{"keyid":"K","sig":"..."}]},
+///  "mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json",
+///  "verificationMaterial":{"publicKey":{"hint":"K"},"tlogEntries":[]}}
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    envelope: Envelope,
+    log_entries: usize,
+    timestamps: usize,
+}
+
+impl Bundle {
+    /// A bundle of an envelope that has exactly one signature.
+    pub(crate) fn new(envelope: Envelope) -> Self {
+        Self { envelope, log_entries: 0, timestamps: 0 }
+    }
+
+    /// Parses the JSON form: exactly one DSSE envelope with exactly one signature, a key hint equal to its `keyid`, and
+    /// nothing that selfsame would have to pass over in silence. Log entries and timestamps are counted, not checked.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
+        let document = json::parse(bytes, Limits::DOCUMENT).map_err(BundleError::Json)?;
+        let fields = document.as_object().ok_or(BundleError::Field { field: "bundle", fault: "is not an object" })?;
+        match fields.get("mediaType") {
+            Some(Value::String(found)) if found == media::BUNDLE => {}
+            Some(Value::String(found)) => return Err(BundleError::MediaType { found: text::quote(found) }),
+            Some(_) => return Err(BundleError::Field { field: "mediaType", fault: "is not a string" }),
+            None => return Err(BundleError::Field { field: "mediaType", fault: "is missing" }),
+        }
+        if fields.contains_key("messageSignature") {
+            return Err(BundleError::Unsupported { what: "a message signature" });
+        }
+        let material = object(fields, "verificationMaterial")?;
+        for (field, what) in [("x509CertificateChain", "a certificate chain"), ("certificate", "a certificate")] {
+            if material.contains_key(field) {
+                return Err(BundleError::Unsupported { what });
+            }
+        }
+        let hint = match object(material, "publicKey")?.get("hint") {
+            Some(Value::String(hint)) if !hint.is_empty() => hint,
+            _ => return Err(BundleError::Field { field: "publicKey.hint", fault: "is not a key's name" }),
+        };
+        let envelope =
+            fields.get("dsseEnvelope").ok_or(BundleError::Field { field: "dsseEnvelope", fault: "is missing" })?;
+        let envelope = Envelope::from_json(envelope).map_err(BundleError::Envelope)?;
+        let [signature] = &envelope.signatures[..] else {
+            return Err(BundleError::Signatures { count: envelope.signatures.len() });
+        };
+        if signature.key_id != *hint {
+            return Err(BundleError::Hint { hint: text::quote(hint), key_id: text::quote(&signature.key_id) });
+        }
+        let timestamps = match material.get("timestampVerificationData") {
+            None | Some(Value::Null) => 0,
+            Some(Value::Object(data)) => count(data, "rfc3161Timestamps")?,
+            Some(_) => {
+                return Err(BundleError::Field { field: "timestampVerificationData", fault: "is not an object" });
+            }
+        };
+        Ok(Self { log_entries: count(material, "tlogEntries")?, timestamps, envelope })
+    }
+
+    /// The canonical JSON text. Entries of logs and timestamps of a bundle that was read are not carried over.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // `tlogEntries` is written although it is empty: sigstore-python demands the field.
+        json::canonical(&json!({
+            "dsseEnvelope": self.envelope.to_json(),
+            "mediaType": media::BUNDLE,
+            "verificationMaterial": { "publicKey": { "hint": self.key_id() }, "tlogEntries": [] },
+        }))
+    }
+
+    /// The envelope.
+    #[must_use]
+    pub const fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The key that the bundle says it is by. Unauthenticated.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.envelope.signatures[0].key_id
+    }
+
+    /// How many transparency log entries it carries. Nothing here has checked them.
+    #[must_use]
+    pub const fn log_entries(&self) -> usize {
+        self.log_entries
+    }
+
+    /// How many signed timestamps it carries. Nothing here has checked them.
+    #[must_use]
+    pub const fn timestamps(&self) -> usize {
+        self.timestamps
+    }
+
+    /// The SHA-256 of the payload, by which an inventory lists it.
+    #[must_use]
+    pub fn payload_digest(&self) -> Digest {
+        self.envelope.payload_digest()
+    }
+
+    /// The statement, if `key` signed it.
+    pub fn verify(&self, key: &PublicKey) -> Result<Statement, BundleError> {
+        self.envelope.verify(key).map_err(BundleError::Envelope)?;
+        Statement::parse(&self.envelope.payload).map_err(BundleError::Statement)
+    }
+}
+
+fn object<'a>(fields: &'a Map<String, Value>, field: &'static str) -> Result<&'a Map<String, Value>, BundleError> {
+    match fields.get(field) {
+        Some(Value::Object(object)) => Ok(object),
+        Some(_) => Err(BundleError::Field { field, fault: "is not an object" }),
+        None => Err(BundleError::Field { field, fault: "is missing" }),
+    }
+}
+
+fn count(fields: &Map<String, Value>, field: &'static str) -> Result<usize, BundleError> {
+    match fields.get(field) {
+        None | Some(Value::Null) => Ok(0),
+        Some(Value::Array(items)) => Ok(items.len()),
+        Some(_) => Err(BundleError::Field { field, fault: "is not an array" }),
+    }
+}
+
+/// Why a file is not a bundle, or not one that counts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// Not one strict JSON document.
+    #[error("the bundle is not strict JSON: {0}")]
+    Json(JsonError),
+    /// Another format or version.
+    #[error("the bundle's media type is `{found}`, not `{BUNDLE}`", BUNDLE = media::BUNDLE)]
+    MediaType {
+        /// What it says.
+        found: String,
+    },
+    /// A field is missing or of the wrong kind.
+    #[error("bundle: `{field}` {fault}")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// The rest of the sentence.
+        fault: &'static str,
+    },
+    /// Material that this version does not judge.
+    #[error("the bundle holds {what}; only an envelope signed with a plain key is read")]
+    Unsupported {
+        /// What it holds.
+        what: &'static str,
+    },
+    /// Not exactly one signature.
+    #[error("the bundle's envelope has {count} signatures; exactly one is read")]
+    Signatures {
+        /// How many there are.
+        count: usize,
+    },
+    /// The hint names another key than the signature.
+    #[error("the bundle's key hint `{hint}` is not its signature's keyid `{key_id}`")]
+    Hint {
+        /// `verificationMaterial.publicKey.hint`.
+        hint: String,
+        /// `signatures[0].keyid`.
+        key_id: String,
+    },
+    /// The envelope.
+    #[error("{0}")]
+    Envelope(EnvelopeError),
+    /// What was signed.
+    #[error("{0}")]
+    Statement(StatementError),
+}

@@ -1,0 +1,223 @@
+//! in-toto Statement v1: subjects by digest, a predicate type, a predicate.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use selfsame_core::json::{self, JsonError, Limits};
+use selfsame_core::{Digest, uri};
+
+use crate::digest_set::DigestSet;
+use crate::predicate::Predicate;
+use crate::text;
+
+/// `{"_type":"https://in-toto.io/Statement/v1","predicate":{...},"predicateType":"...","subject":[{"digest":{...},"name":"..."}]}`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// What it is about; at least one.
+    pub subjects: Vec<Subject>,
+    /// The URI of the kind of claim.
+    pub predicate_type: String,
+    /// The claim; an absent or null predicate reads as the empty one.
+    pub predicate: Map<String, Value>,
+}
+
+/// One thing that a statement is about. Matching is by digest alone; the name is for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Empty where none was given.
+    pub name: String,
+    /// At least one algorithm.
+    pub digest: DigestSet,
+}
+
+impl Subject {
+    /// A subject by its SHA-256.
+    #[must_use]
+    pub fn new(name: impl Into<String>, digest: Digest) -> Self {
+        Self { name: name.into(), digest: DigestSet::sha256_of(digest) }
+    }
+}
+
+impl Statement {
+    /// The most subjects that a statement from outside may have.
+    pub const MOST_SUBJECTS: usize = 1024;
+
+    /// A statement of ours.
+    #[must_use]
+    pub fn new<P: Predicate>(subjects: Vec<Subject>, predicate: &P) -> Self {
+        Self { subjects, predicate_type: P::TYPE.to_owned(), predicate: predicate.to_json() }
+    }
+
+    /// A statement about one image with a predicate that has no type here, CycloneDX for one.
+    #[must_use]
+    pub fn raw(subjects: Vec<Subject>, predicate_type: &str, predicate: Map<String, Value>) -> Self {
+        Self { subjects, predicate_type: predicate_type.to_owned(), predicate }
+    }
+
+    /// cosign's `sign/v1`: "I release this image", with an empty predicate.
+    #[must_use]
+    pub fn cosign_sign(subjects: Vec<Subject>) -> Self {
+        Self::raw(subjects, uri::COSIGN_SIGN, Map::new())
+    }
+
+    /// Parses a payload: strict JSON, the exact `_type`, one to 1024 subjects, each with a digest, names unique where
+    /// set. Unknown fields are ignored and null is the same as absent (in-toto statement.md, "Parsing rules").
+    pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
+        let document = json::parse(payload, Limits::DOCUMENT).map_err(StatementError::Json)?;
+        let Value::Object(mut fields) = document else {
+            return Err(StatementError::Field { field: "statement", fault: "is not an object" });
+        };
+        let statement_type = string(&mut fields, "_type")?;
+        if statement_type != uri::STATEMENT {
+            return Err(StatementError::Type { found: text::quote(&statement_type) });
+        }
+        let predicate_type = string(&mut fields, "predicateType")?;
+        if !text::is_uri(&predicate_type) {
+            return Err(StatementError::Field { field: "predicateType", fault: "is not a URI" });
+        }
+        let predicate = match fields.remove("predicate") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(predicate)) => predicate,
+            Some(_) => return Err(StatementError::Field { field: "predicate", fault: "is not an object" }),
+        };
+        let subjects = match fields.remove("subject") {
+            None | Some(Value::Null) => return Err(StatementError::Field { field: "subject", fault: "is missing" }),
+            Some(Value::Array(subjects)) => subjects,
+            Some(_) => return Err(StatementError::Field { field: "subject", fault: "is not an array" }),
+        };
+        Ok(Self { subjects: parse_subjects(subjects)?, predicate_type, predicate })
+    }
+
+    /// The canonical JSON text: the payload that is signed.
+    ///
+    /// # Panics
+    /// On a predicate with a number that has no canonical form, as `selfsame_core::json::canonical` says.
+    #[must_use]
+    pub fn to_payload(&self) -> Vec<u8> {
+        let subjects: Vec<Value> = self.subjects.iter().map(Subject::to_json).collect();
+        json::canonical(&serde_json::json!({
+            "_type": uri::STATEMENT,
+            "predicate": self.predicate,
+            "predicateType": self.predicate_type,
+            "subject": subjects,
+        }))
+    }
+
+    /// Whether a subject has this SHA-256.
+    #[must_use]
+    pub fn is_about(&self, digest: Digest) -> bool {
+        self.subjects.iter().any(|subject| subject.digest.sha256() == Some(digest))
+    }
+
+    /// The predicate as the type `P`, if that is what the statement says it is.
+    pub fn predicate_as<P: Predicate>(&self) -> Result<P, StatementError> {
+        if self.predicate_type != P::TYPE {
+            return Err(StatementError::PredicateType { wanted: P::TYPE, found: text::quote(&self.predicate_type) });
+        }
+        P::parse(&self.predicate).map_err(StatementError::Predicate)
+    }
+}
+
+impl Subject {
+    fn to_json(&self) -> Value {
+        if self.name.is_empty() {
+            return serde_json::json!({ "digest": self.digest });
+        }
+        serde_json::json!({ "digest": self.digest, "name": self.name })
+    }
+
+    fn parse(value: Value) -> Result<Self, StatementError> {
+        let Value::Object(mut fields) = value else {
+            return Err(StatementError::Field { field: "subject", fault: "holds something that is not an object" });
+        };
+        let name = match fields.remove("name") {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(name)) => name,
+            Some(_) => return Err(StatementError::Field { field: "subject.name", fault: "is not a string" }),
+        };
+        let digest = match fields.remove("digest") {
+            None | Some(Value::Null) => DigestSet::default(),
+            Some(digest) => serde_json::from_value(digest)
+                .map_err(|_| StatementError::Field { field: "subject.digest", fault: "is not an object of strings" })?,
+        };
+        if digest.is_empty() {
+            return Err(StatementError::Field { field: "subject.digest", fault: "names no algorithm" });
+        }
+        if digest.len() > DigestSet::MOST_ALGORITHMS {
+            return Err(StatementError::Field { field: "subject.digest", fault: "names more than 32 algorithms" });
+        }
+        Ok(Self { name, digest })
+    }
+}
+
+fn parse_subjects(values: Vec<Value>) -> Result<Vec<Subject>, StatementError> {
+    if values.is_empty() {
+        return Err(StatementError::Field { field: "subject", fault: "is empty" });
+    }
+    if values.len() > Statement::MOST_SUBJECTS {
+        return Err(StatementError::TooManySubjects { count: values.len() });
+    }
+    let subjects = values.into_iter().map(Subject::parse).collect::<Result<Vec<_>, _>>()?;
+    let mut names = BTreeSet::new();
+    for name in subjects.iter().map(|subject| &subject.name).filter(|name| !name.is_empty()) {
+        if !names.insert(name) {
+            return Err(StatementError::NameTwice { name: text::quote(name) });
+        }
+    }
+    Ok(subjects)
+}
+
+fn string(fields: &mut Map<String, Value>, field: &'static str) -> Result<String, StatementError> {
+    match fields.remove(field) {
+        Some(Value::String(text)) => Ok(text),
+        None | Some(Value::Null) => Err(StatementError::Field { field, fault: "is missing" }),
+        Some(_) => Err(StatementError::Field { field, fault: "is not a string" }),
+    }
+}
+
+/// Why a payload is not a statement, or not the one that was wanted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StatementError {
+    /// Not one strict JSON document.
+    #[error("the statement is not strict JSON: {0}")]
+    Json(JsonError),
+    /// Another `_type`.
+    #[error("the statement's `_type` is `{found}`, not `{STATEMENT}`", STATEMENT = uri::STATEMENT)]
+    Type {
+        /// What it says.
+        found: String,
+    },
+    /// A field is missing or of the wrong kind.
+    #[error("statement: `{field}` {fault}")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// The rest of the sentence.
+        fault: &'static str,
+    },
+    /// More subjects than are read.
+    #[error("the statement has {count} subjects; at most {most} are read", most = Statement::MOST_SUBJECTS)]
+    TooManySubjects {
+        /// How many there are.
+        count: usize,
+    },
+    /// Two subjects with one name.
+    #[error("two subjects are named `{name}`")]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// Another kind of claim.
+    #[error("the predicate type is `{found}`, not `{wanted}`")]
+    PredicateType {
+        /// What was looked for.
+        wanted: &'static str,
+        /// What it says.
+        found: String,
+    },
+    /// The right kind of claim, wrongly made.
+    #[error("{0}")]
+    Predicate(crate::predicate::PredicateError),
+}
