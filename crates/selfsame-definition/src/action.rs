@@ -106,12 +106,23 @@ fn read(
     all: &[&str],
 ) -> Result<Action, TextError> {
     let table = table.only(&[
-        "name", "run", "script", "cargo", "toolchains", "inputs", "outputs", "env", "timeout", "scratch",
+        "name",
+        "run",
+        "script",
+        "cargo",
+        "toolchains",
+        "inputs",
+        "outputs",
+        "env",
+        "timeout",
+        "scratch",
     ])?;
     let name_field = table.need("name")?;
     let name: Name = name_field.parsed()?;
     if let "source" | "cargo" = name.as_str() {
-        return Err(name_field.fault(format!("an action may not be named `{name}`: that is where selfsame's own input is")));
+        return Err(
+            name_field.fault(format!("an action may not be named `{name}`: that is where selfsame's own input is"))
+        );
     }
     if before.iter().any(|action| action.name == name) {
         return Err(name_field.fault(format!("action `{name}` stands twice")));
@@ -168,9 +179,8 @@ fn read(
     };
     let scratch_bytes = match table.field("scratch") {
         None => SCRATCH_BYTES,
-        Some(field) => size::parse(field.string()?).ok_or_else(|| {
-            field.fault(format!("`{}` is not a size; written like `512MiB` or `8GiB`", field.name()))
-        })?,
+        Some(field) => size::parse(field.string()?)
+            .ok_or_else(|| field.fault(format!("`{}` is not a size; written like `512MiB` or `8GiB`", field.name())))?,
     };
     Ok(Action { name, command, toolchains, inputs, outputs, env, timeout_secs, scratch_bytes })
 }
@@ -212,7 +222,8 @@ fn read_cargo(field: &Field<'_, '_>) -> Result<Command, TextError> {
         let text = word.string()?;
         let flag = text.split('=').next().unwrap_or(text);
         if argv.is_empty() && !matches!(text, "build" | "rustc") {
-            let message = format!("`{}` is `{}`; `cargo` runs build or rustc, the rest goes into `run`", word.name(), clip(text));
+            let message =
+                format!("`{}` is `{}`; `cargo` runs build or rustc, the rest goes into `run`", word.name(), clip(text));
             return Err(word.fault(message));
         }
         if CARGO_OWN.contains(&flag) {
@@ -220,7 +231,12 @@ fn read_cargo(field: &Field<'_, '_>) -> Result<Command, TextError> {
         }
         argv.push(text.to_owned());
         if text == "--" {
-            argv.extend(words[argv.len()..].iter().map(|word| word.string().map(str::to_owned)).collect::<Result<Vec<_>, _>>()?);
+            argv.extend(
+                words[argv.len()..]
+                    .iter()
+                    .map(|word| word.string().map(str::to_owned))
+                    .collect::<Result<Vec<_>, _>>()?,
+            );
             break;
         }
     }
@@ -250,7 +266,9 @@ pub(crate) fn read_input(
             return Err(field.fault(format!("action `{reader}` reads its own output")));
         }
         if all.contains(&word) {
-            return Err(field.fault(format!("action `{reader}` reads `{shown}`, which stands after it; move `{shown}` up")));
+            return Err(
+                field.fault(format!("action `{reader}` reads `{shown}`, which stands after it; move `{shown}` up"))
+            );
         }
     }
     let known = || std::iter::once("source").chain(before.iter().map(|action| action.name.as_str()));
@@ -269,7 +287,9 @@ fn read_outputs(field: &Field<'_, '_>) -> Result<Vec<RelPath>, TextError> {
             return Err(item.fault(format!("output `{path}` stands twice")));
         }
         if let Some(other) = outputs.iter().find(|other| path.below(other).is_some() || other.below(&path).is_some()) {
-            return Err(item.fault(format!("outputs `{other}` and `{path}` lie in one another; the outer one is enough")));
+            return Err(
+                item.fault(format!("outputs `{other}` and `{path}` lie in one another; the outer one is enough"))
+            );
         }
         outputs.push(path);
     }
@@ -285,7 +305,10 @@ pub(crate) fn read_env(field: &Field<'_, '_>, reserved: &[&str]) -> Result<BTree
     for (key, value) in field.table()?.fields() {
         let name = key.as_str();
         if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(char::is_control) {
-            let message = format!("`{}` is not the name of a variable: empty, or with `=`, NUL or control characters", clip(name));
+            let message = format!(
+                "`{}` is not the name of a variable: empty, or with `=`, NUL or control characters",
+                clip(name)
+            );
             return Err(key.fault(message));
         }
         if reserved.contains(&name) {

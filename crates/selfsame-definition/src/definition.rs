@@ -80,8 +80,7 @@ impl Definition {
 }
 
 fn read(table: Table<'_, '_>) -> Result<Definition, TextError> {
-    let table =
-        table.only(&["name", "version", "license", "publisher", "source", "toolchain", "action", "image"])?;
+    let table = table.only(&["name", "version", "license", "publisher", "source", "toolchain", "action", "image"])?;
     let name = table.need("name")?.parsed()?;
     let version = read_version(&table.need("version")?)?;
     let license = table.field("license").map(|field| field.filled().map(str::to_owned)).transpose()?;
@@ -96,7 +95,16 @@ fn read(table: Table<'_, '_>) -> Result<Definition, TextError> {
     }
     let actions = action::read_all(table.field("action").as_ref(), &toolchains)?;
     let image = image::read(table.need("image")?.table()?, &actions)?;
-    Ok(Definition { name, version, license, publisher: publisher.unwrap_or_default(), source, toolchains, actions, image })
+    Ok(Definition {
+        name,
+        version,
+        license,
+        publisher: publisher.unwrap_or_default(),
+        source,
+        toolchains,
+        actions,
+        image,
+    })
 }
 
 fn read_version(field: &Field<'_, '_>) -> Result<String, TextError> {
@@ -122,5 +130,10 @@ fn read_publisher(table: Table<'_, '_>) -> Result<Publisher, TextError> {
     {
         return Err(email.fault("`publisher.email` is not a mail address"));
     }
-    Ok(Publisher { name: text("name")?, url: text("url")?, email: text("email")?, security_contact: text("security_contact")? })
+    Ok(Publisher {
+        name: text("name")?,
+        url: text("url")?,
+        email: text("email")?,
+        security_contact: text("security_contact")?,
+    })
 }

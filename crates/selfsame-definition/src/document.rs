@@ -83,11 +83,8 @@ impl<'t, 'v> Table<'t, 'v> {
     /// This table, if it has no key but these.
     pub fn only(self, known: &[&str]) -> Result<Self, TextError> {
         // By place in the file: the map is in the order of its keys.
-        let stranger = self
-            .map
-            .keys()
-            .filter(|key| !known.contains(&key.get_ref().as_ref()))
-            .min_by_key(|key| key.span().start);
+        let stranger =
+            self.map.keys().filter(|key| !known.contains(&key.get_ref().as_ref())).min_by_key(|key| key.span().start);
         let Some(stranger) = stranger else { return Ok(self) };
         let word = stranger.get_ref().as_ref();
         let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };

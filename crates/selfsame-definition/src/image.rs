@@ -116,15 +116,15 @@ impl fmt::Display for Port {
 }
 
 pub(crate) fn read(table: Table<'_, '_>, actions: &[Action]) -> Result<Image, TextError> {
-    let table = table.only(&[
-        "base", "platforms", "env", "entrypoint", "cmd", "user", "workdir", "labels", "ports", "file",
-    ])?;
+    let table =
+        table.only(&["base", "platforms", "env", "entrypoint", "cmd", "user", "workdir", "labels", "ports", "file"])?;
     let base = match table.field("base") {
         None => Base::Scratch,
         Some(field) => match field.string()? {
             "scratch" => Base::Scratch,
             other => {
-                let message = format!("base `{}`: only `scratch` for now; base images come in a later version", clip(other));
+                let message =
+                    format!("base `{}`: only `scratch` for now; base images come in a later version", clip(other));
                 return Err(field.fault_with(message, nearest(other, ["scratch"])));
             }
         },
@@ -248,7 +248,9 @@ fn read_mode(field: &Field<'_, '_>) -> Result<u32, TextError> {
     let text = field.string()?;
     let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     let mode = octal.then(|| u32::from_str_radix(text, 8).ok()).flatten();
-    mode.ok_or_else(|| field.fault(format!("`{}` is not a mode; three or four octal digits, like \"0755\"", field.name())))
+    mode.ok_or_else(|| {
+        field.fault(format!("`{}` is not a mode; three or four octal digits, like \"0755\"", field.name()))
+    })
 }
 
 fn read_owner(field: &Field<'_, '_>) -> Result<Owner, TextError> {
@@ -262,7 +264,8 @@ fn read_owner(field: &Field<'_, '_>) -> Result<Owner, TextError> {
         Some(Owner { uid: number(uid)?, gid: number(gid)? })
     };
     let text = field.string()?;
-    parse(text).ok_or_else(|| field.fault(format!("`{}` is not two numbers `uid:gid`, like \"1000:1000\"", field.name())))
+    parse(text)
+        .ok_or_else(|| field.fault(format!("`{}` is not two numbers `uid:gid`, like \"1000:1000\"", field.name())))
 }
 
 fn read_port(field: &Field<'_, '_>) -> Result<Port, TextError> {

@@ -24,10 +24,13 @@ mod tests {
 
     #[test]
     fn binary_units_only() {
-        for (text, bytes) in [("1", 1), ("64KiB", 65_536), ("512MiB", 512 << 20), ("8GiB", 8 << 30), ("2TiB", 2 << 40)] {
+        for (text, bytes) in [("1", 1), ("64KiB", 65_536), ("512MiB", 512 << 20), ("8GiB", 8 << 30), ("2TiB", 2 << 40)]
+        {
             assert_eq!(parse(text), Some(bytes), "{text}");
         }
-        for wrong in ["", "0", "8GB", "8 GiB", "8gib", "-1", "+1", "1.5GiB", "GiB", "99999999999999999999", "9999999TiB"] {
+        for wrong in
+            ["", "0", "8GB", "8 GiB", "8gib", "-1", "+1", "1.5GiB", "GiB", "99999999999999999999", "9999999TiB"]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

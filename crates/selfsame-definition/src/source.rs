@@ -124,7 +124,9 @@ fn read_epoch(field: &Field<'_, '_>, origin: &SourceOrigin) -> Result<Epoch, Tex
     }
     match (field.string()?, origin) {
         ("git", SourceOrigin::Path { .. }) => Ok(Epoch::Git),
-        ("git", _) => Err(field.fault("`source.epoch` is \"git\", but the source is no git working tree; state seconds")),
+        ("git", _) => {
+            Err(field.fault("`source.epoch` is \"git\", but the source is no git working tree; state seconds"))
+        }
         ("now", _) => Err(field.fault(
             "`source.epoch` may not be \"now\": a build that reads the clock differs every time; \"git\" or seconds",
         )),
@@ -200,7 +202,10 @@ fn read_crate(field: &Field<'_, '_>) -> Result<SourceOrigin, TextError> {
 /// `MAJOR.MINOR.PATCH`, with what semantic versioning lets follow.
 fn is_exact_version(text: &str) -> bool {
     let digits = |part: &str| {
-        !part.is_empty() && part.len() <= 20 && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'))
+        !part.is_empty()
+            && part.len() <= 20
+            && part.bytes().all(|b| b.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
     };
     let tail = |part: &str| {
         part.split('.').all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
