@@ -1,0 +1,93 @@
+//! Temporary files of one process, and the sweeping of those whose process is gone.
+//!
+//! Each process has one folder in `tmp/` and holds a lock on it as long as it lives. A lock outlives no process, and
+//! unlike a process id it means the same in every pid namespace that shares the store.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{StoreError, sys};
+
+/// One process's folder in `tmp/`, removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    folder: PathBuf,
+    next: AtomicU64,
+    _lock: OwnedFd,
+}
+
+impl Scratch {
+    /// Makes and locks a folder below `tmp`.
+    pub(crate) fn new(tmp: &Path) -> Result<Self, StoreError> {
+        loop {
+            let folder = tempfile::Builder::new()
+                .prefix("process-")
+                .rand_bytes(12)
+                .tempdir_in(tmp)
+                .map_err(|error| StoreError::io("create a folder in", tmp, error))?
+                .keep();
+            let Some(lock) = lock_folder(&folder).map_err(|error| StoreError::io("lock", &folder, error))? else {
+                continue;
+            };
+            return Ok(Self { folder, next: AtomicU64::new(0), _lock: lock });
+        }
+    }
+
+    /// A name that nobody has had.
+    pub(crate) fn name(&self) -> Temporary {
+        Temporary { path: self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string()) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept by the next process.
+        let _ = sys::remove_all(&self.folder);
+    }
+}
+
+/// A temporary file or folder, removed when dropped unless it was moved away.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    path: PathBuf,
+}
+
+impl Temporary {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = sys::remove_all(&self.path);
+    }
+}
+
+/// Locks a new folder; nothing if a sweeper was faster and took it away.
+pub(crate) fn lock_folder(folder: &Path) -> io::Result<Option<OwnedFd>> {
+    let lock = match sys::open_folder(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    if !sys::try_lock(&lock)? || rustix::fs::fstat(&lock)?.st_nlink == 0 {
+        return Ok(None);
+    }
+    Ok(Some(lock))
+}
+
+/// Removes the folders of dead processes. What cannot be removed stays for the next time: a store is usable with it.
+pub(crate) fn sweep(tmp: &Path) -> Result<(), StoreError> {
+    let entries = std::fs::read_dir(tmp).map_err(|error| StoreError::io("read", tmp, error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| StoreError::io("read", tmp, error))?;
+        if entry.file_name().as_encoded_bytes().starts_with(b"process-")
+            && let Ok(Some(_lock)) = lock_folder(&entry.path())
+        {
+            let _ = sys::remove_all(&entry.path());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The few system calls that the standard library lacks, with their fallbacks.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+
+/// Renames, unless something is at `to` already (`false`). Works on files and folders.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        // Some network and FUSE file systems know no flags; EINVAL is also the answer to a folder moved into itself,
+        // which no caller does.
+        Err(Errno::INVAL | Errno::NOSYS) => rename_new_without_flags(from, to),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A link is atomic and never replaces; a folder has no second link, but a rename replaces only an empty one.
+pub(crate) fn rename_new_without_flags(from: &Path, to: &Path) -> io::Result<bool> {
+    if from.symlink_metadata()?.is_dir() {
+        return match to.symlink_metadata() {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to).map(|()| true),
+            Err(error) => Err(error),
+        };
+    }
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Swaps two names in one step; `false` where the file system cannot.
+pub(crate) fn exchange(a: &Path, b: &Path) -> io::Result<bool> {
+    match rustix::fs::renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn both_times(seconds: u64) -> Timestamps {
+    let time = Timespec { tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX), tv_nsec: 0 };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+/// Sets both times of an open file.
+pub(crate) fn set_times(file: impl AsFd, seconds: u64) -> io::Result<()> {
+    Ok(rustix::fs::futimens(file, &both_times(seconds))?)
+}
+
+/// Sets both times at a path, of a link itself.
+pub(crate) fn set_times_at(path: &Path, seconds: u64) -> io::Result<()> {
+    Ok(rustix::fs::utimensat(CWD, path, &both_times(seconds), AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Sets both times of an open file to the system's now.
+pub(crate) fn touch(file: impl AsFd) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    Ok(rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now })?)
+}
+
+/// Sets the twelve mode bits of an open file, whatever the umask is.
+pub(crate) fn set_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?)
+}
+
+/// A new file that nobody else has open, private until its mode is set.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?.into())
+}
+
+/// Opens for reading without following a final link, without waiting for a FIFO's writer, and without leaving a new
+/// access time where the file is the invoker's own.
+pub(crate) fn open_quietly(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    match rustix::fs::open(path, flags | OFlags::NOATIME, Mode::empty()) {
+        Err(Errno::PERM) => Ok(rustix::fs::open(path, flags, Mode::empty())?.into()),
+        other => Ok(other?.into()),
+    }
+}
+
+/// Opens a folder itself, for locks and `fsync`.
+pub(crate) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Takes an exclusive lock if nobody holds one.
+pub(crate) fn try_lock(file: impl AsFd) -> io::Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether `from`'s bytes could be shared with the empty file `to`.
+pub(crate) fn reflink(from: &File, to: &File) -> bool {
+    rustix::fs::ioctl_ficlone(to, from).is_ok()
+}
+
+/// Whether the error says that a file has as many names as its file system allows.
+pub(crate) fn too_many_links(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::MLINK)
+}
+
+/// Removes a file, a link, or a folder with all below it, also where folders are not writable. Follows no link.
+/// Nothing there is no error.
+pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(metadata) if !metadata.is_dir() => return gone(std::fs::remove_file(path)),
+        Ok(_) => {}
+    }
+    match gone(std::fs::remove_dir_all(path)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(path)?;
+            gone(std::fs::remove_dir_all(path))
+        }
+        other => other,
+    }
+}
+
+/// Gives the owner all rights on a folder and the folders below it.
+fn open_up(folder: &Path) -> io::Result<()> {
+    set_mode_of_folder(folder, 0o700)?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets the mode of a folder that is not a link.
+pub(crate) fn set_mode_of_folder(path: &Path, mode: u32) -> io::Result<()> {
+    // `O_PATH` needs no right to read the folder, and `/proc/self/fd` may be missing in a container: so by name. Every
+    // caller stands in a folder that only the invoker may write.
+    Ok(rustix::fs::chmod(path, Mode::from_raw_mode(mode))?)
+}
