@@ -85,7 +85,7 @@ pub(crate) const WHITEOUT: &str = ".wh.";
 /// Where the bytes of files come from.
 pub trait Contents {
     /// The content with this digest, from its first byte. `size` is what the tree says of it.
-    fn open(&self, digest: &Digest, size: u64) -> io::Result<Box<dyn Read + Send>>;
+    fn open(&self, digest: &Digest, size: u64) -> io::Result<Box<dyn Read + Send + '_>>;
 }
 
 /// How a layer's tar is stored.
