@@ -1,1 +1,31 @@
-//! The pipeline: build a release, rebuild it, compare.
+//! The pipeline: from bound inputs to a release, and from a release back to the inputs and the same release.
+//!
+//! Reads no environment and asks no clock; the executor, the signer and the store are arguments. Knows the network,
+//! the sandbox and the host's toolchains only as values that others bound.
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod capsule;
+pub mod cargo;
+pub mod error;
+pub mod evidence;
+pub mod image;
+pub mod layer;
+pub mod progress;
+pub mod provenance;
+pub mod rebuild;
+pub mod record;
+pub mod release;
+pub mod request;
+pub mod sbom;
+pub mod steps;
+
+pub use build::{Built, Inputs, build};
+pub use capsule::Extent;
+pub use error::BuildError;
+pub use evidence::{Evidence, SignedDocument, sign, statements};
+pub use progress::{Event, Progress, Quiet};
+pub use record::{BuildRecord, StepRecord};
+pub use release::{Content, RUN_RECORD, ReleaseFiles, lay_out};
+pub use request::Request;
+pub use steps::Mode;

@@ -1,0 +1,135 @@
+//! The pipeline: from bound inputs to a build record, reading top to bottom like design and documentation do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use selfsame_action::secret::secrets_in;
+use selfsame_action::{Bound, Executor, Plan};
+use selfsame_core::{Digest, Level};
+use selfsame_definition::Definition;
+use selfsame_store::Store;
+use selfsame_tree::{Kind, Tree};
+
+use crate::error::BuildError;
+use crate::image;
+use crate::progress::Progress;
+use crate::record::{BuildRecord, StepRecord};
+use crate::request::Request;
+use crate::sbom::{self, ToolchainPackage};
+use crate::steps::{Mode, run_steps};
+
+/// Everything that a build reads. All content is in the store.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// What the author wrote.
+    pub definition: Definition,
+    /// What was bound and locked.
+    pub request: Request,
+    /// The source.
+    pub source: Tree,
+    /// The trees of the toolchains, by name.
+    pub toolchains: BTreeMap<String, Tree>,
+    /// The vendored crates with cargo's configuration, where an action is cargo's.
+    pub cargo: Option<Digest>,
+    /// The packages of the captured toolchains.
+    pub toolchain_packages: Vec<ToolchainPackage>,
+}
+
+/// A build whose evidence is not signed yet.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// From request to image.
+    pub record: BuildRecord,
+    /// The SBOM.
+    pub sbom: serde_json::Value,
+    /// Whether every action was made twice, now or when its result was admitted.
+    pub checked: bool,
+}
+
+/// Builds: plan, run, assemble, describe. Nothing is signed and nothing leaves the store.
+pub fn build(
+    inputs: &Inputs,
+    store: &Store,
+    executor: &dyn Executor,
+    mode: Mode,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Built, BuildError> {
+    let Inputs { definition, request, source, .. } = inputs;
+    refuse_secrets(definition)?;
+    refuse_overlaps(inputs)?;
+    let plan = Plan::new(definition, &bound(inputs))?;
+    let steps = run_steps(&plan, store, executor, mode, progress)?;
+    let image = image::assemble(definition, request, source, &steps, store, threads, progress)?;
+    let facts = sbom::facts(definition, request, &image, &steps, &inputs.toolchain_packages, store)?;
+    let sbom = selfsame_sbom::document(&facts)?;
+    let sbom_digest = store.put_bytes(&selfsame_sbom::bytes(&sbom), false)?;
+    let checked = steps.iter().all(|step| step.checked);
+    let (level, sandbox) = achieved(request.level, &steps);
+    let record = BuildRecord { request: request.clone(), level, sandbox, steps, image, sbom_digest };
+    Ok(Built { record, sbom, checked })
+}
+
+fn bound(inputs: &Inputs) -> Bound {
+    let request = &inputs.request;
+    Bound {
+        source: request.source.tree,
+        epoch: request.epoch,
+        toolchains: request.toolchains.iter().map(|(name, input)| (name.clone(), input.tree)).collect(),
+        cargo: inputs.cargo,
+        profile: request.profile,
+        level: request.level,
+        platform: request.platform.clone(),
+        relaxations: request.relaxations.keys().cloned().collect::<BTreeSet<_>>(),
+    }
+}
+
+/// The lowest level of all actions, and what all their sandboxes held to.
+fn achieved(asked: Level, steps: &[StepRecord]) -> (Level, BTreeMap<String, String>) {
+    let level = steps.iter().map(|step| step.level).min().unwrap_or(asked);
+    let mut sandbox = steps.first().map(|step| step.sandbox.clone()).unwrap_or_default();
+    for step in steps {
+        for (fact, value) in &mut sandbox {
+            let other = step.sandbox.get(fact).map_or("no", String::as_str);
+            if other != value {
+                *value = format!("{value} or {other}");
+            }
+        }
+    }
+    (level, sandbox)
+}
+
+fn refuse_secrets(definition: &Definition) -> Result<(), BuildError> {
+    match secrets_in(definition).into_iter().next() {
+        Some(secret) => Err(BuildError::Secret { place: secret.place, why: secret.why }),
+        None => Ok(()),
+    }
+}
+
+/// Two toolchains of one action may share folders and equal files, nothing else: which one wins must not be a matter
+/// of mount order.
+fn refuse_overlaps(inputs: &Inputs) -> Result<(), BuildError> {
+    for action in &inputs.definition.actions {
+        let trees: Vec<(&str, &Tree)> = action
+            .toolchains
+            .iter()
+            .filter_map(|name| Some((name.as_str(), inputs.toolchains.get(name.as_str())?)))
+            .collect();
+        for (index, (first, earlier)) in trees.iter().enumerate() {
+            for (second, later) in &trees[index + 1..] {
+                for (path, entry) in later.iter() {
+                    let Some(other) = earlier.entry(path.as_str()) else { continue };
+                    let folders = entry.kind == Kind::Directory && other.kind == Kind::Directory;
+                    if !folders && (&entry.kind, entry.mode) != (&other.kind, other.mode) {
+                        return Err(BuildError::InputConflict {
+                            action: action.name.to_string(),
+                            first: format!("toolchain {first}"),
+                            second: format!("toolchain {second}"),
+                            path: path.clone(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! Provenance from a build record, and the request back from provenance: inverses, kept side by side.
+//!
+//! docs/build-type/v1.md is the page for readers.
+
+use std::collections::BTreeMap;
+
+use selfsame_attest::{BuildDefinition, Builder, Provenance, ResourceDescriptor, RunDetails};
+use selfsame_core::{Digest, Level, Profile, SourceEpoch, media, uri};
+use serde_json::{Map, Value, json};
+
+use crate::record::BuildRecord;
+use crate::request::{Component, CrateInput, Origin, Request, Source, ToolchainInput, ToolchainKind};
+
+/// The name of the SBOM among the byproducts.
+pub const SBOM_NAME: &str = "sbom.cdx.json";
+
+/// The provenance of a build. Holds no time, host, user or path: a second build of the same request says the same.
+#[must_use]
+pub fn provenance_of(record: &BuildRecord) -> Provenance {
+    let request = &record.request;
+    Provenance {
+        build_definition: BuildDefinition {
+            build_type: uri::BUILD_TYPE.to_owned(),
+            external_parameters: external_parameters(request),
+            internal_parameters: internal_parameters(record),
+            resolved_dependencies: dependencies(request),
+        },
+        run_details: RunDetails {
+            builder: Builder { id: request.builder_id.clone() },
+            byproducts: vec![ResourceDescriptor {
+                name: SBOM_NAME.to_owned(),
+                digest: record.sbom_digest.into(),
+                media_type: media::CYCLONEDX.to_owned(),
+                ..ResourceDescriptor::default()
+            }],
+        },
+    }
+}
+
+/// The request that made this provenance.
+pub fn request_from(provenance: &Provenance) -> Result<Request, NotOurs> {
+    let definition = &provenance.build_definition;
+    if definition.build_type != uri::BUILD_TYPE {
+        return Err(NotOurs { field: "buildType", fault: format!("is `{}`", definition.build_type) });
+    }
+    let text = |parameters: &Map<String, Value>, field: &'static str| match parameters.get(field) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        _ => Err(NotOurs { field, fault: "is missing or not a text".to_owned() }),
+    };
+    let external = &definition.external_parameters;
+    let internal = &definition.internal_parameters;
+    let number = |field: &'static str| {
+        let fault = || NotOurs { field, fault: "is missing or not a number".to_owned() };
+        internal.get(field).and_then(Value::as_u64).ok_or_else(fault)
+    };
+    let profile = number("profile")?;
+    let profile = u32::try_from(profile)
+        .ok()
+        .and_then(Profile::known)
+        .ok_or_else(|| NotOurs { field: "profile", fault: format!("{profile} is not known to this version") })?;
+    let level = text(external, "level")?
+        .parse::<Level>()
+        .map_err(|error| NotOurs { field: "level", fault: format!(": {error}") })?;
+    let platform = text(external, "platform")?
+        .parse()
+        .map_err(|error| NotOurs { field: "platform", fault: format!(": {error}") })?;
+    let epoch = SourceEpoch::new(number("epoch")?)
+        .ok_or_else(|| NotOurs { field: "epoch", fault: "is after the year 9999".to_owned() })?;
+    let mut relaxations = BTreeMap::new();
+    for (name, reason) in external.get("relaxations").and_then(Value::as_object).into_iter().flatten() {
+        let Value::String(reason) = reason else {
+            return Err(NotOurs { field: "relaxations", fault: "holds something other than texts".to_owned() });
+        };
+        relaxations.insert(name.clone(), reason.clone());
+    }
+
+    let mut request = Request {
+        name: text(external, "name")?,
+        version: text(external, "version")?,
+        definition: Digest::of(b""),
+        lock: None,
+        host_lock: None,
+        source: Source { tree: Digest::of(b""), origin: Origin::Path { commit: None, dirty: false } },
+        toolchains: BTreeMap::new(),
+        crates: Vec::new(),
+        epoch,
+        profile,
+        level,
+        platform,
+        relaxations,
+        builder_id: provenance.run_details.builder.id.clone(),
+    };
+    let mut seen = (false, false);
+    for dependency in &definition.resolved_dependencies {
+        let digest = dependency.digest.sha256().ok_or_else(|| NotOurs {
+            field: "resolvedDependencies",
+            fault: format!("names `{}` without a SHA-256", dependency.name),
+        })?;
+        match dependency.uri.as_str() {
+            DEFINITION => (request.definition, seen.0) = (digest, true),
+            LOCK => request.lock = Some(digest),
+            HOST_LOCK => request.host_lock = Some(digest),
+            SOURCE => {
+                request.source = source_from(dependency, digest, &definition.resolved_dependencies)?;
+                seen.1 = true;
+            }
+            other => {
+                if let Some(name) = other.strip_prefix(TOOLCHAIN) {
+                    request.toolchains.insert(name.to_owned(), toolchain_from(dependency, digest)?);
+                } else if let Some(krate) = crate_from(dependency, digest) {
+                    request.crates.push(krate);
+                }
+            }
+        }
+    }
+    match seen {
+        (true, true) => Ok(request),
+        (false, _) => Err(NotOurs { field: "resolvedDependencies", fault: "names no definition".to_owned() }),
+        (_, false) => Err(NotOurs { field: "resolvedDependencies", fault: "names no source".to_owned() }),
+    }
+}
+
+/// Provenance that is not of this build type, or lacks a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("provenance: `{field}` {fault}")]
+pub struct NotOurs {
+    /// Which field.
+    pub field: &'static str,
+    /// The rest of the sentence.
+    pub fault: String,
+}
+
+const DEFINITION: &str = "selfsame:definition";
+const LOCK: &str = "selfsame:lock";
+const HOST_LOCK: &str = "selfsame:host-lock";
+const SOURCE: &str = "selfsame:source";
+const TOOLCHAIN: &str = "selfsame:toolchain/";
+/// Marks the archive or crate that the source was unpacked from.
+const SOURCE_ARCHIVE: &str = "source archive";
+
+fn external_parameters(request: &Request) -> Map<String, Value> {
+    let mut source = Map::from_iter([
+        ("uri".to_owned(), json!(SOURCE)),
+        ("digest".to_owned(), json!({"sha256": request.source.tree.hex()})),
+    ]);
+    match &request.source.origin {
+        Origin::Path { commit: Some(commit), .. } => {
+            source.insert("digest".to_owned(), json!({"sha256": request.source.tree.hex(), "gitCommit": commit}));
+        }
+        Origin::Path { commit: None, .. } => {}
+        Origin::Locked { purl, .. } => {
+            source.insert("uri".to_owned(), json!(purl));
+        }
+    }
+    let mut parameters = Map::from_iter([
+        ("definition".to_owned(), json!(DEFINITION)),
+        ("level".to_owned(), json!(request.level.name())),
+        ("name".to_owned(), json!(request.name)),
+        ("platform".to_owned(), json!(request.platform.to_string())),
+        ("source".to_owned(), Value::Object(source)),
+        ("version".to_owned(), json!(request.version)),
+    ]);
+    if !request.relaxations.is_empty() {
+        parameters.insert("relaxations".to_owned(), json!(request.relaxations));
+    }
+    parameters
+}
+
+fn internal_parameters(record: &BuildRecord) -> Map<String, Value> {
+    let actions: Vec<Value> = record
+        .steps
+        .iter()
+        .map(|step| {
+            json!({
+                "name": step.name,
+                "actionDigest": {"sha256": step.action.hex()},
+                "outputTree": {"sha256": step.output.hex()},
+            })
+        })
+        .collect();
+    Map::from_iter([
+        ("actions".to_owned(), Value::Array(actions)),
+        ("epoch".to_owned(), json!(record.request.epoch)),
+        ("level".to_owned(), json!(record.level.name())),
+        ("profile".to_owned(), json!(record.request.profile.number())),
+        ("sandbox".to_owned(), json!(record.sandbox)),
+    ])
+}
+
+/// Every input of a request, as `resolvedDependencies` and the SBOM name them.
+#[must_use]
+pub fn dependencies(request: &Request) -> Vec<ResourceDescriptor> {
+    let file = |uri: &str, name: &str, digest: Digest, media_type: &str| ResourceDescriptor {
+        uri: uri.to_owned(),
+        name: name.to_owned(),
+        digest: digest.into(),
+        media_type: media_type.to_owned(),
+        ..ResourceDescriptor::default()
+    };
+    let mut all = vec![file(DEFINITION, "selfsame.toml", request.definition, media::DEFINITION)];
+    all.extend(request.lock.map(|digest| file(LOCK, "selfsame.lock", digest, media::LOCK)));
+    all.extend(request.host_lock.map(|digest| file(HOST_LOCK, "selfsame.host.lock", digest, media::LOCK)));
+
+    let mut source = file(SOURCE, "source", request.source.tree, media::TREE);
+    match &request.source.origin {
+        Origin::Path { commit, dirty } => {
+            if let Some(commit) = commit {
+                source.digest = source.digest.with("gitCommit", &unhex(commit));
+            }
+            source.annotations.insert("dirty".to_owned(), json!(dirty));
+            all.push(source);
+        }
+        Origin::Locked { purl, sha256 } => {
+            source.annotations.insert("unpackedFrom".to_owned(), json!(purl));
+            all.push(source);
+            all.push(file(purl, SOURCE_ARCHIVE, *sha256, media::INPUT));
+        }
+    }
+    for (name, toolchain) in &request.toolchains {
+        let mut descriptor =
+            file(&format!("{TOOLCHAIN}{name}"), &format!("toolchain {name}"), toolchain.tree, media::TREE);
+        descriptor.annotations.insert("captured".to_owned(), json!(true));
+        if let ToolchainKind::Rustup { components } = &toolchain.kind {
+            let components: Vec<Value> = components
+                .iter()
+                .map(|part| json!({"name": part.name, "digest": {"sha256": part.sha256.hex()}, "uri": part.url}))
+                .collect();
+            descriptor.annotations.insert("components".to_owned(), Value::Array(components));
+        }
+        all.push(descriptor);
+    }
+    all.extend(request.crates.iter().map(|krate| {
+        file(&krate.purl(), &format!("{}-{}.crate", krate.name, krate.version), krate.sha256, media::INPUT)
+    }));
+    all
+}
+
+fn source_from(source: &ResourceDescriptor, tree: Digest, all: &[ResourceDescriptor]) -> Result<Source, NotOurs> {
+    let fault = |fault: &str| NotOurs { field: "source", fault: fault.to_owned() };
+    let origin = match source.annotations.get("unpackedFrom") {
+        Some(Value::String(purl)) => {
+            let archive = all.iter().find(|d| d.name == SOURCE_ARCHIVE && d.uri == *purl);
+            let sha256 = archive.and_then(|archive| archive.digest.sha256());
+            let sha256 = sha256.ok_or_else(|| fault("was unpacked from an archive that is not named"))?;
+            Origin::Locked { purl: purl.clone(), sha256 }
+        }
+        Some(_) => return Err(fault("has an `unpackedFrom` that is not a text")),
+        None => Origin::Path {
+            commit: source.digest.git_commit().map(str::to_owned),
+            dirty: source.annotations.get("dirty").and_then(Value::as_bool).unwrap_or(false),
+        },
+    };
+    Ok(Source { tree, origin })
+}
+
+fn toolchain_from(dependency: &ResourceDescriptor, tree: Digest) -> Result<ToolchainInput, NotOurs> {
+    let Some(components) = dependency.annotations.get("components") else {
+        return Ok(ToolchainInput { tree, kind: ToolchainKind::Captured });
+    };
+    let component = |value: &Value| {
+        let sha256 = value.get("digest")?.get("sha256")?.as_str()?;
+        Some(Component {
+            name: value.get("name")?.as_str()?.to_owned(),
+            url: value.get("uri")?.as_str()?.to_owned(),
+            sha256: Digest::from_hex(sha256).ok()?,
+        })
+    };
+    let components = components.as_array().and_then(|list| list.iter().map(component).collect());
+    let components = components.ok_or_else(|| NotOurs {
+        field: "components",
+        fault: format!("of `{}` are not name, uri and digest", dependency.name),
+    })?;
+    Ok(ToolchainInput { tree, kind: ToolchainKind::Rustup { components } })
+}
+
+fn crate_from(dependency: &ResourceDescriptor, sha256: Digest) -> Option<CrateInput> {
+    if dependency.name == SOURCE_ARCHIVE {
+        return None;
+    }
+    let (name, version) = dependency.uri.strip_prefix("pkg:cargo/")?.rsplit_once('@')?;
+    Some(CrateInput { name: name.to_owned(), version: version.replace("%2B", "+"), sha256 })
+}
+
+/// The bytes of a commit id, which [`crate::request::Origin`] holds as hex.
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).filter_map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()).collect()
+}

@@ -1,0 +1,116 @@
+//! The release folder: an OCI image layout with image, evidence and capsule, put in place by one rename.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use selfsame_core::{Digest, media};
+use selfsame_oci::layout::{self, CREATED};
+use selfsame_oci::{Descriptor, Document, referrer_manifest};
+use selfsame_store::Store;
+
+use crate::build::Built;
+use crate::error::BuildError;
+use crate::evidence::Evidence;
+
+/// The signed run record's name in a release folder. Outside of the compared set.
+pub const RUN_RECORD: &str = "run-record.sigstore.json";
+
+/// The annotation with which cosign v3 marks what kind of bundle a referrer holds.
+const BUNDLE_CONTENT: &str = "dev.sigstore.bundle.content";
+/// The annotation with which cosign v3 finds a predicate without fetching the bundle.
+const BUNDLE_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
+
+/// The files of a release by their name below its folder.
+#[derive(Clone, Debug)]
+pub struct ReleaseFiles {
+    /// Name to content.
+    pub files: BTreeMap<String, Content>,
+    /// `name:version`, as index.json names the image.
+    pub reference: String,
+    /// The image.
+    pub image: Descriptor,
+}
+
+/// Where a file's bytes are.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Here.
+    Bytes(Vec<u8>),
+    /// In the store.
+    Blob(Digest, u64),
+}
+
+impl Content {
+    /// In bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Blob(_, size) => *size,
+        }
+    }
+}
+
+/// Lays a release out. The image's descriptor comes first, then a referrer for each bundle, then the capsule.
+#[must_use]
+pub fn lay_out(built: &Built, evidence: &Evidence, capsule: &[Descriptor]) -> ReleaseFiles {
+    let image = &built.record.image;
+    let request = &built.record.request;
+    let mut files = BTreeMap::new();
+    let created = BTreeMap::from([(CREATED.to_owned(), request.epoch.rfc3339())]);
+    let blob = |files: &mut BTreeMap<String, Content>, descriptor: &Descriptor| {
+        files.insert(layout::blob_path(descriptor.digest), Content::Blob(descriptor.digest, descriptor.size));
+    };
+    blob(&mut files, &image.manifest);
+    blob(&mut files, &image.config);
+    for layer in &image.layers {
+        blob(&mut files, &layer.descriptor);
+    }
+    let bytes = |files: &mut BTreeMap<String, Content>, document: Document| {
+        files.insert(layout::blob_path(document.descriptor.digest), Content::Bytes(document.bytes));
+        document.descriptor
+    };
+    let mut referrers = Vec::new();
+    for signed in &evidence.bundles {
+        let mut annotations = created.clone();
+        annotations.insert(BUNDLE_CONTENT.to_owned(), "dsse-envelope".to_owned());
+        annotations.insert(BUNDLE_PREDICATE.to_owned(), signed.predicate_type.clone());
+        let layer = Descriptor::of(media::BUNDLE, &signed.bundle);
+        files.insert(layout::blob_path(layer.digest), Content::Bytes(signed.bundle.clone()));
+        referrers.push(bytes(&mut files, referrer_manifest(&image.manifest, media::BUNDLE, &[layer], &annotations)));
+    }
+    for descriptor in capsule {
+        blob(&mut files, descriptor);
+    }
+    referrers.push(bytes(&mut files, referrer_manifest(&image.manifest, media::CAPSULE, capsule, &created)));
+    files.insert(layout::blob_path(Descriptor::empty().digest), Content::Bytes(Descriptor::EMPTY_BYTES.to_vec()));
+
+    let reference = format!("{}:{}", request.name, request.version);
+    let index = layout::index_file(&image.manifest, &reference, &referrers);
+    files.insert(layout::INDEX_FILE.to_owned(), Content::Bytes(index.bytes));
+    files.insert(layout::LAYOUT_FILE.to_owned(), Content::Bytes(layout::layout_file()));
+    ReleaseFiles { files, reference, image: image.manifest.clone() }
+}
+
+impl ReleaseFiles {
+    /// Writes every file below `folder`, which exists and is empty. Blobs are checked on the way out of the store.
+    pub fn write(&self, folder: &Path, store: &Store) -> Result<(), BuildError> {
+        let failed = |path: &Path, source| BuildError::Io { what: format!("write `{}`", path.display()), source };
+        let blobs = folder.join(layout::BLOBS);
+        std::fs::create_dir_all(&blobs).map_err(|source| failed(&blobs, source))?;
+        for (name, content) in &self.files {
+            let path = folder.join(name);
+            let written = match content {
+                Content::Bytes(bytes) => std::fs::write(&path, bytes),
+                Content::Blob(digest, _) => {
+                    let mut reader = store.open_blob(digest)?;
+                    File::create_new(&path).and_then(|mut file| io::copy(&mut reader, &mut file)).map(drop)
+                }
+            };
+            written.map_err(|source| failed(&path, source))?;
+        }
+        Ok(())
+    }
+}

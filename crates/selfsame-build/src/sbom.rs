@@ -1,0 +1,219 @@
+//! The SBOM's facts: what was locked, joined with what is in the image.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+use selfsame_action::action::STDOUT;
+use selfsame_action::plan::metadata_step;
+use selfsame_core::Digests;
+use selfsame_definition::{Command, Definition};
+use selfsame_sbom::{Completeness, Edge, Entity, Facts, Form, ImageFile, Input, Node, Part, PartKind, Publisher, Step};
+use selfsame_store::Store;
+use selfsame_tree::Kind;
+
+use crate::cargo::{self, CargoPackages};
+use crate::error::BuildError;
+use crate::provenance::dependencies;
+use crate::record::{Image, StepRecord};
+use crate::request::{CrateInput, Request};
+
+/// A package of a captured toolchain, as the host lock names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolchainPackage {
+    /// `pkg:deb/debian/gcc-12@12.2.0-14?arch=amd64`.
+    pub purl: String,
+    /// `gcc-12`.
+    pub name: String,
+    /// `12.2.0-14`.
+    pub version: String,
+    /// As its copyright file declares it, where that can be read.
+    pub license: Option<String>,
+    /// Who distributes it.
+    pub supplier: Option<String>,
+}
+
+/// The largest message stream or metadata document of cargo that is read.
+const CARGO_BYTES: u64 = 256 << 20;
+
+/// Everything that the SBOM says.
+pub fn facts(
+    definition: &Definition,
+    request: &Request,
+    image: &Image,
+    steps: &[StepRecord],
+    toolchain_packages: &[ToolchainPackage],
+    store: &Store,
+) -> Result<Facts, BuildError> {
+    let mut facts = Facts {
+        name: request.name.clone(),
+        version: request.version.clone(),
+        license: definition.license.clone(),
+        purl: None,
+        publisher: Publisher {
+            name: definition.publisher.name.clone(),
+            url: definition.publisher.url.clone(),
+            email: definition.publisher.email.clone(),
+            security_contact: definition.publisher.security_contact.clone(),
+        },
+        epoch: request.epoch,
+        platform: request.platform.clone(),
+        profile: request.profile,
+        image: Some(image.manifest.digest),
+        files: image_files(image, store)?,
+        shipped: Vec::new(),
+        build_only: toolchain_packages.iter().map(toolchain_part).collect(),
+        edges: Vec::new(),
+        completeness: BTreeMap::new(),
+        inputs: inputs(request),
+        steps: steps.iter().map(step).collect(),
+    };
+    let mut all_known = true;
+    for action in &definition.actions {
+        let Command::Cargo(_) = action.command else {
+            // What a compiler or script links in is not told by anything that can be believed.
+            all_known = false;
+            continue;
+        };
+        let packages = cargo_packages(action.name.as_str(), request, steps, store)?;
+        add_cargo(&mut facts, &packages, request, store)?;
+    }
+    // Even a Rust program holds parts of the captured C library, so the application itself is never called complete.
+    let application = if all_known && toolchain_packages.is_empty() && !definition.actions.is_empty() {
+        Completeness::Complete
+    } else {
+        Completeness::Incomplete
+    };
+    facts.completeness.insert(Node::Application, application);
+    facts.build_only.sort_by(|a, b| a.purl.cmp(&b.purl));
+    facts.build_only.dedup_by(|a, b| a.purl == b.purl);
+    Ok(facts)
+}
+
+fn image_files(image: &Image, store: &Store) -> Result<Vec<ImageFile>, BuildError> {
+    let layer = image.layers.last().map(|layer| layer.diff_id);
+    let mut files = Vec::new();
+    let mut hashed: BTreeMap<_, (Digests, Vec<u8>)> = BTreeMap::new();
+    for (path, entry) in image.tree.iter() {
+        if !matches!(entry.kind, Kind::File { .. } | Kind::HardLink { .. }) {
+            continue;
+        }
+        let (digest, size) = image.tree.content(path.as_str()).expect("a file or a link to one");
+        if !hashed.contains_key(&digest) {
+            let what = || format!("read blob {digest}");
+            let mut reader = store.open_blob(&digest)?;
+            let mut head = Vec::new();
+            reader
+                .by_ref()
+                .take(512)
+                .read_to_end(&mut head)
+                .map_err(|source| BuildError::Io { what: what(), source })?;
+            let digests = Digests::of_reader(head.as_slice().chain(reader))
+                .map_err(|source| BuildError::Io { what: what(), source })?;
+            hashed.insert(digest, (digests, head));
+        }
+        let (digests, head) = &hashed[&digest];
+        let path = format!("/{}", path.as_str());
+        files.push(ImageFile {
+            form: Form::of(&path, entry.mode & 0o111 != 0, head),
+            origin: image.origins.get(&path).cloned(),
+            path,
+            sha256: digest,
+            sha512: digests.sha512,
+            size,
+            layer,
+        });
+    }
+    Ok(files)
+}
+
+fn cargo_packages(
+    action: &str,
+    request: &Request,
+    steps: &[StepRecord],
+    store: &Store,
+) -> Result<CargoPackages, BuildError> {
+    let stdout = |name: &str| {
+        let step = steps.iter().find(|step| step.name == name).expect("every step of the plan ran");
+        let (digest, _) = step.tree.content(STDOUT).ok_or_else(|| BuildError::Cargo {
+            action: action.to_owned(),
+            fault: "its standard output was not kept".to_owned(),
+        })?;
+        Ok::<_, BuildError>(store.read_blob(&digest, CARGO_BYTES)?)
+    };
+    let (messages, metadata) = (stdout(action)?, stdout(&metadata_step(action))?);
+    let target = selfsame_action::plan::rust_triple(&request.platform);
+    cargo::packages(&messages, &metadata, &target)
+        .map_err(|fault| BuildError::Cargo { action: action.to_owned(), fault })
+}
+
+fn add_cargo(facts: &mut Facts, cargo: &CargoPackages, request: &Request, store: &Store) -> Result<(), BuildError> {
+    let locked: BTreeMap<(&str, &str), &CrateInput> =
+        request.crates.iter().map(|krate| ((krate.name.as_str(), krate.version.as_str()), krate)).collect();
+    let mut nodes = Vec::with_capacity(cargo.packages.len());
+    for package in &cargo.packages {
+        let input = locked.get(&(package.name.as_str(), package.version.as_str())).filter(|_| package.from_registry);
+        let purl =
+            CrateInput { name: package.name.clone(), version: package.version.clone(), sha256: request.definition }
+                .purl();
+        let mut part = Part::new(PartKind::Library, &purl, &package.name, &package.version);
+        if let Some(input) = input {
+            let reader = store.open_blob(&input.sha256)?;
+            let digests = Digests::of_reader(reader)
+                .map_err(|source| BuildError::Io { what: format!("read blob {}", input.sha256), source })?;
+            part.filename = Some(format!("{}-{}.crate", package.name, package.version));
+            (part.sha256, part.sha512) = (Some(input.sha256), Some(digests.sha512));
+            part.locations = BTreeSet::from(["Cargo.lock".to_owned()]);
+        }
+        part.license.clone_from(&package.license);
+        part.authors.clone_from(&package.authors);
+        part.description.clone_from(&package.description);
+        part.homepage.clone_from(&package.homepage);
+        part.repository.clone_from(&package.repository);
+        part.features.clone_from(&package.features);
+        let (list, node) = if package.shipped {
+            (&mut facts.shipped, Node::Shipped(purl.clone()))
+        } else {
+            (&mut facts.build_only, Node::BuildOnly(purl.clone()))
+        };
+        if !list.iter().any(|known| known.purl == purl) {
+            list.push(part);
+        }
+        if package.shipped {
+            facts.completeness.insert(node.clone(), Completeness::Complete);
+        }
+        if package.linked {
+            facts.edges.push(Edge { from: Node::Application, to: node.clone() });
+        }
+        nodes.push(node);
+    }
+    let edges = cargo.edges.iter().map(|&(from, to)| Edge { from: nodes[from].clone(), to: nodes[to].clone() });
+    facts.edges.extend(edges);
+    facts.edges.sort();
+    facts.edges.dedup();
+    Ok(())
+}
+
+fn toolchain_part(package: &ToolchainPackage) -> Part {
+    let mut part = Part::new(PartKind::Application, &package.purl, &package.name, &package.version);
+    part.captured = true;
+    part.license.clone_from(&package.license);
+    part.supplier = package.supplier.clone().map(|name| Entity { name: Some(name), ..Entity::default() });
+    part
+}
+
+fn inputs(request: &Request) -> Vec<Input> {
+    dependencies(request)
+        .into_iter()
+        .map(|dependency| Input {
+            captured: dependency.annotations.contains_key("captured"),
+            sha256: dependency.digest.sha256().expect("ours have one"),
+            size: None,
+            name: dependency.name,
+            uri: dependency.uri,
+        })
+        .collect()
+}
+
+fn step(step: &StepRecord) -> Step {
+    Step { name: step.name.clone(), command: step.argv.clone(), action: step.action, output: step.output }
+}

@@ -1,0 +1,150 @@
+//! Runs a plan: from the store where a result is there, in the sandbox where not, twice where it is to be checked.
+
+use std::collections::BTreeMap;
+
+use selfsame_action::{Action, Execution, ExecutionError, Executor, Plan, Variation};
+use selfsame_core::json::{self, Limits};
+use selfsame_core::{Digest, Level};
+use selfsame_store::Store;
+use selfsame_tree::{Entry, Tree, compare};
+use serde::{Deserialize, Serialize};
+
+use crate::error::BuildError;
+use crate::progress::{Event, Progress};
+use crate::record::{StepRecord, StepRun};
+
+/// How steps are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// Whether results in the store count. A rebuild never looks at them.
+    pub use_cache: bool,
+    /// Whether each result is made a second time under variation before it counts, or was so when it was admitted.
+    pub check: bool,
+}
+
+/// Runs every step in order.
+pub fn run_steps(
+    plan: &Plan,
+    store: &Store,
+    executor: &dyn Executor,
+    mode: Mode,
+    progress: &dyn Progress,
+) -> Result<Vec<StepRecord>, BuildError> {
+    let mut outputs: BTreeMap<String, Digest> = BTreeMap::new();
+    let mut records = Vec::new();
+    for step in &plan.steps {
+        let action = step.action(&outputs);
+        progress.event(Event::ActionStarted { name: step.name() });
+        let result = match cached(store, &action, mode)? {
+            Some(result) => result,
+            None => fresh(store, executor, &action, mode, progress)?,
+        };
+        progress.event(Event::ActionEnded {
+            name: step.name(),
+            cached: result.run.cached,
+            checked: result.checked,
+            duration_millis: result.run.duration_millis,
+        });
+        let tree = with_rank(&result.tree, step.rank);
+        let output = store.put_tree(&tree)?;
+        outputs.insert(step.name().to_owned(), output);
+        records.push(StepRecord {
+            name: step.name().to_owned(),
+            action: action.digest(),
+            argv: action.argv,
+            output,
+            tree,
+            level: result.level,
+            sandbox: result.sandbox,
+            checked: result.checked,
+            run: result.run,
+        });
+    }
+    Ok(records)
+}
+
+struct StepResult {
+    tree: Tree,
+    level: Level,
+    sandbox: BTreeMap<String, String>,
+    checked: bool,
+    run: StepRun,
+}
+
+/// What the action cache holds for an action. Never evidence: a rebuild does not read it.
+#[derive(Serialize, Deserialize)]
+struct CachedResult {
+    /// The output tree, every rank 0.
+    output: Digest,
+    level: String,
+    sandbox: BTreeMap<String, String>,
+    checked: bool,
+}
+
+fn cached(store: &Store, action: &Action, mode: Mode) -> Result<Option<StepResult>, BuildError> {
+    if !mode.use_cache {
+        return Ok(None);
+    }
+    let Some(bytes) = store.action_result(&action.digest())? else { return Ok(None) };
+    // An entry of another version, or with blobs that are gone, is no result.
+    let Ok(entry) = json::parse_as::<CachedResult>(&bytes, Limits::DOCUMENT) else { return Ok(None) };
+    let Ok(level) = entry.level.parse() else { return Ok(None) };
+    if mode.check && !entry.checked || !store.has(&entry.output) {
+        return Ok(None);
+    }
+    let tree = store.tree(&entry.output)?;
+    if !store.missing(&tree)?.is_empty() {
+        return Ok(None);
+    }
+    let run = StepRun { cached: true, ..StepRun::default() };
+    Ok(Some(StepResult { tree, level, sandbox: entry.sandbox, checked: entry.checked, run }))
+}
+
+fn fresh(
+    store: &Store,
+    executor: &dyn Executor,
+    action: &Action,
+    mode: Mode,
+    progress: &dyn Progress,
+) -> Result<StepResult, BuildError> {
+    let first = executor.run(action, Variation::None).map_err(BuildError::Action)?;
+    if mode.check {
+        progress.event(Event::ActionChecked { name: &action.name });
+        let second = executor.run(action, Variation::Check).map_err(|error| match error {
+            ExecutionError::Failed { action, ended, log, last_lines, .. } => {
+                BuildError::CheckFailed { action, ended, log, last_lines }
+            }
+            other => BuildError::Action(other),
+        })?;
+        require_equal(action, &first, &second)?;
+    }
+    let output = store.put_tree(&first.output)?;
+    let entry = CachedResult {
+        output,
+        level: first.level.name().to_owned(),
+        sandbox: first.sandbox.clone(),
+        checked: mode.check,
+    };
+    store.put_action_result(&action.digest(), &json::canonical(&entry))?;
+    let run = StepRun { cached: false, duration_millis: first.duration_millis, host: first.host, log: Some(first.log) };
+    Ok(StepResult { tree: first.output, level: first.level, sandbox: first.sandbox, checked: mode.check, run })
+}
+
+fn require_equal(action: &Action, first: &Execution, second: &Execution) -> Result<(), BuildError> {
+    let changes = compare(&first.output, &second.output);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Err(BuildError::NotReproducible {
+        action: action.name.clone(),
+        level: first.level,
+        paths: changes.iter().map(|change| change.path().clone()).collect(),
+        first: first.output.clone(),
+        second: second.output.clone(),
+    })
+}
+
+fn with_rank(tree: &Tree, rank: u32) -> Tree {
+    let ranked = |(path, entry): (&_, &Entry)| (Clone::clone(path), Entry { step_rank: rank, ..entry.clone() });
+    Tree::from_entries(tree.iter().map(ranked)).expect("the same entries as a tree that is one")
+}
