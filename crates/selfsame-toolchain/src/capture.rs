@@ -1,0 +1,376 @@
+//! From the paths that an observed run named to a tree that can run it, and its neighbours, again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use selfsame_core::RelPath;
+use selfsame_lock::ToolchainPackage;
+use selfsame_store::Store;
+use selfsame_tree::Tree;
+
+use crate::elf::Machine;
+use crate::host::{End, File, Host, Node, Resolved, Walk};
+use crate::libraries::Libraries;
+use crate::package::{Distribution, licence_of};
+use crate::packages::{Database, databases};
+use crate::widen::{Widening, is_left_out, is_library, is_paper, widening};
+use crate::{ToolchainError, alternatives, record};
+
+/// Files in one widened folder. A compiler suite has 10,000; more is somebody's home.
+const MAX_FOLDER_FILES: usize = 400_000;
+
+/// A toolchain recorded from a host.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// Its files, with paths from `/`; all of their content is in the store.
+    pub tree: Tree,
+    /// The packages that files of it belong to, sorted by purl. Without a package manager, none.
+    pub packages: Vec<ToolchainPackage>,
+    /// The folders of the view that something was taken from: `usr`, `etc/alternatives`, `toolchain/NAME`, ...
+    pub roots: BTreeSet<RelPath>,
+    /// Files that are not in the tree though they belong to it, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A file that could not be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skipped {
+    /// The path from `/`.
+    pub path: String,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why a file could not be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// Not everybody may read it (`/usr/bin/sudo`), so it is no part of a toolchain whoever records it.
+    Private,
+    /// Touched, and the invoking user may not read it.
+    Unreadable,
+    /// A device, FIFO or socket.
+    Special,
+    /// Its path or link text cannot stand in a tree.
+    Unnameable,
+    /// Links that lead in a circle.
+    LinkLoop,
+}
+
+impl SkipReason {
+    /// The rest of a sentence that begins with the path.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Private => "is not readable by everybody",
+            Self::Unreadable => "cannot be read by this user",
+            Self::Special => "is neither file, folder nor link",
+            Self::Unnameable => "cannot stand in a tree",
+            Self::LinkLoop => "leads in a circle",
+        }
+    }
+}
+
+/// Records what `observed` names (absolute paths as processes wrote them; existing or not) and what belongs to it.
+///
+/// - Every link on the way is kept, and every folder named.
+/// - Files of packages bring the whole package and the packages it depends on, without papers.
+/// - Files of no package bring their include, compiler or library folder; files of a named root the whole root.
+/// - Each recorded executable and library brings the shared libraries that it needs.
+/// - Modes become 0644 or 0755, owners 0:0. Setuid and extended attributes are dropped.
+///
+/// The result depends on `observed` and on the files and databases of the packages taken, never on what else the host
+/// has, on the order of its folders, the umask, or who asks.
+pub fn capture(observed: &BTreeSet<String>, host: &Host, store: &Store) -> Result<Captured, ToolchainError> {
+    let databases = databases(host)?;
+    let mut capture = Capture::new(host, &databases);
+    for path in observed {
+        capture.touch(path);
+    }
+    capture.close()?;
+    capture.add_alternatives();
+    capture.finish(host, store)
+}
+
+/// Records the shared libraries of these names for this machine, and what they need: for a toolchain that was not
+/// observed. Names that the host does not have come back beside it.
+pub fn close_over_libraries(
+    names: &BTreeSet<String>,
+    host: &Host,
+    store: &Store,
+) -> Result<(Captured, BTreeSet<String>), ToolchainError> {
+    let mut walk = Walk::new(host);
+    let mut libraries = Libraries::of(&mut walk);
+    let (mut paths, mut missing) = (BTreeSet::new(), BTreeSet::new());
+    for name in names {
+        match libraries.find(name, Machine::native(), &[], &mut walk) {
+            Some(path) => paths.insert(path),
+            None => missing.insert(name.clone()),
+        };
+    }
+    Ok((capture(&paths, host, store)?, missing))
+}
+
+/// What has been decided so far.
+pub(crate) struct Selection {
+    /// Place and text.
+    pub(crate) links: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, File>,
+    pub(crate) folders: BTreeSet<String>,
+    pub(crate) skipped: BTreeSet<Skipped>,
+}
+
+impl Selection {
+    pub(crate) fn has(&self, place: &str) -> bool {
+        self.files.contains_key(place) || self.links.contains_key(place)
+    }
+}
+
+struct Capture<'a> {
+    walk: Walk<'a>,
+    libraries: Libraries,
+    databases: &'a [Database],
+    selection: Selection,
+    /// Files and links whose owner has not been asked for yet.
+    unasked: BTreeSet<String>,
+    /// Files whose needs have not been looked at yet.
+    unread: BTreeSet<String>,
+    /// Packages taken: number of the database, key.
+    packages: BTreeSet<(usize, String)>,
+    widened: BTreeSet<Widening>,
+}
+
+impl<'a> Capture<'a> {
+    fn new(host: &'a Host, databases: &'a [Database]) -> Self {
+        let mut walk = Walk::new(host);
+        let libraries = Libraries::of(&mut walk);
+        let selection = Selection {
+            links: BTreeMap::new(),
+            files: BTreeMap::new(),
+            folders: BTreeSet::new(),
+            skipped: BTreeSet::new(),
+        };
+        Self {
+            walk,
+            libraries,
+            databases,
+            selection,
+            unasked: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            packages: BTreeSet::new(),
+            widened: BTreeSet::new(),
+        }
+    }
+
+    /// A path that a process named, or that something recorded leads to: its end and all links to it.
+    fn touch(&mut self, path: &str) {
+        let resolved = self.walk.resolve(path);
+        if resolved.end == End::Loop {
+            self.skip(path, SkipReason::LinkLoop);
+        }
+        self.add(resolved, true);
+    }
+
+    /// A path that belongs to something touched.
+    fn widen_to(&mut self, path: &str) {
+        let Some(place) = self.walk.locate(path) else { return };
+        if !self.walk.host.shows(&place) || is_paper(&place) || is_left_out(&place) {
+            return;
+        }
+        let resolved = self.walk.resolve(path);
+        match &resolved.end {
+            End::Special(_) => return self.skip(&place, SkipReason::Special),
+            End::File(end, file) if *end == place && !file.public && self.walk.host.named_root_of(&place).is_none() => {
+                return self.skip(&place, SkipReason::Private);
+            }
+            // The folders of a package are implied by its files.
+            End::Directory(_) if resolved.links.is_empty() => return,
+            End::Loop => return self.skip(&place, SkipReason::LinkLoop),
+            _ => {}
+        }
+        self.add(resolved, false);
+    }
+
+    /// Takes what a path led to and through. `ask` for the owners of all of it, else only of what lies behind the
+    /// path itself.
+    fn add(&mut self, resolved: Resolved, ask: bool) {
+        for (place, target) in resolved.folder_links {
+            self.selection.links.insert(place, target);
+        }
+        let mut ask = ask;
+        for (place, target) in resolved.links {
+            if is_left_out(&place) {
+                return;
+            }
+            if ask {
+                self.unasked.insert(place.clone());
+            }
+            self.selection.links.insert(place, target);
+            ask = true;
+        }
+        match resolved.end {
+            End::File(place, file) if !is_left_out(&place) => {
+                if ask {
+                    self.unasked.insert(place.clone());
+                }
+                if self.selection.files.insert(place.clone(), file).is_none() {
+                    self.unread.insert(place);
+                }
+            }
+            End::Directory(place) if !place.is_empty() && !is_left_out(&place) => {
+                self.selection.folders.insert(place);
+            }
+            _ => {}
+        }
+    }
+
+    fn skip(&mut self, place: &str, reason: SkipReason) {
+        self.selection.skipped.insert(Skipped { path: place.trim_start_matches('/').to_owned(), reason });
+    }
+
+    /// Adds owners, dependencies, folders and libraries until nothing new comes.
+    fn close(&mut self) -> Result<(), ToolchainError> {
+        while !self.unasked.is_empty() || !self.unread.is_empty() {
+            for place in std::mem::take(&mut self.unasked) {
+                self.ask(&place)?;
+            }
+            for place in std::mem::take(&mut self.unread) {
+                for path in self.libraries.needs(&place, &mut self.walk) {
+                    self.touch(&path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who owns a touched file or link, and what comes with it.
+    fn ask(&mut self, place: &str) -> Result<(), ToolchainError> {
+        if let Some(root) = self.walk.host.named_root_of(place) {
+            return self.widen_folder(&Widening::Folder(root.to_owned()));
+        }
+        if is_paper(place) {
+            return Ok(());
+        }
+        let databases = self.databases;
+        for (number, database) in databases.iter().enumerate() {
+            let owners: Vec<String> = database.owners(place, &mut self.walk).into_iter().map(str::to_owned).collect();
+            if !owners.is_empty() {
+                for owner in owners {
+                    self.add_package(number, database, owner);
+                }
+                return Ok(());
+            }
+        }
+        if self.selection.files.contains_key(place)
+            && let Some(widening) = widening(place)
+        {
+            self.widen_folder(&widening)?;
+        }
+        Ok(())
+    }
+
+    /// A package, all it depends on, and their files.
+    fn add_package(&mut self, number: usize, database: &Database, key: String) {
+        let mut ahead = vec![key];
+        while let Some(key) = ahead.pop() {
+            if !self.packages.insert((number, key.clone())) {
+                continue;
+            }
+            let Some(record) = database.package(&key) else { continue };
+            for file in &record.files {
+                self.widen_to(file);
+            }
+            ahead.extend(database.depends(&key, &mut self.walk).into_iter().map(str::to_owned));
+        }
+    }
+
+    /// What belongs to no package below a folder, or beside a library.
+    fn widen_folder(&mut self, widening: &Widening) -> Result<(), ToolchainError> {
+        if !self.widened.insert(widening.clone()) {
+            return Ok(());
+        }
+        let (Widening::Folder(top) | Widening::Libraries(top)) = widening;
+        let below = matches!(widening, Widening::Folder(_));
+        let (mut ahead, mut count) = (vec![top.clone()], 0);
+        while let Some(folder) = ahead.pop() {
+            for name in self.walk.names(&folder) {
+                let place = format!("{folder}/{name}");
+                match self.walk.node(&place) {
+                    Node::Directory if below => ahead.push(place),
+                    Node::File(_) | Node::Link(_) if below || is_library(&name) => {
+                        count += 1;
+                        if count > MAX_FOLDER_FILES {
+                            return Err(ToolchainError::TooMany { folder: top.clone(), limit: MAX_FOLDER_FILES });
+                        }
+                        if !self.is_owned(&place) {
+                            self.widen_to(&place);
+                        }
+                    }
+                    Node::Special if below => self.skip(&place, SkipReason::Special),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_owned(&mut self, place: &str) -> bool {
+        self.walk.host.named_root_of(place).is_none()
+            && self.databases.iter().any(|database| !database.owners(place, &mut self.walk).is_empty())
+    }
+
+    /// The public names of recorded commands.
+    fn add_alternatives(&mut self) {
+        for (name, path) in alternatives::links(&self.walk) {
+            let Some(place) = self.walk.locate(&path).filter(|place| !is_paper(place)) else { continue };
+            let resolved = self.walk.resolve(&path);
+            let through = format!("etc/alternatives/{name}");
+            let leads_there = resolved.links.iter().any(|(link, _)| *link == through)
+                && matches!(&resolved.end, End::File(end, _) if self.selection.has(end));
+            if leads_there && !is_left_out(&place) {
+                self.selection.links.extend(resolved.folder_links);
+                self.selection.links.extend(resolved.links);
+            }
+        }
+    }
+
+    fn finish(mut self, host: &Host, store: &Store) -> Result<Captured, ToolchainError> {
+        let tree = record::tree(&mut self.selection, &mut self.walk, store)?;
+        let distribution = Distribution::of(host);
+        let mut packages = Vec::new();
+        for (number, key) in std::mem::take(&mut self.packages) {
+            let database = &self.databases[number];
+            let Some(record) = database.package(&key) else { continue };
+            let mut places = BTreeSet::new();
+            places.extend(record.files.iter().filter_map(|file| self.walk.locate(file)));
+            let files = places.iter().filter(|place| self.selection.has(place)).count();
+            // A package of papers only, or one that merely depends on others, brings nothing into the tree.
+            if files == 0 {
+                continue;
+            }
+            let purl = distribution.purl(database.kind, record).map_err(|source| ToolchainError::Purl {
+                name: record.name.clone(),
+                version: record.version.clone(),
+                source,
+            })?;
+            packages.push(ToolchainPackage {
+                purl,
+                name: record.name.clone(),
+                version: record.version.clone(),
+                licenses: licence_of(host, &mut self.walk, database.kind, record).into_iter().collect(),
+                supplier: record.supplier.clone(),
+                files: files as u64,
+            });
+        }
+        packages.sort_by(|a, b| a.purl.cmp(&b.purl));
+        let roots = tree.iter().filter_map(|(path, _)| root_of(path)).collect();
+        Ok(Captured { tree, packages, roots, skipped: self.selection.skipped.into_iter().collect() })
+    }
+}
+
+/// The folder of the view that a path lies in.
+fn root_of(path: &RelPath) -> Option<RelPath> {
+    let depth = match path.components().next()? {
+        "etc" | "toolchain" => 2,
+        _ => 1,
+    };
+    RelPath::new(path.components().take(depth).collect::<Vec<_>>().join("/")).ok()
+}
