@@ -1,0 +1,177 @@
+//! From an action to what the sandbox is asked for.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use selfsame_action::action::{CWD, STDOUT};
+use selfsame_action::{Action, Mount, Variation};
+use selfsame_core::{Level, RelPath};
+use selfsame_sandbox as sandbox;
+use selfsame_sandbox::{Bind, Placement, PlacementKind};
+use selfsame_store::{Store, StoreError};
+use selfsame_tree::{Kind, Tree};
+
+/// The host folders that an observed action sees instead of captured toolchains.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostView {
+    /// Host path and path in the sandbox.
+    pub binds: Vec<(PathBuf, String)>,
+    /// Path in the sandbox and text: `bin` and `usr/bin`.
+    pub links: Vec<(RelPath, String)>,
+}
+
+/// Where a run may leave files until it ends, and how it is varied.
+pub(crate) struct Place<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) scratch: &'a Path,
+    pub(crate) variation: Variation,
+}
+
+/// Why an action cannot be laid out.
+pub(crate) enum LayoutError {
+    Store(StoreError),
+    Fault(String),
+}
+
+impl From<StoreError> for LayoutError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Tasks that were used up before the command in a checking run: any number that is not 0.
+const CHECK_PID_OFFSET: u32 = 61;
+
+pub(crate) fn specification(
+    action: &Action,
+    host: Option<&HostView>,
+    place: &Place<'_>,
+    store: &Store,
+) -> Result<sandbox::Spec, LayoutError> {
+    let fault = |text: String| LayoutError::Fault(text);
+    let mut lowers = Vec::new();
+    let mut binds = Vec::new();
+    let mut placements = Vec::new();
+    for input in &action.inputs {
+        let tree = store.tree(&input.tree)?;
+        match (input.mount, host) {
+            (Mount::Layer, None) => lowers.push(lower(&tree, &input.at, store)?),
+            (Mount::Layer, Some(_)) => binds.extend(bound(&tree, &input.at, store)?),
+            (Mount::Placed, _) => place_tree(&tree, &input.at, action, store, &mut placements)?,
+        }
+    }
+    if let Some(host) = host {
+        binds.extend(host.binds.iter().map(|(from, to)| Bind { from: from.clone(), to: to.clone() }));
+        for (path, target) in &host.links {
+            let kind = PlacementKind::Symlink { target: target.clone() };
+            placements.push(Placement { path: path.clone(), kind, mode: 0o777, mtime_secs: action.epoch.seconds() });
+        }
+    } else if lowers.is_empty() {
+        lowers.push(store.materialise(&Tree::new())?);
+    }
+    placements.sort_by(|a, b| a.path.cmp(&b.path));
+
+    let mut outputs: Vec<String> = action.outputs.iter().map(ToString::to_string).collect();
+    let stdout = action.keeps_stdout.then(|| format!("/{STDOUT}"));
+    outputs.extend(stdout.clone());
+    let relax = action.relaxations.iter().map(|name| name.parse()).collect::<Result<BTreeSet<_>, String>>();
+    Ok(sandbox::Spec {
+        program: place.program.to_owned(),
+        level: level(action.level).map_err(fault)?,
+        observe: host.is_some(),
+        lowers,
+        binds,
+        scratch_dirs: vec![format!("/{CWD}"), "/tmp".to_owned()],
+        scratch_dir: place.scratch.to_owned(),
+        scratch_bytes: action.scratch_bytes,
+        placements,
+        argv: action.argv.clone(),
+        env: action.environment.clone(),
+        cwd: format!("/{CWD}"),
+        stdout_to: stdout,
+        outputs,
+        limits: sandbox::Limits {
+            timeout_ms: action.timeout_secs.saturating_mul(1000),
+            tasks: sandbox::Limits::TASKS,
+            memory_bytes: None,
+        },
+        relax: relax.map_err(|name| fault(format!("`{name}` is no relaxation; there are proc and aslr")))?,
+        variation: match place.variation {
+            Variation::None => sandbox::Variation::none(),
+            Variation::Check => sandbox::Variation {
+                cpus: Some(1),
+                pid_offset: CHECK_PID_OFFSET,
+                reverse_unpack: true,
+                start_after_next_second: true,
+            },
+        },
+    })
+}
+
+/// Where the outputs of an action stand in its output tree, in the order in which the sandbox hands them back.
+pub(crate) fn output_roots(action: &Action) -> Vec<RelPath> {
+    let stdout = action.keeps_stdout.then(|| RelPath::new(STDOUT).expect("a constant"));
+    action.outputs.iter().cloned().chain(stdout).collect()
+}
+
+fn level(level: Level) -> Result<sandbox::Level, String> {
+    level.name().parse().map_err(|error: sandbox::LevelError| error.to_string())
+}
+
+/// The folder of the store that shows `tree` at `at` when it is a lower layer of the root.
+fn lower(tree: &Tree, at: &RelPath, store: &Store) -> Result<PathBuf, LayoutError> {
+    let below = tree.below(at).map_err(|error| LayoutError::Fault(error.to_string()))?;
+    Ok(store.materialise(&below)?)
+}
+
+/// The same for an observed run, whose root is no overlay: what stands at `at`, folder by folder where that is the root.
+fn bound(tree: &Tree, at: &RelPath, store: &Store) -> Result<Vec<Bind>, LayoutError> {
+    if tree.is_empty() {
+        return Ok(Vec::new());
+    }
+    let folder = lower(tree, at, store)?;
+    if !at.is_root() {
+        return Ok(vec![Bind { from: folder.join(at.as_str()), to: format!("/{}", at.as_str()) }]);
+    }
+    // Below the root stand only named toolchains, as `toolchain/NAME/...`: bind each NAME.
+    let mut names = BTreeSet::new();
+    for (path, _) in tree.iter() {
+        let mut parts = path.components();
+        if let (Some(first), Some(second)) = (parts.next(), parts.next()) {
+            names.insert(format!("{first}/{second}"));
+        }
+    }
+    Ok(names.into_iter().map(|name| Bind { from: folder.join(&name), to: format!("/{name}") }).collect())
+}
+
+fn place_tree(
+    tree: &Tree,
+    at: &RelPath,
+    action: &Action,
+    store: &Store,
+    placements: &mut Vec<Placement>,
+) -> Result<(), LayoutError> {
+    let fault = |error: selfsame_core::path::PathError| LayoutError::Fault(error.to_string());
+    for (path, entry) in tree.iter() {
+        if path.is_root() {
+            continue;
+        }
+        let kind = match &entry.kind {
+            Kind::Directory => PlacementKind::Directory,
+            Kind::Symlink { target } => PlacementKind::Symlink { target: target.clone() },
+            Kind::HardLink { target } => PlacementKind::HardLink { target: at.join(target).map_err(fault)? },
+            Kind::File { digest, .. } => {
+                let missing = || LayoutError::Fault(format!("{digest}, which is `{path}`, is not in the store"));
+                let executable = entry.mode & 0o111 != 0;
+                PlacementKind::File { from: store.blob_path(digest, executable)?.ok_or_else(missing)? }
+            }
+        };
+        placements.push(Placement {
+            path: at.join(path).map_err(fault)?,
+            kind,
+            mode: entry.mode & 0o1777,
+            mtime_secs: action.epoch.seconds() + u64::from(entry.step_rank),
+        });
+    }
+    Ok(())
+}
