@@ -1,0 +1,230 @@
+//! ELF programs, libraries and objects, section by section. Reads the section table itself, with every offset checked.
+
+use std::collections::BTreeMap;
+
+use super::bytes::first_difference;
+use super::nested::{Collector, shown};
+use crate::cause::{Cause, Guess, Level, Setting, runs};
+use crate::content::{Finding, Pair};
+use crate::escape;
+
+pub(crate) fn claims(pair: &Pair<'_>) -> bool {
+    let magic = |bytes: &[u8]| bytes.starts_with(b"\x7fELF");
+    magic(pair.a) && magic(pair.b)
+}
+
+/// A section's name and bytes; `SHT_NOBITS` has none.
+struct Section<'a> {
+    name: String,
+    bytes: &'a [u8],
+}
+
+/// Little helper for both classes and byte orders.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    bytes: &'a [u8],
+    wide: bool,
+    big: bool,
+}
+
+impl Reader<'_> {
+    fn number(&self, at: usize, size: usize) -> Option<u64> {
+        let field = self.bytes.get(at..at.checked_add(size)?)?;
+        let fold = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        Some(if self.big { field.iter().fold(0, fold) } else { field.iter().rev().fold(0, fold) })
+    }
+
+    fn offset(&self, at: usize) -> Option<usize> {
+        usize::try_from(self.number(at, if self.wide { 8 } else { 4 })?).ok()
+    }
+}
+
+/// The sections in file order of the table (ELF gABI, "Sections").
+fn sections(bytes: &[u8]) -> Option<Vec<Section<'_>>> {
+    const NOBITS: u64 = 8;
+    let reader = Reader { bytes, wide: *bytes.get(4)? == 2, big: *bytes.get(5)? == 2 };
+    let wide = reader.wide;
+    let table = reader.offset(if wide { 0x28 } else { 0x20 })?;
+    let entry_size = usize::try_from(reader.number(if wide { 0x3a } else { 0x2e }, 2)?).ok()?;
+    let count = usize::try_from(reader.number(if wide { 0x3c } else { 0x30 }, 2)?).ok()?;
+    let names_index = usize::try_from(reader.number(if wide { 0x3e } else { 0x32 }, 2)?).ok()?;
+    if table == 0 || count == 0 || entry_size < if wide { 64 } else { 40 } {
+        return None;
+    }
+    let head = |index: usize| table.checked_add(index.checked_mul(entry_size)?);
+    let body = |index: usize| -> Option<&[u8]> {
+        let at = head(index)?;
+        if reader.number(at + 4, 4)? == NOBITS {
+            return Some(b"");
+        }
+        let (offset, size) = (if wide { 0x18 } else { 0x10 }, if wide { 0x20 } else { 0x14 });
+        let start = reader.offset(at + offset)?;
+        bytes.get(start..start.checked_add(reader.offset(at + size)?)?)
+    };
+    let names = body(names_index)?;
+    let mut sections = Vec::with_capacity(count);
+    for index in 0..count {
+        let name_at = usize::try_from(reader.number(head(index)?, 4)?).ok()?;
+        let name = names.get(name_at..)?.iter().take(256).take_while(|b| **b != 0).copied().collect::<Vec<u8>>();
+        sections.push(Section { name: String::from_utf8_lossy(&name).into_owned(), bytes: body(index)? });
+    }
+    Some(sections)
+}
+
+const BUILD_ID: &str = ".note.gnu.build-id";
+
+pub(crate) fn explain(pair: &Pair<'_>) -> Option<Finding> {
+    let (a, b) = (keyed(sections(pair.a)?), keyed(sections(pair.b)?));
+    let mut collector = Collector::new(pair);
+    let mut differing = Vec::new();
+    let keys: std::collections::BTreeSet<&(String, usize)> = a.keys().chain(b.keys()).collect();
+    for key in keys {
+        match (a.get(key), b.get(key)) {
+            (Some(x), Some(y)) if x == y => {}
+            (Some(x), Some(y)) => differing.push((key.0.as_str(), *x, *y)),
+            (x, _) => {
+                let side = if x.is_some() { "left" } else { "right" };
+                let (in_a, in_b) = if x.is_some() { ("present", "absent") } else { ("absent", "present") };
+                let guess = Guess::unknown(format!("only the {side} one has the section"));
+                collector.push(pair.place(
+                    format!("section {}", shown(&key.0)),
+                    in_a.as_bytes(),
+                    in_b.as_bytes(),
+                    guess,
+                ));
+            }
+        }
+    }
+    // Sections that hold texts tell most, so they come first; what the linker computes comes last.
+    differing.sort_by_key(|(name, ..)| (telling(name), *name));
+    let alone = differing.len() == 1 && collector.is_empty();
+    let mut summary = Vec::new();
+    for (name, x, y) in &differing {
+        summary.push(if x.len() == y.len() {
+            format!("{} ({} of {} bytes)", shown(name), x.iter().zip(*y).filter(|(p, q)| p != q).count(), x.len())
+        } else {
+            format!("{} ({} and {} bytes)", shown(name), x.len(), y.len())
+        });
+        if *name == BUILD_ID {
+            build_id(&mut collector, x, y, alone);
+        } else {
+            section(pair, &mut collector, name, x, y);
+        }
+    }
+    let equal = a.len().min(b.len()).saturating_sub(differing.len());
+    if differing.is_empty() && collector.is_empty() {
+        let at = first_difference(pair.a, pair.b);
+        let guess = Guess::unknown("outside of all sections: headers or padding");
+        collector.push(super::bytes::place_or_end(pair, at, guess));
+        return Some(collector.finish(format!("all {equal} sections are equal; headers or padding differ")));
+    }
+    let rest = if summary.len() > 6 { format!(" and {} more", summary.len() - 6) } else { String::new() };
+    summary.truncate(6);
+    Some(collector.finish(format!("sections {}{rest}; {equal} equal", summary.join(", "))))
+}
+
+fn keyed(sections: Vec<Section<'_>>) -> BTreeMap<(String, usize), &[u8]> {
+    let mut keyed: BTreeMap<(String, usize), &[u8]> = BTreeMap::new();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for section in sections {
+        let count = seen.entry(section.name.clone()).or_insert(0);
+        keyed.insert((section.name, *count), section.bytes);
+        *count += 1;
+    }
+    keyed
+}
+
+fn telling(name: &str) -> u8 {
+    match name {
+        ".rodata" | ".data" | ".comment" | ".debug_line_str" | ".debug_str" | ".data.rel.ro" => 0,
+        _ if name.starts_with(".rodata.") || name.starts_with(".data.") => 0,
+        _ if name.starts_with(".debug_") => 2,
+        BUILD_ID | ".gnu_debuglink" => 4,
+        ".symtab" | ".strtab" | ".shstrtab" => 3,
+        _ => 1,
+    }
+}
+
+/// A build id is a hash of the rest (16 bytes: MD5 or a UUID; 20: SHA-1), unless a linker was told to draw it.
+fn build_id(collector: &mut Collector<'_>, a: &[u8], b: &[u8], alone: bool) {
+    // The note: three words, then `GNU\0`, then the id.
+    let id = |note: &[u8]| note.get(16..).unwrap_or(note).to_vec();
+    let (id_a, id_b) = (id(a), id(b));
+    let uuid = |id: &[u8]| id.len() == 16 && id[6] >> 4 == 4 && id[8] >> 6 == 2;
+    let guess = if uuid(&id_a) && uuid(&id_b) {
+        Guess::new(Cause::BuildId, Level::Deterministic, "both ids are version 4 UUIDs: `--build-id=uuid` draws them")
+    } else if !alone {
+        Guess::derived("the build id is a hash of the other sections")
+    } else {
+        Guess::opaque(format!(
+            "{} bytes, and all other sections are equal: random, or a hash of something stripped since",
+            id_a.len()
+        ))
+    };
+    collector.push(crate::Place {
+        at: format!("note {BUILD_ID}"),
+        a: escape::hex(&id_a, 32),
+        b: escape::hex(&id_b, 32),
+        guess,
+    });
+}
+
+/// One place for each stretch of text that differs, or one for the first byte that does.
+fn section(pair: &Pair<'_>, collector: &mut Collector<'_>, name: &str, a: &[u8], b: &[u8]) {
+    const MOST_STRINGS: usize = 4;
+    let at = first_difference(a, b);
+    let name = shown(name);
+    if name == ".gnu_debuglink" {
+        collector.push(pair.place(name, a, b, Guess::derived("it holds a checksum of the split debug information")));
+        return;
+    }
+    let strings = differing_strings(a, b, MOST_STRINGS);
+    for (offset, x, y) in &strings {
+        for run in runs(x, y) {
+            let guess = Guess::of_run(x, y, &run, pair.known, Setting::Program);
+            collector.push(pair.place(format!("{name} + {offset}"), x, y, guess));
+        }
+    }
+    if strings.is_empty() {
+        let window = |bytes: &[u8]| escape::hex(bytes.get(at..).unwrap_or_default(), 16);
+        let guess = if a.len() == b.len() {
+            match Guess::of_bytes(a, b, at, pair.known) {
+                guess if guess.cause == Cause::Unknown => {
+                    Guess::derived("code, addresses or sizes differ where other sections do")
+                }
+                guess => guess,
+            }
+        } else {
+            Guess::derived(format!("{} and {} bytes", a.len(), b.len()))
+        };
+        collector.push(crate::Place { at: format!("{name} + {at}"), a: window(a), b: window(b), guess });
+    }
+}
+
+/// Strings that stand at the same place in the order of a section's strings and differ: offset and both texts.
+fn differing_strings<'a>(a: &'a [u8], b: &'a [u8], most: usize) -> Vec<(usize, &'a [u8], &'a [u8])> {
+    let (strings_a, strings_b) = (strings(a), strings(b));
+    if strings_a.len() != strings_b.len() {
+        // Something was added or left out: only the first that differs can be trusted.
+        let first = strings_a.iter().zip(&strings_b).find(|(x, y)| x.1 != y.1);
+        return first.map(|(x, y)| (x.0, x.1, y.1)).into_iter().collect();
+    }
+    let differing = strings_a.into_iter().zip(strings_b).filter(|(x, y)| x.1 != y.1);
+    differing.map(|(x, y)| (x.0, x.1, y.1)).take(most).collect()
+}
+
+/// Runs of six or more printable bytes.
+fn strings(bytes: &[u8]) -> Vec<(usize, &[u8])> {
+    const SHORTEST: usize = 6;
+    let printable = |b: &u8| matches!(b, b' '..=b'~' | b'\t');
+    let mut strings = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = bytes[at..].iter().take_while(|b| printable(b)).count();
+        if length >= SHORTEST {
+            strings.push((at, &bytes[at..at + length]));
+        }
+        at += length + 1;
+    }
+    strings
+}
