@@ -10,6 +10,13 @@ use crate::key::PublicKey;
 use crate::statement::{Statement, StatementError};
 use crate::text;
 
+/// The annotation of a bundle's referrer that says what the bundle holds; ours is [`CONTENT`].
+pub const ANNOTATION_CONTENT: &str = "dev.sigstore.bundle.content";
+/// What [`ANNOTATION_CONTENT`] says of a bundle with an envelope.
+pub const CONTENT: &str = "dsse-envelope";
+/// The annotation of a bundle's referrer with the predicate type of the statement in the bundle.
+pub const ANNOTATION_PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+
 /// A `*.sigstore.json` file:
 ///
 /// ```json

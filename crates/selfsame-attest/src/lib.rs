@@ -11,7 +11,6 @@
 #![forbid(unsafe_code)]
 
 mod base64;
-mod text;
 
 pub mod bundle;
 pub mod canonical;
@@ -23,6 +22,7 @@ pub mod predicate;
 pub mod signature;
 pub mod signer;
 pub mod statement;
+pub mod text;
 
 pub use bundle::{Bundle, BundleError};
 pub use canonical::{NumberError, canonical_of};

@@ -1,1 +1,25 @@
 //! The offline verdict on a release, from arguments alone.
+//!
+//! ```text
+//! verify(ReleaseFiles, Trust, Options) -> Verdict { every check, in one fixed order, with its outcome }
+//! ```
+//!
+//! Opens no file and no socket, asks no clock and reads no environment: the release comes through [`ReleaseFiles`],
+//! trust and expectations are arguments. Nothing that is missing is ever taken for permission.
+#![forbid(unsafe_code)]
+
+mod checks;
+mod rows;
+
+pub mod files;
+pub mod options;
+pub mod trust;
+pub mod verdict;
+pub mod verified;
+
+pub use checks::verify;
+pub use files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX};
+pub use options::{Depth, ExpectError, Expectations, Options};
+pub use trust::{Trust, TrustedKey};
+pub use verdict::{Check, CheckId, Class, Fact, Outcome, Unlisted, VERDICT_SCHEMA, Verdict};
+pub use verified::{Evidence, Verified};

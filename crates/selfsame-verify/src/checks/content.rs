@@ -1,0 +1,162 @@
+//! What is in the layers: safe, as the config says, and as the SBOM says.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use selfsame_attest::text::quote;
+use selfsame_core::Digest;
+use selfsame_oci::{Descriptor, Limits, ReadLayer, apply, layout, read_layer};
+
+use super::image::Image;
+use super::sbom::{is_input, objects, sha256_of};
+use crate::files::ReleaseFiles;
+use crate::options::{Depth, Options};
+use crate::rows::{Rows, told};
+use crate::verdict::{CheckId, Fact};
+use crate::verified::Evidence;
+
+/// The rows `layers` and `files`.
+///
+/// Layers are opened only when a trusted key has signed their digests and they have them: what a stranger sent is
+/// hashed, not decompressed.
+pub(super) fn check(
+    release: &dyn ReleaseFiles,
+    image: &Image,
+    evidence: Option<&Evidence>,
+    options: &Options,
+    rows: &mut Rows,
+) {
+    if options.depth < Depth::Content || !rows.passed(CheckId::Subjects) || !rows.passed(CheckId::Blobs) {
+        return;
+    }
+    let Some(evidence) = evidence else { return };
+    let Some(layers) = layers(release, image, options, rows) else { return };
+    files(&layers, evidence, rows);
+}
+
+fn layers(release: &dyn ReleaseFiles, image: &Image, options: &Options, rows: &mut Rows) -> Option<Vec<ReadLayer>> {
+    const ID: CheckId = CheckId::Layers;
+    let mut layers = Vec::new();
+    let read = read_all(release, &image.manifest.layers, options);
+    for (number, (read, diff_id)) in read.into_iter().zip(&image.config.diff_ids).enumerate() {
+        let number = number + 1;
+        match read {
+            Ok(layer) if layer.diff_id == *diff_id => layers.push(layer),
+            Ok(layer) => {
+                let facts =
+                    vec![Fact::new("expected", diff_id.to_string()), Fact::new("found", layer.diff_id.to_string())];
+                rows.fail(ID, format!("layer {number} has another diffID than the config says"), facts);
+            }
+            Err(LayerFault::Io(reason)) => rows.unreadable(ID, format!("layer {number}: {reason}")),
+            Err(LayerFault::Refused(reason)) => rows.fail(ID, format!("layer {number}: {reason}"), Vec::new()),
+        }
+    }
+    if layers.len() != image.manifest.layers.len() {
+        rows.fail(ID, "not every layer was read", Vec::new());
+        return None;
+    }
+    let bytes: u64 = layers.iter().map(|layer| layer.diff_size).fold(0, u64::saturating_add);
+    rows.pass(ID, vec![Fact::new("layers", layers.len().to_string()), Fact::new("bytes", bytes.to_string())]);
+    Some(layers)
+}
+
+enum LayerFault {
+    Io(String),
+    Refused(String),
+}
+
+/// Reads every layer, `options.threads` at a time, and gives them in their order.
+fn read_all(
+    release: &dyn ReleaseFiles,
+    layers: &[Descriptor],
+    options: &Options,
+) -> Vec<Result<ReadLayer, LayerFault>> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(layer) = layers.get(at) else { return };
+            let read = read_one(release, layer);
+            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, read);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..options.threads.get().min(layers.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_values().collect()
+}
+
+fn read_one(release: &dyn ReleaseFiles, layer: &Descriptor) -> Result<ReadLayer, LayerFault> {
+    let name = layout::blob_path(layer.digest);
+    let reader = match release.open(&name) {
+        Ok(Some(reader)) => reader,
+        Ok(None) => return Err(LayerFault::Io(format!("{name} is gone"))),
+        Err(error) => return Err(LayerFault::Io(format!("{name} cannot be read: {error}"))),
+    };
+    let read = read_layer(reader, &layer.media_type, Limits::LAYER, &mut ());
+    let read = read.map_err(|error| LayerFault::Refused(told(&error)))?;
+    if (read.digest, read.size) != (layer.digest, layer.size) {
+        return Err(LayerFault::Refused(format!("{name} changed while it was read")));
+    }
+    Ok(read)
+}
+
+/// The `files` row: both ways, by path and SHA-256.
+fn files(layers: &[ReadLayer], evidence: &Evidence, rows: &mut Rows) {
+    const ID: CheckId = CheckId::Files;
+    let tree = match apply(layers) {
+        Ok(tree) => tree,
+        Err(error) => return rows.fail(ID, told(&error), Vec::new()),
+    };
+    let mut present: BTreeMap<String, Digest> = BTreeMap::new();
+    for (path, _) in tree.iter() {
+        if let Some((digest, _)) = tree.content(path.as_str()) {
+            present.insert(format!("/{path}"), digest);
+        }
+    }
+    let claimed = match claimed(evidence) {
+        Ok(claimed) => claimed,
+        Err(reason) => return rows.fail(ID, reason, Vec::new()),
+    };
+    let differing: Vec<&str> = present
+        .iter()
+        .filter_map(|(path, digest)| claimed.get(path.as_str()).filter(|claim| *claim != digest).map(|_| path.as_str()))
+        .collect();
+    let unclaimed: Vec<&str> = present.keys().map(String::as_str).filter(|path| !claimed.contains_key(path)).collect();
+    let absent: Vec<&str> = claimed.keys().copied().filter(|path| !present.contains_key(*path)).collect();
+    for (paths, what) in [
+        (differing, "has another content in the image than in the SBOM"),
+        (unclaimed, "is in the image and not in the SBOM"),
+        (absent, "is in the SBOM and not in the image"),
+    ] {
+        if let Some(first) = paths.first() {
+            let facts = paths.iter().map(|path| Fact::new("file", quote(path))).collect();
+            return rows.fail(ID, format!("`{}` {what}", quote(first)), facts);
+        }
+    }
+    rows.pass(ID, vec![Fact::new("files", present.len().to_string())]);
+}
+
+/// The files that the SBOM says are in the image: components of type `file` under an absolute path.
+fn claimed(evidence: &Evidence) -> Result<BTreeMap<&str, Digest>, String> {
+    let mut claimed = BTreeMap::new();
+    for component in objects(&evidence.sbom, "components") {
+        let text = |field: &str| component.get(field).and_then(Value::as_str);
+        let (Some("file"), Some(name)) = (text("type"), text("name")) else { continue };
+        if !name.starts_with('/') || is_input(component) {
+            continue;
+        }
+        let digest =
+            sha256_of(component).ok_or_else(|| format!("the SBOM has no one SHA-256 for `{}`", quote(name)))?;
+        if claimed.insert(name, digest).is_some() {
+            return Err(format!("the SBOM has `{}` twice", quote(name)));
+        }
+    }
+    Ok(claimed)
+}

@@ -1,0 +1,306 @@
+//! From bundles to statements that a trusted key made about this image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use selfsame_attest::bundle::{ANNOTATION_CONTENT, ANNOTATION_PREDICATE_TYPE, CONTENT};
+use selfsame_attest::text::quote;
+use selfsame_attest::{Bundle, BundleError, EnvelopeError, Statement};
+use selfsame_core::{Digest, uri};
+use selfsame_oci::layout;
+
+use super::blob::{self, MOST_DOCUMENT_BYTES};
+use super::image::Image;
+use super::referrers::{Referrer, Referrers};
+use crate::files::ReleaseFiles;
+use crate::rows::Rows;
+use crate::trust::{Trust, TrustedKey};
+use crate::verdict::{CheckId, Fact, Unlisted};
+
+/// The documents that make a release, each exactly once.
+pub(super) const EVIDENCE: [(&str, &str); 4] = [
+    (uri::PROVENANCE, "provenance"),
+    (uri::CYCLONEDX, "SBOM"),
+    (uri::COSIGN_SIGN, "image signature"),
+    (uri::INVENTORY, "inventory"),
+];
+
+/// What a release's own signer may add later without being listed: statements that come after the inventory.
+pub(super) const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, "https://slsa.dev/verification_summary/v1"];
+
+/// The signed documents of one signer.
+pub(super) struct Documents<'a> {
+    pub(super) signer: &'a TrustedKey,
+    /// The four of [`EVIDENCE`], by predicate type.
+    pub(super) by_type: BTreeMap<String, Document>,
+    /// Log entries and timestamps, which nothing has checked.
+    pub(super) log_entries: usize,
+    pub(super) timestamps: usize,
+}
+
+/// One signed document.
+#[derive(Clone)]
+pub(super) struct Document {
+    pub(super) statement: Statement,
+    /// SHA-256 of the DSSE payload.
+    pub(super) payload: Digest,
+    /// SHA-256 of the bundle.
+    pub(super) bundle: Digest,
+    /// The payload, of the inventory alone: its digest is the release id.
+    file: String,
+}
+
+/// A bundle whose signature counts.
+struct Signed<'a> {
+    key: &'a TrustedKey,
+    document: Document,
+}
+
+/// The rows `bundles` to `evidence-set`.
+pub(super) fn read<'a>(
+    release: &dyn ReleaseFiles,
+    trust: &'a Trust,
+    image: &Image,
+    referrers: &Referrers,
+    rows: &mut Rows,
+    unlisted: &mut Vec<Unlisted>,
+) -> Option<Documents<'a>> {
+    let bundles = bundles(release, referrers, rows, unlisted);
+    let (log_entries, timestamps) =
+        bundles.iter().fold((0, 0), |(a, b), (_, bundle)| (a + bundle.log_entries(), b + bundle.timestamps()));
+    if trust.keys().is_empty() {
+        return None;
+    }
+    let signed = signatures(&bundles, trust, rows, unlisted);
+    let signer = signer(&signed, rows)?;
+    let mut by_type: BTreeMap<String, Vec<Document>> = BTreeMap::new();
+    for Signed { key, document } in signed {
+        if std::ptr::eq(key, signer) {
+            by_type.entry(document.statement.predicate_type.clone()).or_default().push(document);
+        } else {
+            unlisted.push(note(&document.file, Some(&document.statement.predicate_type), "by another trusted key"));
+        }
+    }
+    subjects(&by_type, image, rows);
+    let by_type = evidence_set(by_type, rows, unlisted)?;
+    Some(Documents { signer, by_type, log_entries, timestamps })
+}
+
+/// The `bundles` row.
+fn bundles<'r>(
+    release: &dyn ReleaseFiles,
+    referrers: &'r Referrers,
+    rows: &mut Rows,
+    unlisted: &mut Vec<Unlisted>,
+) -> Vec<(&'r Referrer, Bundle)> {
+    const ID: CheckId = CheckId::Bundles;
+    let mut bundles = Vec::new();
+    for referrer in &referrers.bundles {
+        let Some(layer) = referrer.manifest.layers.first() else { continue };
+        let file = layout::blob_path(layer.digest);
+        match blob::read(release, layer, MOST_DOCUMENT_BYTES).map(|bytes| Bundle::parse(&bytes)) {
+            Ok(Ok(bundle)) => bundles.push((referrer, bundle)),
+            // A certificate or a message signature is another tool's: not ours to judge, and of no weight here.
+            Ok(Err(error @ BundleError::Unsupported { .. })) => {
+                unlisted.push(note(&file, label(referrer), &error.to_string()));
+            }
+            Ok(Err(error)) => rows.fail(ID, format!("{file}: {error}"), Vec::new()),
+            Err(fault) => fault.report(ID, "bundle", rows),
+        }
+    }
+    rows.pass(ID, vec![Fact::new("bundles", bundles.len().to_string())]);
+    bundles
+}
+
+/// The rows `signatures` (but for the signer) and `statements`.
+fn signatures<'a>(
+    bundles: &[(&Referrer, Bundle)],
+    trust: &'a Trust,
+    rows: &mut Rows,
+    unlisted: &mut Vec<Unlisted>,
+) -> Vec<Signed<'a>> {
+    let mut signed = Vec::new();
+    let mut strangers = Vec::new();
+    for (referrer, bundle) in bundles {
+        let file = layout::blob_path(referrer.manifest.layers[0].digest);
+        match signer_of(bundle, trust) {
+            Ok(key) => match statement(referrer, bundle) {
+                Ok(statement) => {
+                    let bundle_digest = referrer.manifest.layers[0].digest;
+                    let document =
+                        Document { statement, payload: bundle.payload_digest(), bundle: bundle_digest, file };
+                    signed.push(Signed { key, document });
+                }
+                Err(reason) => rows.fail(CheckId::Statements, format!("{file}: {reason}"), Vec::new()),
+            },
+            Err(Refusal::Stranger) => {
+                strangers
+                    .push(Fact::new("not trusted", format!("{} by key {}", named(referrer), quote(bundle.key_id()))));
+                let text = format!("by key {}, which is not trusted", quote(bundle.key_id()));
+                unlisted.push(note(&file, label(referrer), &text));
+            }
+            Err(Refusal::Broken(fault)) => {
+                let facts = vec![Fact::new("key", quote(bundle.key_id())), Fact::new("file", file)];
+                rows.fail(CheckId::Signatures, format!("{}: {fault}", named(referrer)), facts);
+            }
+        }
+    }
+    if signed.is_empty() {
+        rows.fail(CheckId::Signatures, "no evidence document has a signature by a trusted key", strangers);
+    } else {
+        rows.pass(CheckId::Statements, vec![Fact::new("statements", signed.len().to_string())]);
+    }
+    signed
+}
+
+/// Why no trusted key stands behind a bundle.
+enum Refusal {
+    /// It does not say that one does.
+    Stranger,
+    /// It says so, wrongly.
+    Broken(EnvelopeError),
+}
+
+/// The trusted key that made the signature. The key id in the bundle orders the message, never the decision.
+fn signer_of<'a>(bundle: &Bundle, trust: &'a Trust) -> Result<&'a TrustedKey, Refusal> {
+    let mut refusal = Refusal::Stranger;
+    for trusted in trust.keys() {
+        match bundle.envelope().verify(&trusted.key) {
+            Ok(()) => return Ok(trusted),
+            Err(fault @ EnvelopeError::Signature(_)) if trusted.key.key_id() == bundle.key_id() => {
+                refusal = Refusal::Broken(fault);
+            }
+            Err(EnvelopeError::Signature(_)) => {}
+            Err(fault) => return Err(Refusal::Broken(fault)),
+        }
+    }
+    Err(refusal)
+}
+
+/// The statement in a bundle whose signature counts, if it is labelled as what it is.
+fn statement(referrer: &Referrer, bundle: &Bundle) -> Result<Statement, String> {
+    let statement = Statement::parse(&bundle.envelope().payload).map_err(|error| error.to_string())?;
+    let annotation = |name: &str| referrer.manifest.annotations.get(name).map(String::as_str);
+    if annotation(ANNOTATION_PREDICATE_TYPE) != Some(&statement.predicate_type) {
+        return Err(format!(
+            "the referrer is labelled `{}` and holds a statement of type `{}`",
+            quote(annotation(ANNOTATION_PREDICATE_TYPE).unwrap_or_default()),
+            quote(&statement.predicate_type)
+        ));
+    }
+    if annotation(ANNOTATION_CONTENT) != Some(CONTENT) {
+        return Err(format!("the referrer's `{ANNOTATION_CONTENT}` is not `{CONTENT}`"));
+    }
+    Ok(statement)
+}
+
+/// The rest of the `signatures` row: the one key that signed an inventory is the release's signer.
+fn signer<'a>(signed: &[Signed<'a>], rows: &mut Rows) -> Option<&'a TrustedKey> {
+    const ID: CheckId = CheckId::Signatures;
+    if signed.is_empty() {
+        return None;
+    }
+    let inventories = signed.iter().filter(|it| it.document.statement.predicate_type == uri::INVENTORY);
+    let mut signers: BTreeMap<String, &TrustedKey> = BTreeMap::new();
+    for it in inventories {
+        signers.entry(it.key.key.key_id()).or_insert(it.key);
+    }
+    let keys = || signers.keys().map(|id| Fact::new("key", id.clone())).collect::<Vec<_>>();
+    match signers.len() {
+        0 => {
+            let seen: BTreeSet<String> = signed.iter().map(|it| it.key.key.key_id()).collect();
+            let facts = seen.into_iter().map(|id| Fact::new("key", id)).collect();
+            rows.fail(CheckId::EvidenceSet, "no trusted key signed an inventory", facts);
+            None
+        }
+        1 => {
+            rows.pass(ID, keys());
+            signers.into_values().next()
+        }
+        count => {
+            rows.fail(ID, format!("{count} trusted keys signed an inventory; give the key of one signer"), keys());
+            None
+        }
+    }
+}
+
+/// The `subjects` row.
+fn subjects(by_type: &BTreeMap<String, Vec<Document>>, image: &Image, rows: &mut Rows) {
+    const ID: CheckId = CheckId::Subjects;
+    let wanted = image.descriptor.digest;
+    for document in by_type.values().flatten() {
+        if !document.statement.is_about(wanted) {
+            let mut facts = vec![Fact::new("image", wanted.to_string())];
+            facts.extend(document.statement.subjects.iter().flat_map(|subject| {
+                subject
+                    .digest
+                    .entries()
+                    .map(|(name, text)| Fact::new("subject", format!("{}:{}", quote(name), quote(text))))
+            }));
+            let name = type_name(&document.statement.predicate_type);
+            rows.fail(ID, format!("the {name} is about something else than this image"), facts);
+        }
+    }
+    rows.pass(ID, vec![Fact::new("image", wanted.to_string())]);
+}
+
+/// The `evidence-set` row: each kind once; kinds that come after the inventory aside.
+fn evidence_set(
+    by_type: BTreeMap<String, Vec<Document>>,
+    rows: &mut Rows,
+    unlisted: &mut Vec<Unlisted>,
+) -> Option<BTreeMap<String, Document>> {
+    const ID: CheckId = CheckId::EvidenceSet;
+    let mut set = BTreeMap::new();
+    for (predicate_type, documents) in by_type {
+        let known = EVIDENCE.iter().any(|(evidence, _)| *evidence == predicate_type);
+        for document in documents {
+            if LATER.contains(&predicate_type.as_str()) {
+                unlisted.push(note(
+                    &document.file,
+                    Some(&predicate_type),
+                    "by the release's signer, made after the inventory",
+                ));
+            } else if !known {
+                let reason = format!(
+                    "the release's signer signed a document of type `{}`, which no release has",
+                    quote(&predicate_type)
+                );
+                rows.fail(ID, reason, vec![Fact::new("file", document.file)]);
+            } else if let Some(other) = set.insert(predicate_type.clone(), document) {
+                let reason = format!("there are two documents of the kind {}", type_name(&predicate_type));
+                rows.fail(ID, reason, vec![Fact::new("file", other.file)]);
+            }
+        }
+    }
+    let missing: Vec<&str> =
+        EVIDENCE.into_iter().filter(|(evidence, _)| !set.contains_key(*evidence)).map(|(_, name)| name).collect();
+    if missing.is_empty() {
+        let types = EVIDENCE.into_iter().map(|(evidence, _)| Fact::new("document", evidence)).collect();
+        rows.pass(ID, types);
+        return Some(set);
+    }
+    let reason = format!("no {} with a signature by the release's signer", missing.join(", no "));
+    rows.fail(ID, reason, Vec::new());
+    None
+}
+
+/// What people call a predicate type.
+pub(super) fn type_name(predicate_type: &str) -> String {
+    match EVIDENCE.into_iter().find(|(evidence, _)| *evidence == predicate_type) {
+        Some((_, name)) => name.to_owned(),
+        None => format!("statement of type `{}`", quote(predicate_type)),
+    }
+}
+
+fn label(referrer: &Referrer) -> Option<&str> {
+    referrer.manifest.annotations.get(ANNOTATION_PREDICATE_TYPE).map(String::as_str)
+}
+
+/// What the referrer says that it is, for messages.
+fn named(referrer: &Referrer) -> String {
+    label(referrer).map_or_else(|| format!("referrer {}", referrer.descriptor.digest), type_name)
+}
+
+pub(super) fn note(file: &str, predicate_type: Option<&str>, note: &str) -> Unlisted {
+    Unlisted { file: quote(file), predicate_type: predicate_type.map(quote), note: note.to_owned() }
+}

@@ -1,0 +1,47 @@
+//! What the caller expects of the release.
+
+use serde_json::Value;
+
+use selfsame_attest::text::quote;
+
+use super::provenance::external;
+use crate::options::Options;
+use crate::rows::Rows;
+use crate::verdict::{CheckId, Fact};
+use crate::verified::Evidence;
+
+/// The `expectations` row. Relaxations have a row of their own.
+pub(super) fn check(evidence: &Evidence, options: &Options, rows: &mut Rows) {
+    const ID: CheckId = CheckId::Expectations;
+    let mut facts = Vec::new();
+    for (name, expected) in options.expect.iter().filter(|(name, _)| *name != "relaxations") {
+        let found = found(evidence, name);
+        if !found.iter().any(|found| found == expected) {
+            let mut facts = vec![Fact::new("expected", quote(expected))];
+            facts.extend(found.iter().map(|found| Fact::new("found", quote(found))));
+            rows.fail(ID, format!("the release's {name} is another one than expected"), facts);
+        }
+        facts.push(Fact::new(name, quote(expected)));
+    }
+    rows.pass(ID, facts);
+}
+
+/// What the signed documents say under a name of [`crate::Expectations::NAMES`].
+fn found(evidence: &Evidence, name: &str) -> Vec<String> {
+    let provenance = &evidence.provenance;
+    let source = provenance.build_definition.external_parameters.get("source");
+    let one = |text: Option<&str>| text.map(str::to_owned).into_iter().collect();
+    match name {
+        "name" | "version" | "platform" | "level" => one(external(provenance, name)),
+        "source" => one(source.and_then(|source| source.get("uri")).and_then(Value::as_str)),
+        "source-digest" => {
+            let digests = source.and_then(|source| source.get("digest")).and_then(Value::as_object);
+            digests.into_iter().flatten().filter_map(|(_, text)| text.as_str().map(str::to_owned)).collect()
+        }
+        "builder" => vec![provenance.run_details.builder.id.clone()],
+        "image" => vec![evidence.image.to_string()],
+        "release" => vec![evidence.release_id.to_string()],
+        "checked" => vec![evidence.inventory.checked.to_string()],
+        _ => Vec::new(),
+    }
+}

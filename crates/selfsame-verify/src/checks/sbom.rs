@@ -1,0 +1,122 @@
+//! The SBOM against the provenance.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use selfsame_attest::canonical_of;
+use selfsame_attest::text::quote;
+use selfsame_core::Digest;
+
+use crate::rows::Rows;
+use crate::verdict::{CheckId, Fact};
+use crate::verified::Evidence;
+
+/// What the provenance calls the SBOM among its byproducts.
+const SBOM_NAME: &str = "sbom.cdx.json";
+/// The property of a component that is an input of the build, named by its purl.
+const PROPERTY_INPUT: &str = "selfsame:input";
+/// The property with the URI of an input, which may be other than a purl.
+const PROPERTY_URI: &str = "selfsame:uri";
+
+/// The rows `sbom-digest` and `components`.
+pub(super) fn check(evidence: &Evidence, rows: &mut Rows) {
+    digest(evidence, rows);
+    components(evidence, rows);
+}
+
+fn digest(evidence: &Evidence, rows: &mut Rows) {
+    const ID: CheckId = CheckId::SbomDigest;
+    let named: Vec<_> =
+        evidence.provenance.run_details.byproducts.iter().filter(|byproduct| byproduct.name == SBOM_NAME).collect();
+    let [byproduct] = named[..] else {
+        return rows.fail(ID, format!("the provenance names {} byproducts `{SBOM_NAME}`", named.len()), Vec::new());
+    };
+    let Some(expected) = byproduct.digest.sha256() else {
+        return rows.fail(ID, format!("the provenance names `{SBOM_NAME}` without a SHA-256"), Vec::new());
+    };
+    let found = match canonical_of(&Value::Object(evidence.sbom.clone())) {
+        Ok(bytes) => Digest::of(&bytes),
+        Err(error) => return rows.fail(ID, format!("the SBOM: {error}"), Vec::new()),
+    };
+    if found == expected {
+        return rows.pass(ID, vec![Fact::new("sbom", found.to_string())]);
+    }
+    let facts = vec![Fact::new("expected", expected.to_string()), Fact::new("found", found.to_string())];
+    rows.fail(ID, "the SBOM is another one than the provenance names", facts);
+}
+
+fn components(evidence: &Evidence, rows: &mut Rows) {
+    const ID: CheckId = CheckId::Components;
+    if evidence.sbom.get("bomFormat").and_then(Value::as_str) != Some("CycloneDX") {
+        return rows.fail(ID, "the SBOM's `bomFormat` is not `CycloneDX`", Vec::new());
+    }
+    let inputs: BTreeSet<(&str, Digest)> = evidence
+        .provenance
+        .build_definition
+        .resolved_dependencies
+        .iter()
+        .filter_map(|input| Some((input.uri.as_str(), input.digest.sha256()?)))
+        .collect();
+    let mut all = Vec::new();
+    let mut formulas = vec![&evidence.sbom];
+    formulas.extend(objects(&evidence.sbom, "formulation"));
+    formulas.into_iter().for_each(|formula| collect(formula, &mut all));
+    let (mut checked, count) = (0, all.len());
+    for component in all {
+        let name = || quote(component.get("name").and_then(Value::as_str).unwrap_or("a component without a name"));
+        let claims = [
+            (property(component, PROPERTY_INPUT) == Some("true"))
+                .then(|| component.get("purl").and_then(Value::as_str)),
+            property(component, PROPERTY_URI).map(Some),
+        ];
+        for uri in claims.into_iter().flatten() {
+            let Some(uri) = uri else {
+                return rows.fail(ID, format!("`{}` is marked as an input and has no purl", name()), Vec::new());
+            };
+            let Some(sha256) = sha256_of(component) else {
+                return rows.fail(ID, format!("`{}` is marked as an input and has no SHA-256", name()), Vec::new());
+            };
+            if !inputs.contains(&(uri, sha256)) {
+                let facts = vec![Fact::new("uri", quote(uri)), Fact::new("sha256", sha256.hex())];
+                return rows.fail(ID, format!("`{}` is no input of the provenance", name()), facts);
+            }
+            checked += 1;
+        }
+    }
+    rows.pass(ID, vec![Fact::new("components", count.to_string()), Fact::new("inputs", checked.to_string())]);
+}
+
+/// The components of an object and theirs, flat. The parser has bounded depth and count.
+fn collect<'a>(object: &'a Map<String, Value>, all: &mut Vec<&'a Map<String, Value>>) {
+    for component in objects(object, "components") {
+        all.push(component);
+        collect(component, all);
+    }
+}
+
+/// The objects in the array under `field`; none where there is no array.
+pub(super) fn objects<'a>(
+    object: &'a Map<String, Value>,
+    field: &str,
+) -> impl Iterator<Item = &'a Map<String, Value>> + use<'a> {
+    object.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
+}
+
+/// The value of the component's property of this name.
+pub(super) fn property<'a>(component: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    let property = objects(component, "properties").find(|it| it.get("name").and_then(Value::as_str) == Some(name))?;
+    property.get("value")?.as_str()
+}
+
+/// The component's SHA-256, if it has exactly one.
+pub(super) fn sha256_of(component: &Map<String, Value>) -> Option<Digest> {
+    let mut hashes = objects(component, "hashes").filter(|it| it.get("alg").and_then(Value::as_str) == Some("SHA-256"));
+    let digest = Digest::from_hex(hashes.next()?.get("content")?.as_str()?).ok()?;
+    hashes.next().is_none().then_some(digest)
+}
+
+/// Whether this component is marked as an input.
+pub(super) fn is_input(component: &Map<String, Value>) -> bool {
+    property(component, PROPERTY_INPUT) == Some("true")
+}

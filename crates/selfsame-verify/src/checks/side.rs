@@ -1,0 +1,121 @@
+//! Bundles beside the layout, and statements that decided nothing.
+
+use selfsame_attest::{Bundle, Predicate, RunRecord, Statement};
+
+use super::blob::MOST_DOCUMENT_BYTES;
+use super::documents::{Documents, note};
+use crate::files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX};
+use crate::rows::Rows;
+use crate::trust::Trust;
+use crate::verdict::{CheckId, Fact, Unlisted};
+use crate::verified::Evidence;
+
+/// The most rebuild statements that are looked at.
+const MOST_REBUILDS: usize = 256;
+
+/// Whether a bundle of this name may stand beside the layout without being listed.
+pub(super) fn may_stand_beside(name: &str) -> bool {
+    let rebuild = || {
+        let middle = name.strip_prefix(REBUILD_PREFIX)?.strip_suffix(SIDE_SUFFIX)?;
+        let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        (!middle.is_empty() && middle.len() <= 128 && middle.bytes().all(fine)).then_some(())
+    };
+    name == RUN_RECORD_FILE || rebuild().is_some()
+}
+
+/// The `run-record` row. It never decides: a run record is outside the compared set and may be taken away.
+pub(super) fn run_record(release: &dyn ReleaseFiles, evidence: &Evidence, rows: &mut Rows) -> Option<RunRecord> {
+    const ID: CheckId = CheckId::RunRecord;
+    let bytes = match release.read(RUN_RECORD_FILE, MOST_DOCUMENT_BYTES) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            rows.skip(ID, "there is none", Vec::new());
+            return None;
+        }
+        Err(error) => {
+            rows.skip(ID, format!("not used: {RUN_RECORD_FILE} cannot be read: {error}"), Vec::new());
+            return None;
+        }
+    };
+    match parse_run_record(&bytes, evidence) {
+        Ok(record) => {
+            rows.pass(
+                ID,
+                vec![Fact::new("file", RUN_RECORD_FILE), Fact::new("release", record.release_id.to_string())],
+            );
+            Some(record)
+        }
+        Err(fault) => {
+            rows.skip(ID, format!("not used: {RUN_RECORD_FILE}: {fault}"), Vec::new());
+            None
+        }
+    }
+}
+
+fn parse_run_record(bytes: &[u8], evidence: &Evidence) -> Result<RunRecord, String> {
+    let statement = signed_by(bytes, |bundle| bundle.verify(&evidence.signer).map_err(|error| error.to_string()))?;
+    let record: RunRecord = statement.predicate_as().map_err(|error| error.to_string())?;
+    if !statement.is_about(evidence.image) {
+        return Err("it is about another image".to_owned());
+    }
+    if record.release_id != evidence.release_id {
+        return Err(format!("it is about another release, {}", record.release_id));
+    }
+    Ok(record)
+}
+
+/// Notes every rebuild statement and whose it is.
+pub(super) fn rebuilds(release: &dyn ReleaseFiles, trust: &Trust, evidence: &Evidence, unlisted: &mut Vec<Unlisted>) {
+    let Ok(mut names) = release.names() else { return };
+    names.sort();
+    let names = names.iter().filter(|name| *name != RUN_RECORD_FILE && may_stand_beside(name));
+    for name in names.take(MOST_REBUILDS) {
+        let told = match release.read(name, MOST_DOCUMENT_BYTES) {
+            Ok(Some(bytes)) => rebuild_note(&bytes, trust, evidence),
+            Ok(None) => continue,
+            Err(error) => Err(format!("cannot be read: {error}")),
+        };
+        match told {
+            Ok((predicate_type, text)) => unlisted.push(note(name, Some(&predicate_type), &text)),
+            Err(fault) => unlisted.push(note(name, None, &fault)),
+        }
+    }
+}
+
+fn rebuild_note(bytes: &[u8], trust: &Trust, evidence: &Evidence) -> Result<(String, String), String> {
+    let mut by = String::new();
+    let statement = signed_by(bytes, |bundle| {
+        let trusted = trust.keys().iter().find(|trusted| bundle.envelope().verify(&trusted.key).is_ok());
+        by = match trusted {
+            Some(trusted) => format!("by trusted key {}", trusted.key.key_id()),
+            None => format!("by key {}, which is not trusted", selfsame_attest::text::quote(bundle.key_id())),
+        };
+        Statement::parse(&bundle.envelope().payload).map_err(|error| error.to_string())
+    })?;
+    let rebuild = selfsame_attest::RebuildStatement::TYPE == statement.predicate_type;
+    let ours = statement.is_about(evidence.image);
+    let about = match (rebuild, ours) {
+        (true, true) => "a rebuild of this image",
+        (true, false) => "a rebuild of another image",
+        (false, _) => "not a rebuild statement",
+    };
+    Ok((statement.predicate_type, format!("{by}: {about}")))
+}
+
+fn signed_by(bytes: &[u8], statement: impl FnOnce(&Bundle) -> Result<Statement, String>) -> Result<Statement, String> {
+    let bundle = Bundle::parse(bytes).map_err(|error| error.to_string())?;
+    statement(&bundle)
+}
+
+/// The rows `unlisted` and `log`.
+pub(super) fn report(unlisted: &[Unlisted], documents: Option<&Documents<'_>>, rows: &mut Rows) {
+    let facts = unlisted.iter().map(|it| Fact::new(it.file.clone(), it.note.clone())).collect();
+    rows.pass(CheckId::Unlisted, facts);
+    if let Some(documents) = documents {
+        let facts = vec![
+            Fact::new("log entries", documents.log_entries.to_string()),
+            Fact::new("time stamps", documents.timestamps.to_string()),
+        ];
+        rows.skip(CheckId::Log, "the trust that was given names no log and no time stamp authority", facts);
+    }
+}

@@ -1,0 +1,60 @@
+//! The JSON form of a verdict. docs/verdicts.md describes it.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{Check, VERDICT_SCHEMA, Verdict};
+
+impl Verdict {
+    /// One JSON object on one line, `schema` and `class` first.
+    ///
+    /// ```json
+    /// {"schema":"https://selfsame.dev/verdict/v1","class":"verified","depth":"content","image":"sha256:...",
+    ///  "releaseId":"sha256:...","builderId":"...","keyId":"...","checks":[{"facts":[{"label":"keys","value":"1"}],
+    ///  "id":"trust","outcome":"passed","reason":null,"title":"..."},...],
+    ///  "unlisted":[{"file":"...","note":"...","predicateType":"..."}]}
+    /// ```
+    ///
+    /// `image` and `releaseId` are claims until `class` is `verified`; `builderId` and `keyId` are null until then.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let evidence = self.evidence.as_deref();
+        let unlisted: Vec<Value> = self
+            .unlisted
+            .iter()
+            .map(|it| json!({ "file": it.file, "predicateType": it.predicate_type, "note": it.note }))
+            .collect();
+        let fields = [
+            ("schema", json!(VERDICT_SCHEMA)),
+            ("class", json!(self.class.as_str())),
+            ("depth", json!(self.depth.as_str())),
+            ("image", json!(self.image)),
+            ("releaseId", json!(self.release_id)),
+            ("builderId", json!(evidence.map(|evidence| &evidence.provenance.run_details.builder.id))),
+            ("keyId", json!(evidence.map(|evidence| evidence.signer.key_id()))),
+            ("checks", self.checks.iter().map(check).collect()),
+            ("unlisted", Value::Array(unlisted)),
+        ];
+        // Written by hand so that the order of the fields is this one whatever map serde_json is built with.
+        let mut text = String::from("{");
+        for (index, (name, value)) in fields.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(text, "{comma}\"{name}\":{value}").expect("writing to memory");
+        }
+        text.push('}');
+        text
+    }
+}
+
+fn check(check: &Check) -> Value {
+    let facts: Vec<Value> =
+        check.facts.iter().map(|fact| json!({ "label": fact.label, "value": fact.value })).collect();
+    json!({
+        "id": check.id.as_str(),
+        "title": check.title(),
+        "outcome": check.outcome.as_str(),
+        "reason": check.outcome.reason(),
+        "facts": facts,
+    })
+}
