@@ -20,6 +20,9 @@ pub(crate) const ROOT: &str = "root";
 /// The file beside it that says the tree is complete.
 pub(crate) const COMPLETE: &str = "complete";
 
+/// So many entries are worth a thread of their own when all that is done is `lstat`.
+const STAT_BATCH: usize = 1024;
+
 /// The time of every entry: inputs are old, and what a step changed is newer by its rank.
 pub(crate) fn seconds_of(rank: u32) -> u64 {
     INPUT_MTIME_SECS + u64::from(rank)
@@ -133,10 +136,13 @@ fn marked(home: &Path, length: u64) -> bool {
 /// changed without its time is found by [`Store::check`] alone. An added name shows in its folder's time.
 pub(crate) fn damage(tree: &Tree, root: &Path) -> Result<Option<RelPath>, StoreError> {
     let items: Vec<_> = layout::items(tree).into_iter().collect();
-    let found = parallel::try_map(&items, |(path, item)| match as_left(tree, root, path, item) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Ok(path.clone())),
-        Err(error) => Err(Err(StoreError::io("read", &layout::locate(root, path), error))),
+    let batches: Vec<_> = items.chunks(STAT_BATCH).collect();
+    let found = parallel::try_map(&batches, |batch| {
+        batch.iter().try_for_each(|(path, item)| match as_left(tree, root, path, item) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Ok(path.clone())),
+            Err(error) => Err(Err(StoreError::io("read", &layout::locate(root, path), error))),
+        })
     });
     match found {
         Ok(_) => Ok(None),

@@ -217,3 +217,42 @@ fn sync_below(path: &Path) -> Result<(), PublishError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn staged(dest: &Path, content: &str) -> Staging {
+        let staging = Staging::beside(dest).unwrap();
+        std::fs::write(staging.create_dir().unwrap().join("f"), content).unwrap();
+        staging
+    }
+
+    #[test]
+    fn without_an_exchange_of_names_the_old_steps_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let dest = folder.path().join("out");
+        staged(&dest, "first").publish(Replace::Never).unwrap();
+        let staging = staged(&dest, "second");
+        move_aside(&staging, &dest).unwrap();
+        assert_eq!(std::fs::read_to_string(dest.join("f")).unwrap(), "second");
+        assert!(staging.old().exists());
+        drop(staging);
+        assert_eq!(std::fs::read_to_string(dest.join("f")).unwrap(), "second");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_old_comes_back_if_the_new_cannot_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let dest = folder.path().join("out");
+        staged(&dest, "first").publish(Replace::Never).unwrap();
+        let staging = staged(&dest, "second");
+        std::fs::remove_dir_all(staging.path()).unwrap();
+        assert!(move_aside(&staging, &dest).is_err());
+        drop(staging);
+        assert_eq!(std::fs::read_to_string(dest.join("f")).unwrap(), "first");
+    }
+}

@@ -75,7 +75,12 @@ impl Read for BlobReader<'_> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let read = self.file.read(buffer)?;
+        let read = loop {
+            match self.file.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
         if read == 0 {
             return self.end();
         }

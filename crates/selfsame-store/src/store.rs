@@ -24,7 +24,7 @@ const VERSION_FILE: &str = "version";
 /// A store on disk, open for use. Threads share it by reference; processes share the folder.
 ///
 /// While it is open it holds a shared lock, so no other process collects garbage. Nobody but the invoking user can look
-/// into it: the root has mode 0700, since trees hold files as their definitions want them, setuid ones too.
+/// into its folders, which have mode 0700: trees hold files as their definitions want them, setuid ones too.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
@@ -114,13 +114,13 @@ impl Store {
 
 /// Makes what is missing of the layout; refuses what is no store or not ours to read.
 fn prepare(root: &Path) -> Result<(), StoreError> {
-    let make = |path: &Path| match std::fs::DirBuilder::new().mode(0o700).recursive(true).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists || error.kind() == io::ErrorKind::NotADirectory => {
+    let make = |path: &Path, mode: u32| match std::fs::DirBuilder::new().mode(mode).recursive(true).create(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
             Err(StoreError::NotAFolder { path: path.to_owned() })
         }
         other => other.map_err(|error| StoreError::io("create", path, error)),
     };
-    make(root)?;
+    make(root, 0o777)?;
     let version_path = root.join(VERSION_FILE);
     match File::open(&version_path) {
         Ok(file) => {
@@ -135,9 +135,9 @@ fn prepare(root: &Path) -> Result<(), StoreError> {
         Err(error) => return Err(StoreError::io("read", &version_path, error)),
     }
     for folder in FOLDERS {
-        make(&root.join(folder))?;
+        make(&root.join(folder), 0o700)?;
     }
-    make(&root.join("blobs/sha256"))?;
+    make(&root.join("blobs/sha256"), 0o700)?;
     if !version_path.exists() {
         let mut file = tempfile::Builder::new()
             .prefix("version-")

@@ -152,3 +152,48 @@ pub(crate) fn set_mode_of_folder(path: &Path, mode: u32) -> io::Result<()> {
     // caller stands in a folder that only the invoker may write.
     Ok(rustix::fs::chmod(path, Mode::from_raw_mode(mode))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn renames_replace_nothing_with_and_without_flags() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for rename in [rename_new, rename_new_without_flags] {
+            std::fs::write(at("new"), "new").unwrap();
+            std::fs::write(at("old"), "old").unwrap();
+            assert!(!rename(&at("new"), &at("old")).unwrap());
+            assert_eq!(std::fs::read_to_string(at("old")).unwrap(), "old");
+            std::fs::remove_file(at("old")).unwrap();
+            assert!(rename(&at("new"), &at("old")).unwrap());
+            assert!(!at("new").exists());
+            std::fs::remove_file(at("old")).unwrap();
+
+            std::fs::create_dir(at("new folder")).unwrap();
+            std::fs::create_dir(at("old folder")).unwrap();
+            assert!(!rename(&at("new folder"), &at("old folder")).unwrap());
+            std::fs::remove_dir(at("old folder")).unwrap();
+            assert!(rename(&at("new folder"), &at("old folder")).unwrap());
+            std::fs::remove_dir(at("old folder")).unwrap();
+            assert_eq!(rename(&at("nothing"), &at("x")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn removes_closed_folders_and_follows_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("tree/closed/inner")).unwrap();
+        std::fs::create_dir(at("elsewhere")).unwrap();
+        std::fs::write(at("elsewhere/precious"), "").unwrap();
+        std::os::unix::fs::symlink(at("elsewhere"), at("tree/closed/link")).unwrap();
+        std::fs::set_permissions(at("tree/closed"), PermissionsExt::from_mode(0o000)).unwrap();
+        remove_all(&at("tree")).unwrap();
+        assert!(!at("tree").exists() && at("elsewhere/precious").exists());
+        remove_all(&at("tree")).unwrap();
+    }
+}
