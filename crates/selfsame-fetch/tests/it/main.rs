@@ -1,0 +1,5 @@
+//! Sources on real disks with real repositories, and fetching with real programs.
+#![expect(clippy::disallowed_methods, reason = "tests hand the process environment to the code under test")]
+
+mod disk;
+mod source;
