@@ -185,29 +185,50 @@ impl Guess {
         binary::guess(a, b, at, known)
     }
 
-    /// Each cause once, the most telling first: known ones by how often they occur, then what explains nothing.
+    /// Each cause once, the most telling first.
     pub(crate) fn distinct<'a>(guesses: impl IntoIterator<Item = &'a Self>) -> Vec<Self> {
-        let mut counted: Vec<(Self, usize)> = Vec::new();
+        let mut tally = Tally::default();
         for guess in guesses {
-            match counted.iter_mut().find(|(known, _)| known.cause == guess.cause) {
-                Some((known, count)) => {
-                    *count += 1;
-                    // The level that cures all of them; unknown where one is.
-                    known.fixed_by = match (known.fixed_by, guess.fixed_by) {
-                        (Some(a), Some(b)) => Some(a.max(b)),
-                        _ => None,
-                    };
-                }
-                None => counted.push((guess.clone(), 1)),
-            }
+            tally.add(guess, 1);
         }
+        tally.ranked()
+    }
+}
+
+/// How often each cause was guessed, in the order of first sight.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally(Vec<(Guess, usize)>);
+
+impl Tally {
+    pub(crate) fn add(&mut self, guess: &Guess, times: usize) {
+        match self.0.iter_mut().find(|(known, _)| known.cause == guess.cause) {
+            Some((known, count)) => {
+                *count += times;
+                // The level that cures all of them; unknown where one is.
+                known.fixed_by = match (known.fixed_by, guess.fixed_by) {
+                    (Some(a), Some(b)) => Some(a.max(b)),
+                    _ => None,
+                };
+            }
+            None => self.0.push((guess.clone(), times)),
+        }
+    }
+
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        for (guess, count) in &other.0 {
+            self.add(guess, *count);
+        }
+    }
+
+    /// Known causes by how often they occur, then what explains nothing. Equals keep their order.
+    pub(crate) fn ranked(&self) -> Vec<Guess> {
         let rank = |cause: Cause| match cause {
             Cause::Unknown => 3,
             Cause::Derived => 2,
             Cause::Opaque => 1,
             _ => 0,
         };
-        // Stable: among equals the one that came first in the file stays first.
+        let mut counted = self.0.clone();
         counted.sort_by_key(|(guess, count)| (rank(guess.cause), usize::MAX - count));
         counted.into_iter().map(|(guess, _)| guess).collect()
     }

@@ -1,6 +1,6 @@
 //! Two contents of one file, explained by kind. The kinds are a table; a new kind is one file and one row.
 
-use crate::cause::{Cause, Guess, Known, Level};
+use crate::cause::{Cause, Guess, Known, Level, Tally};
 use crate::kinds;
 use crate::{Limits, escape};
 
@@ -54,6 +54,17 @@ pub(crate) struct Finding {
     pub(crate) summary: String,
     pub(crate) places: Vec<Place>,
     pub(crate) more: usize,
+    /// The guesses of all places, also of those that are not listed.
+    pub(crate) tally: Tally,
+}
+
+impl Finding {
+    /// A finding of one place.
+    pub(crate) fn one(summary: impl Into<String>, place: Place) -> Self {
+        let mut tally = Tally::default();
+        tally.add(&place.guess, 1);
+        Self { summary: summary.into(), places: vec![place], more: 0, tally }
+    }
 }
 
 /// What an explainer is given.
@@ -94,17 +105,17 @@ pub(crate) struct Explainer {
 /// Explains two contents that are not equal. `path` is used only to tell kinds by name.
 #[must_use]
 pub fn explain_content(path: &str, a: &[u8], b: &[u8], known: &Known, limits: &Limits) -> ContentDifference {
-    explain_pair(&Pair { path, a, b, known, limits, depth: 0 })
+    let (kind, finding) = find(&Pair { path, a, b, known, limits, depth: 0 });
+    difference(kind, (a.len() as u64, b.len() as u64), finding, limits)
 }
 
-pub(crate) fn explain_pair(pair: &Pair<'_>) -> ContentDifference {
+/// The kind that takes the pair, and what it finds: at least one place.
+pub(crate) fn find(pair: &Pair<'_>) -> (&'static str, Finding) {
     let rows = if pair.depth <= pair.limits.depth { kinds::TABLE } else { &[] };
-    let found = rows
-        .iter()
+    rows.iter()
         .filter(|row| (row.claims)(pair))
-        .find_map(|row| (row.explain)(pair).filter(|finding| !finding.places.is_empty()).map(|f| (row.kind, f)));
-    let (kind, finding) = found.unwrap_or_else(|| (kinds::BYTES.kind, kinds::bytes::explain(pair)));
-    difference(kind, (pair.a.len() as u64, pair.b.len() as u64), finding, pair.limits)
+        .find_map(|row| (row.explain)(pair).filter(|finding| !finding.places.is_empty()).map(|f| (row.kind, f)))
+        .unwrap_or_else(|| (kinds::bytes::KIND, kinds::bytes::explain(pair)))
 }
 
 /// Sums up a finding.
@@ -114,10 +125,9 @@ pub(crate) fn difference(
     mut finding: Finding,
     limits: &Limits,
 ) -> ContentDifference {
-    let causes = Guess::distinct(finding.places.iter().map(|place| &place.guess));
-    let all_known =
-        finding.more == 0 && causes.iter().all(|guess| guess.fixed_by.is_some() || guess.cause == Cause::Derived);
-    let fixed_by = if all_known { causes.iter().filter_map(|guess| guess.fixed_by).max() } else { None };
+    let causes = finding.tally.ranked();
+    let cured = |guess: &Guess| guess.fixed_by.is_some() || guess.cause == Cause::Derived;
+    let fixed_by = if causes.iter().all(cured) { causes.iter().filter_map(|guess| guess.fixed_by).max() } else { None };
     let cut = finding.places.len().saturating_sub(limits.places);
     finding.places.truncate(limits.places);
     ContentDifference {

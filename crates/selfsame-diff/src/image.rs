@@ -8,7 +8,7 @@ use selfsame_tree::{Change, Entry, Kind, compare};
 use crate::cause::{Guess, Known};
 use crate::content::{ContentDifference, Finding, Pair, Place, difference, explain_content};
 use crate::explanation::{EntryChange, Explanation, Extent, LayerChange, LayerId, Limits, What};
-use crate::kinds::{nested, tarball};
+use crate::kinds::{self, nested, tarball};
 use crate::view::{ImageView, LayerView};
 use crate::{escape, explain_json};
 
@@ -199,11 +199,11 @@ impl Files<'_> {
             if x.is_empty() || y.is_empty() {
                 break;
             }
-            let at = crate::kinds::bytes::first_difference(&x, &y);
+            let at = kinds::bytes::first_difference(&x, &y);
             if at < x.len().min(y.len()) {
                 differing += x.iter().zip(&y).filter(|(p, q)| p != q).count() as u64;
                 place.get_or_insert_with(|| {
-                    let found = crate::kinds::bytes::place(&Pair { a: &x, b: &y, ..pair }, String::new(), at);
+                    let found = kinds::bytes::place(&Pair { a: &x, b: &y, ..pair }, String::new(), at);
                     Place { at: format!("offset {}", offset + at as u64), ..found }
                 });
             }
@@ -218,8 +218,7 @@ impl Files<'_> {
             )
         });
         let summary = format!("{differing} bytes differ; too long to be taken apart");
-        let finding = Finding { summary, places: vec![place], more: 0 };
-        Ok(difference("bytes", (self.a.2, self.b.2), finding, limits))
+        Ok(difference(kinds::bytes::KIND, (self.a.2, self.b.2), Finding::one(summary, place), limits))
     }
 }
 

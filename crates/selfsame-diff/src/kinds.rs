@@ -26,7 +26,3 @@ pub(crate) const TABLE: &[Explainer] = &[
     Explainer { kind: "JSON", claims: json::claims, explain: json::explain },
     Explainer { kind: "text", claims: text::claims, explain: text::explain },
 ];
-
-/// What is left: any bytes.
-pub(crate) const BYTES: Explainer =
-    Explainer { kind: "bytes", claims: |_| true, explain: |pair| Some(bytes::explain(pair)) };

@@ -35,7 +35,7 @@ impl<'a> Sides<'a> {
 }
 
 const SIGNS: &[fn(&Sides<'_>) -> Option<Guess>] =
-    &[known, uuid, address, epoch, date, temporary, path, fraction, hexadecimal, hardware, order, small];
+    &[known, uuid, address, epoch, date, temporary, path, kernel_line, hardware, fraction, hexadecimal, order, small];
 
 /// The first sign that speaks.
 pub(crate) fn guess(sides: &Sides<'_>) -> Guess {
@@ -127,8 +127,8 @@ pub(crate) fn moment(seconds: u64) -> String {
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// How a date is written where the run stands, if one is.
-fn date_style(line: &[u8], range: &std::ops::Range<usize>) -> Option<&'static str> {
+/// How a date is written where the run stands, if one is, and its text.
+fn date_style<'a>(line: &'a [u8], range: &std::ops::Range<usize>) -> Option<(&'static str, &'a [u8])> {
     /// `9` is a digit.
     const PATTERNS: [(&str, &[u8]); 5] = [
         ("an ISO date", b"9999-99-99"),
@@ -145,7 +145,7 @@ fn date_style(line: &[u8], range: &std::ops::Range<usize>) -> Option<&'static st
     for start in from..range.end.min(line.len()) {
         for (style, pattern) in PATTERNS {
             if start + pattern.len() > range.start && fits(&line[start..], pattern) {
-                return Some(style);
+                return Some((style, &line[start..start + pattern.len()]));
             }
         }
     }
@@ -157,12 +157,15 @@ fn date_style(line: &[u8], range: &std::ops::Range<usize>) -> Option<&'static st
     let part_of_date = MONTHS.contains(&word.as_str())
         || WEEKDAYS.contains(&word.as_str())
         || number.is_some_and(|n| (1..=31).contains(&n) || (1980..=2100).contains(&n));
-    (month_near && part_of_date).then_some("a date in words")
+    (month_near && part_of_date).then(|| ("a date in words", &line[range.clone()]))
 }
 
 fn date(sides: &Sides<'_>) -> Option<Guess> {
-    let style = date_style(sides.line_a, &sides.run.a)?;
-    date_style(sides.line_b, &sides.run.b)?;
+    let (style, text_a) = date_style(sides.line_a, &sides.run.a)?;
+    let (_, text_b) = date_style(sides.line_b, &sides.run.b)?;
+    if text_a == text_b {
+        return None;
+    }
     let evidence = format!("{} are part of {style}", sides.quoted());
     // The two forms that C compilers write for __DATE__, __TIME__ and __TIMESTAMP__: from SOURCE_DATE_EPOCH, and from
     // the file's own time, both fixed at this level.
@@ -183,6 +186,25 @@ fn path_in(text: &str) -> Option<&str> {
     })?;
     let path = &text[start..];
     (path.len() > 1 && !path.starts_with("//")).then_some(path)
+}
+
+/// Whether what differs lies in a path of three components or more, in texts that stand close together as in debug
+/// information: the differing middle, widened to all characters of paths.
+fn inside_path(a: &str, b: &str) -> bool {
+    let (bytes_a, bytes_b) = (a.as_bytes(), b.as_bytes());
+    let start = bytes_a.iter().zip(bytes_b).take_while(|(x, y)| x == y).count();
+    let most = bytes_a.len().min(bytes_b.len()) - start;
+    let end = bytes_a.iter().rev().zip(bytes_b.iter().rev()).take(most).take_while(|(x, y)| x == y).count();
+    let of_path = |b: &u8| b.is_ascii_alphanumeric() || b"._/+-".contains(b);
+    let widened = |bytes: &[u8]| -> String {
+        let from = start - bytes[..start].iter().rev().take_while(|b| of_path(b)).count();
+        let middle = bytes.len() - end;
+        let to = middle + bytes[middle..].iter().take_while(|b| of_path(b)).count();
+        String::from_utf8_lossy(&bytes[from..to]).into_owned()
+    };
+    [widened(bytes_a), widened(bytes_b)]
+        .iter()
+        .all(|path| path.matches('/').count() >= 3 && !path.contains("//") && path.chars().any(char::is_alphabetic))
 }
 
 fn temporary(sides: &Sides<'_>) -> Option<Guess> {
@@ -208,8 +230,8 @@ fn temporary(sides: &Sides<'_>) -> Option<Guess> {
 }
 
 fn path(sides: &Sides<'_>) -> Option<Guess> {
-    let (a, b) = (path_in(&sides.a)?, path_in(&sides.b)?);
-    if a == b {
+    let absolute = path_in(&sides.a).zip(path_in(&sides.b)).is_some_and(|(a, b)| a != b);
+    if !absolute && !inside_path(&sides.a, &sides.b) {
         return None;
     }
     Some(Guess::new(Cause::BuildPath, Level::Isolated, format!("{} hold absolute paths", sides.quoted())))
@@ -244,6 +266,31 @@ fn hexadecimal(sides: &Sides<'_>) -> Option<Guess> {
         };
         Guess::opaque(format!("{}: {} hex digits, {kind}", sides.quoted(), a.len()))
     })
+}
+
+/// The one line of /proc/uptime (two numbers) and of /proc/loadavg (three, then `1/234` and a process id).
+fn kernel_line(sides: &Sides<'_>) -> Option<Guess> {
+    let shape = |line: &[u8]| -> Option<&'static str> {
+        let text = std::str::from_utf8(line).ok()?;
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        let hundredths = |word: &&str| {
+            word.split_once('.').is_some_and(|(whole, rest)| {
+                rest.len() == 2 && !whole.is_empty() && whole.bytes().chain(rest.bytes()).all(|b| b.is_ascii_digit())
+            })
+        };
+        match words.as_slice() {
+            [up, idle] if hundredths(up) && hundredths(idle) => Some("/proc/uptime"),
+            [one, five, fifteen, tasks, _]
+                if [one, five, fifteen].iter().all(|w| hundredths(w)) && tasks.contains('/') =>
+            {
+                Some("/proc/loadavg")
+            }
+            _ => None,
+        }
+    };
+    let file = shape(sides.line_a).filter(|file| Some(*file) == shape(sides.line_b))?;
+    let evidence = format!("{} in a line as {file} has it", sides.quoted());
+    Some(Guess::new(Cause::HostHardware, Level::Normalized, evidence))
 }
 
 /// Lines of /proc and its like, by the words beside the number.

@@ -7,27 +7,20 @@ use crate::escape;
 /// Bytes shown on each side.
 const CONTEXT: usize = 16;
 
+/// For people.
+pub(crate) const KIND: &str = "bytes";
+
 pub(crate) fn explain(pair: &Pair<'_>) -> Finding {
     let (a, b) = (pair.a, pair.b);
     let at = first_difference(a, b);
-    let mut places = Vec::new();
     if at < a.len() && at < b.len() {
-        places.push(place(pair, String::new(), at));
-        let (summary, more) = (count(a, b, at), 0);
-        return Finding { summary, places, more };
+        return Finding::one(count(a, b, at), place(pair, String::new(), at));
     }
-    let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
     let guess = Guess::unknown(format!(
         "the shorter is the beginning of the longer, which has {} bytes more",
-        longer - shorter
+        a.len().abs_diff(b.len())
     ));
-    places.push(Place {
-        at: format!("offset {at}"),
-        a: escape::hex(&a[at..], CONTEXT),
-        b: escape::hex(&b[at..], CONTEXT),
-        guess,
-    });
-    Finding { summary: format!("equal up to offset {at}, where the shorter ends"), places, more: 0 }
+    Finding::one(format!("equal up to offset {at}, where the shorter ends"), place_or_end(pair, at, guess))
 }
 
 /// The first offset at which two slices differ, or the shorter's length.

@@ -106,7 +106,7 @@ pub(crate) fn explain(pair: &Pair<'_>) -> Option<Finding> {
             format!("{} ({} and {} bytes)", shown(name), x.len(), y.len())
         });
         if *name == BUILD_ID {
-            build_id(&mut collector, x, y, alone);
+            build_id(&mut collector, x, y, alone, !a.contains_key(&(".symtab".to_owned(), 0)));
         } else {
             section(pair, &mut collector, name, x, y);
         }
@@ -127,11 +127,19 @@ fn keyed(sections: Vec<Section<'_>>) -> BTreeMap<(String, usize), &[u8]> {
     let mut keyed: BTreeMap<(String, usize), &[u8]> = BTreeMap::new();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for section in sections {
-        let count = seen.entry(section.name.clone()).or_insert(0);
-        keyed.insert((section.name, *count), section.bytes);
+        let name = without_hashes(&section.name);
+        let count = seen.entry(name.clone()).or_insert(0);
+        keyed.insert((name, *count), section.bytes);
         *count += 1;
     }
     keyed
+}
+
+/// A section's name with long numbers and hashes as `#`: compilers put hashes of paths into names of sections.
+fn without_hashes(name: &str) -> String {
+    const SHORTEST_HASH: usize = 12;
+    let hash = |word: &str| word.len() >= SHORTEST_HASH && word.bytes().all(|b| b.is_ascii_hexdigit());
+    name.split('.').map(|word| if hash(word) { "#" } else { word }).collect::<Vec<_>>().join(".")
 }
 
 fn telling(name: &str) -> u8 {
@@ -145,21 +153,22 @@ fn telling(name: &str) -> u8 {
     }
 }
 
-/// A build id is a hash of the rest (16 bytes: MD5 or a UUID; 20: SHA-1), unless a linker was told to draw it.
-fn build_id(collector: &mut Collector<'_>, a: &[u8], b: &[u8], alone: bool) {
+/// A build id is a hash of the other sections (20 bytes: SHA-1, the default; 16: MD5), unless the linker was told to
+/// draw one (16 bytes). What was stripped since was hashed too.
+fn build_id(collector: &mut Collector<'_>, a: &[u8], b: &[u8], alone: bool, stripped: bool) {
     // The note: three words, then `GNU\0`, then the id.
     let id = |note: &[u8]| note.get(16..).unwrap_or(note).to_vec();
     let (id_a, id_b) = (id(a), id(b));
-    let uuid = |id: &[u8]| id.len() == 16 && id[6] >> 4 == 4 && id[8] >> 6 == 2;
-    let guess = if uuid(&id_a) && uuid(&id_b) {
-        Guess::new(Cause::BuildId, Level::Deterministic, "both ids are version 4 UUIDs: `--build-id=uuid` draws them")
-    } else if !alone {
+    let bytes = id_a.len();
+    let guess = if !alone {
         Guess::derived("the build id is a hash of the other sections")
+    } else if bytes == 16 {
+        let evidence = "16 bytes, and all other sections are equal: `--build-id=uuid` draws such an id";
+        Guess::new(Cause::BuildId, Level::Deterministic, evidence)
+    } else if stripped {
+        Guess::opaque(format!("{bytes} bytes, and all other sections are equal: a hash of what was stripped since"))
     } else {
-        Guess::opaque(format!(
-            "{} bytes, and all other sections are equal: random, or a hash of something stripped since",
-            id_a.len()
-        ))
+        Guess::opaque(format!("{bytes} bytes, and all other sections are equal: not a hash of them"))
     };
     collector.push(crate::Place {
         at: format!("note {BUILD_ID}"),
@@ -180,9 +189,13 @@ fn section(pair: &Pair<'_>, collector: &mut Collector<'_>, name: &str, a: &[u8],
     }
     let strings = differing_strings(a, b, MOST_STRINGS);
     for (offset, x, y) in &strings {
-        for run in runs(x, y) {
-            let guess = Guess::of_run(x, y, &run, pair.known, Setting::Program);
-            collector.push(pair.place(format!("{name} + {offset}"), x, y, guess));
+        let runs = runs(x, y);
+        for run in &runs {
+            let guess = Guess::of_run(x, y, run, pair.known, Setting::Program);
+            let at = format!("{name} + {}", offset + run.a.start);
+            // One difference is shown with the text it stands in; several by themselves.
+            let (show_a, show_b) = if runs.len() == 1 { (*x, *y) } else { (&x[run.a.clone()], &y[run.b.clone()]) };
+            collector.push(pair.place(at, show_a, show_b, guess));
         }
     }
     if strings.is_empty() {

@@ -3,24 +3,29 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use crate::cause::Guess;
-use crate::content::{Finding, Pair, Place, explain_pair};
+use crate::cause::{Guess, Tally};
+use crate::content::{Finding, Pair, Place, find};
 
 /// Collects places, counting those beyond the limit.
 pub(crate) struct Collector<'a> {
     pair: &'a Pair<'a>,
     places: Vec<Place>,
     more: usize,
+    tally: Tally,
 }
 
 impl<'a> Collector<'a> {
     pub(crate) fn new(pair: &'a Pair<'a>) -> Self {
-        Self { pair, places: Vec::new(), more: 0 }
+        Self { pair, places: Vec::new(), more: 0, tally: Tally::default() }
     }
 
     pub(crate) fn push(&mut self, place: Place) {
-        // Some more than are printed, so that causes are weighed on more than the first few.
-        if self.places.len() < self.pair.limits.places * 4 {
+        self.tally.add(&place.guess, 1);
+        self.list(place);
+    }
+
+    fn list(&mut self, place: Place) {
+        if self.places.len() < self.pair.limits.places {
             self.places.push(place);
         } else {
             self.more += 1;
@@ -45,12 +50,13 @@ impl<'a> Collector<'a> {
         if a == b {
             return None;
         }
-        let inner = explain_pair(&self.pair.inside(path, a, b));
+        let (kind, inner) = find(&self.pair.inside(path, a, b));
         for place in inner.places {
-            self.push(Place { at: format!("{prefix}: {}", place.at), ..place });
+            self.list(Place { at: format!("{prefix}: {}", place.at), ..place });
         }
         self.more += inner.more;
-        Some((inner.kind, inner.summary))
+        self.tally.add_all(&inner.tally);
+        Some((kind, inner.summary))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -58,7 +64,7 @@ impl<'a> Collector<'a> {
     }
 
     pub(crate) fn finish(self, summary: impl Into<String>) -> Finding {
-        Finding { summary: summary.into(), places: self.places, more: self.more }
+        Finding { summary: summary.into(), places: self.places, more: self.more, tally: self.tally }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Text, line by line: what differs in a line, and which lines only moved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::nested::Collector;
 use crate::cause::{Cause, Guess, Level, Setting, runs};
@@ -18,7 +18,7 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
         Ok(_) => true,
         Err(error) => error.error_len().is_none() && head.len() < bytes.len(),
     };
-    !head.iter().any(|b| control(b)) && (utf8 || head.iter().filter(|b| **b >= 0x80).count() * 5 < head.len())
+    !head.iter().any(control) && (utf8 || head.iter().filter(|b| **b >= 0x80).count() * 5 < head.len())
 }
 
 pub(crate) fn explain(pair: &Pair<'_>) -> Option<Finding> {
@@ -36,15 +36,21 @@ pub(crate) fn explain(pair: &Pair<'_>) -> Option<Finding> {
         let guess = order_guess(middle_a, middle_b, moved);
         collector.push(pair.place(at, &first(middle_a), &first(middle_b), guess));
     }
-    for ((number, x), (_, y)) in left_a.iter().zip(&left_b) {
-        let runs = runs(x, y);
+    let pairs: Vec<_> = left_a.iter().zip(&left_b).map(|(&(number, x), &(_, y))| (number, x, y, runs(x, y))).collect();
+    let exchanged = Exchanged::of(
+        pairs.iter().flat_map(|(_, x, y, runs)| runs.iter().map(|run| (&x[run.a.clone()], &y[run.b.clone()]))),
+    );
+    for &(number, x, y, ref runs) in &pairs {
         let several = runs.len() > 1;
-        for run in &runs {
-            let guess = Guess::of_run(x, y, run, pair.known, Setting::Text);
+        for run in runs {
+            let mut guess = Guess::of_run(x, y, run, pair.known, Setting::Text);
+            if guess.cause == Cause::Unknown && exchanged.holds(&x[run.a.clone()], &y[run.b.clone()]) {
+                guess = Guess::order("words that other lines of both have");
+            }
             let (at, show_a, show_b) = if several || run.a.start > 100 {
                 (format!("line {number}, column {}", run.a.start + 1), &x[run.a.clone()], &y[run.b.clone()])
             } else {
-                (format!("line {number}"), *x, *y)
+                (format!("line {number}"), x, y)
             };
             collector.push(pair.place(at, show_a, show_b, guess));
         }
@@ -60,6 +66,24 @@ pub(crate) fn explain(pair: &Pair<'_>) -> Option<Finding> {
         return None;
     }
     Some(collector.finish(summary(&a, &b, paired, moved, same_start + same_end)))
+}
+
+/// Words that differ where they stand and that the other side has at another such place.
+struct Exchanged<'a> {
+    in_a: BTreeSet<&'a [u8]>,
+    in_b: BTreeSet<&'a [u8]>,
+}
+
+impl<'a> Exchanged<'a> {
+    fn of(runs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let (in_a, in_b) = runs.unzip();
+        Self { in_a, in_b }
+    }
+
+    fn holds(&self, a: &[u8], b: &[u8]) -> bool {
+        let letters = |word: &[u8]| word.iter().any(u8::is_ascii_alphabetic);
+        letters(a) && letters(b) && self.in_b.contains(a) && self.in_a.contains(b)
+    }
 }
 
 fn summary(a: &[&[u8]], b: &[&[u8]], changed: usize, moved: usize, same: usize) -> String {
@@ -123,7 +147,7 @@ fn without_moved<'a>(a: &[&'a [u8]], b: &[&'a [u8]], offset: usize) -> (Numbered
 /// Whether what is common to both stands in the same order in both.
 fn in_order(a: &[&[u8]], b: &[&[u8]], left_a: &Numbered<'_>, left_b: &Numbered<'_>, offset: usize) -> bool {
     let rest = |lines: &[&[u8]], left: &Numbered<'_>| -> Vec<Vec<u8>> {
-        let left: std::collections::BTreeSet<usize> = left.iter().map(|(number, _)| number - offset - 1).collect();
+        let left: BTreeSet<usize> = left.iter().map(|(number, _)| number - offset - 1).collect();
         let kept = lines.iter().enumerate().filter(|(index, _)| !left.contains(index));
         kept.map(|(_, line)| line.to_vec()).collect()
     };
