@@ -1,0 +1,117 @@
+//! Sigstore bundles: what is one of ours, and what is refused by name.
+
+use selfsame_attest::{Bundle, PublicKey, SignError, Signer, Statement, Subject, sign_statement};
+use selfsame_core::Digest;
+
+use crate::{key, refused, test_key};
+
+fn statement() -> Statement {
+    Statement::cosign_sign(vec![Subject::new("app:1", Digest::of(b"image"))])
+}
+
+fn good() -> String {
+    String::from_utf8(sign_statement(&statement(), &test_key()).unwrap().to_bytes()).unwrap()
+}
+
+#[test]
+fn signs_and_verifies() {
+    let bundle = Bundle::parse(good().as_bytes()).unwrap();
+    assert_eq!(bundle.verify(&test_key().public()).unwrap(), statement());
+    assert_eq!(bundle.key_id(), test_key().public().key_id());
+    assert_eq!(bundle.payload_digest(), Digest::of(&statement().to_payload()));
+    assert_eq!((bundle.log_entries(), bundle.timestamps()), (0, 0));
+    refused(bundle.verify(&key("another").public()), "not made by this key");
+    // RFC 6979: the same statement and key give the same bundle.
+    assert_eq!(good(), good());
+}
+
+#[test]
+fn refuses_what_is_no_bundle_of_ours() {
+    let good = good();
+    let hint = test_key().public().key_id();
+    let signature = {
+        let from = good.find("\"signatures\":[").unwrap() + "\"signatures\":[".len();
+        let to = good.find("]},\"mediaType\"").unwrap();
+        good[from..to].to_owned()
+    };
+    for (text, because) in [
+        (good.replace("v0.3+json", "v0.2+json"), "media type is `application/vnd.dev.sigstore.bundle.v0.2+json`"),
+        (good.replace("\"mediaType\"", "\"x\""), "`mediaType` is missing"),
+        (good.replace("\"mediaType\"", "\"mediaType\":\"x\",\"mediaType\""), "duplicate key `mediaType`"),
+        (good.replace("\"dsseEnvelope\"", "\"x\""), "`dsseEnvelope` is missing"),
+        (good.replace("\"verificationMaterial\"", "\"x\""), "`verificationMaterial` is missing"),
+        (good.replace("{\"dsseEnvelope\"", "{\"messageSignature\":{},\"dsseEnvelope\""), "holds a message signature"),
+        (good.replace("{\"publicKey\"", "{\"certificate\":{\"rawBytes\":\"\"},\"publicKey\""), "holds a certificate"),
+        (good.replace("{\"publicKey\"", "{\"x509CertificateChain\":{},\"publicKey\""), "holds a certificate chain"),
+        (good.replace("\"publicKey\"", "\"x\""), "`publicKey` is missing"),
+        (good.replace("\"hint\"", "\"x\""), "`publicKey.hint` is not a key's name"),
+        (good.replace(&format!("\"hint\":\"{hint}\""), "\"hint\":\"x\""), "is not its signature's keyid"),
+        (good.replace(&signature, &format!("{signature},{signature}")), "2 signatures"),
+        (good.replace(&signature, ""), "`signatures` is empty"),
+        (good.replace("\"tlogEntries\":[]", "\"tlogEntries\":{}"), "`tlogEntries` is not an array"),
+        (
+            good.replace("\"tlogEntries\":[]", "\"timestampVerificationData\":7"),
+            "`timestampVerificationData` is not an object",
+        ),
+        (format!("[{good}]"), "`bundle` is not an object"),
+        (format!("{good}{good}"), "trailing characters"),
+    ] {
+        assert_ne!(text, good);
+        refused(Bundle::parse(text.as_bytes()), because);
+    }
+}
+
+#[test]
+fn counts_log_entries_and_timestamps_without_believing_them() {
+    let text = good().replace(
+        "\"tlogEntries\":[]",
+        "\"tlogEntries\":[{},{}],\"timestampVerificationData\":{\"rfc3161Timestamps\":[{}]}",
+    );
+    let bundle = Bundle::parse(text.as_bytes()).unwrap();
+    assert_eq!((bundle.log_entries(), bundle.timestamps()), (2, 1));
+    assert!(bundle.verify(&test_key().public()).is_ok());
+    // Absent entries read like none: older writers leave the empty list out.
+    assert!(Bundle::parse(good().replace(",\"tlogEntries\":[]", "").as_bytes()).is_ok());
+}
+
+#[test]
+fn flipping_any_byte_never_verifies_as_something_else() {
+    let good = good().into_bytes();
+    let public = test_key().public();
+    for at in 0..good.len() {
+        for flip in [0x01, 0x20, 0x80] {
+            let mut bytes = good.clone();
+            bytes[at] ^= flip;
+            // A changed name of an unknown field is nobody's claim; the statement must be the one that was signed.
+            if let Ok(found) = Bundle::parse(&bytes).and_then(|bundle| bundle.verify(&public)) {
+                assert_eq!(found, statement(), "byte {at} ^ {flip:#x}");
+            }
+        }
+    }
+}
+
+/// A signer that says it has one key and signs with another, or signs something else.
+struct Faulty(PublicKey, Vec<u8>);
+
+impl Signer for Faulty {
+    fn public_key(&self) -> Result<PublicKey, SignError> {
+        Ok(self.0.clone())
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
+        Ok(self.1.clone())
+    }
+
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_faulty_signer_gets_nothing_published() {
+    let public = test_key().public();
+    let of_other_bytes = test_key().sign(b"other").unwrap();
+    refused(sign_statement(&statement(), &Faulty(public.clone(), of_other_bytes)), "does not verify");
+    refused(sign_statement(&statement(), &Faulty(public.clone(), vec![0; 64])), "raw r and s, not strict ASN.1 DER");
+    refused(sign_statement(&statement(), &Faulty(public, Vec::new())), "0 bytes");
+}
