@@ -1,1 +1,47 @@
 //! Runs one command in namespaces of its own; observes what a command touches. The only crate with unsafe code.
+//!
+//! Three processes stand between the caller and the command:
+//!
+//! ```text
+//! caller ──spawn──► outer ──fork──► init ──fork──► command
+//!   run()            new user, pid,   new mount     no capabilities, no_new_privs,
+//!   reads frames,    net, ipc, uts    namespace;    seccomp filter, execve
+//!   logs, outputs    and cgroup       pid 1; mounts,
+//!                    namespaces;      reaps, kills,
+//!                    observes         hands outputs back
+//! ```
+//!
+//! The outer process is this program executed again with [`HELPER_ARG`], so it begins with one thread and no state of
+//! the caller's. Nothing here chooses: what a step sees is in its [`Spec`], what could not be had is a
+//! [`SandboxError`] that names the refused operation, and what held is in the [`Outcome`].
+#![allow(unsafe_code, reason = "fork, prctl, seccomp and a few calls that rustix does not wrap; all in `sys`")]
+#![expect(clippy::disallowed_methods, reason = "timeouts and cgroup names need the monotonic clock and the pid")]
+
+mod cgroup;
+mod command;
+mod error;
+mod filter;
+mod fixed;
+mod helper;
+mod init;
+mod mounts;
+mod observe;
+mod outcome;
+mod outputs;
+mod place;
+mod run;
+mod spec;
+mod sys;
+mod wire;
+
+pub use error::{OutputFault, SandboxError};
+pub use helper::helper_main;
+pub use outcome::{
+    Achieved, End, HostFacts, Outcome, OutputEntry, OutputKind, OutputSink, Pressure, Stream, SupplementaryGroups,
+    TaskLimit, UpperKind,
+};
+pub use run::run;
+pub use spec::{
+    Bind, Level, LevelError, Limits, Placement, PlacementKind, Relaxation, Spec, Variation, BUILD_GID, BUILD_UID,
+    HELPER_ARG, HOSTNAME, VIRTUAL_CPUS,
+};

@@ -1,0 +1,245 @@
+//! The outer process: makes the namespaces, starts init in them, watches over both sides, observes.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::thread::UnshareFlags;
+
+use crate::cgroup::Cgroup;
+use crate::init;
+use crate::observe;
+use crate::outcome::SupplementaryGroups;
+use crate::spec::{BUILD_GID, BUILD_UID, HOSTNAME};
+use crate::sys;
+use crate::wire::{Channel, Failure, Frame, Wire};
+
+/// The status of a helper that could not even read its specification.
+const LOST: u8 = 70;
+
+/// What a program does instead of everything else when its first argument is [`crate::HELPER_ARG`].
+///
+/// Standard input is the channel to the caller, standard output and error are those of the command. A program that
+/// was given the argument by hand has no such channel: this returns at once, with status 70.
+#[must_use]
+pub fn helper_main() -> ExitCode {
+    match outer() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(LOST),
+    }
+}
+
+fn outer() -> io::Result<()> {
+    let channel = take_channel()?;
+    let (wire, random) = receive(&channel)?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    if u32::try_from(parent) != Ok(wire.caller) {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    if let Err(failure) = supervise(&wire, &channel, random) {
+        channel.send(&Frame::Failed(failure), None)?;
+        channel.send(&Frame::Done { tasks_refused: 0, oom_kills: 0 }, None)?;
+    }
+    Ok(())
+}
+
+/// Standard input is the channel; nothing but it and the two outputs stays open.
+fn take_channel() -> io::Result<Channel> {
+    let stdin = sys::inherited(0);
+    sys::close_from(3)?;
+    let socket = rustix::io::fcntl_dupfd_cloexec(&stdin, 3)?;
+    drop(stdin);
+    // The first free number, so descriptor 0 again.
+    let _: i32 = std::os::fd::IntoRawFd::into_raw_fd(File::open("/dev/null")?);
+    Ok(Channel::new(socket))
+}
+
+fn receive(channel: &Channel) -> io::Result<(Wire, Option<OwnedFd>)> {
+    let fds = channel.receive_bytes(&mut Vec::new())?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut fds = fds.into_iter();
+    let mut file = File::from(fds.next().ok_or(io::ErrorKind::UnexpectedEof)?);
+    file.rewind()?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok((serde_json::from_slice(&text)?, fds.next()))
+}
+
+fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<(), Failure> {
+    let spec = &wire.spec;
+    let groups = drop_groups();
+    // A limit that also binds root: the pid namespace's own where the kernel has it, else a cgroup's.
+    let cgroup = (spec.limits.memory_bytes.is_some() || !has_namespaced_pid_max())
+        .then(|| Cgroup::create(&spec.limits, &wire.scratch_name))
+        .flatten();
+    let result = namespaces().and_then(|()| {
+        let started = start(wire, channel, random, groups, cgroup.as_ref())?;
+        watch(channel, &started);
+        finish(channel, started, cgroup.as_ref());
+        Ok(())
+    });
+    if let Some(cgroup) = &cgroup {
+        cgroup.remove();
+    }
+    result
+}
+
+/// Groups cannot be dropped in a user namespace with a map of one id, so it is done before, where it is allowed.
+fn drop_groups() -> SupplementaryGroups {
+    let own = rustix::process::getegid();
+    match rustix::process::getgroups() {
+        Ok(groups) if groups.iter().all(|group| *group == own) => SupplementaryGroups::None,
+        _ => match rustix::thread::set_thread_groups(&[]) {
+            Ok(()) => SupplementaryGroups::Dropped,
+            Err(_) => SupplementaryGroups::Kept,
+        },
+    }
+}
+
+/// User namespace with one user and one group, then the others. The same for root.
+fn namespaces() -> Result<(), Failure> {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    sys::unshare(UnshareFlags::NEWUSER).map_err(Failure::refused("a user namespace"))?;
+    let maps = || -> io::Result<()> {
+        // The kernel wants this before it takes a group map from the unprivileged.
+        fs::write("/proc/self/setgroups", "deny")?;
+        fs::write("/proc/self/uid_map", format!("{BUILD_UID} {uid} 1\n"))?;
+        fs::write("/proc/self/gid_map", format!("{BUILD_GID} {gid} 1\n"))
+    };
+    maps().map_err(Failure::refused("an id map for the user namespace"))?;
+    // A change of credentials clears it.
+    let tie = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    tie.map_err(|e| Failure::refused("a parent death signal")(e.into()))?;
+    let others = UnshareFlags::NEWPID
+        | UnshareFlags::NEWNET
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWCGROUP;
+    sys::unshare(others).map_err(Failure::refused("pid, network, ipc, uts and cgroup namespaces"))?;
+    let name = || -> rustix::io::Result<()> {
+        rustix::system::sethostname(HOSTNAME.as_bytes())?;
+        rustix::system::setdomainname(b"(none)")
+    };
+    name().map_err(|e| Failure::refused("a host name")(e.into()))
+}
+
+/// `kernel.pid_max` is a value of the pid namespace since Linux 6.14.
+fn has_namespaced_pid_max() -> bool {
+    let release = rustix::system::uname();
+    let release = release.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(14))
+}
+
+struct Started {
+    init: Pid,
+    /// Its other end is init's: hangs up there when this process is gone.
+    _life: OwnedFd,
+    observer: Option<std::thread::JoinHandle<std::collections::BTreeSet<String>>>,
+    oom_kills: u64,
+}
+
+fn start(
+    wire: &Wire,
+    channel: &Channel,
+    random: Option<OwnedFd>,
+    groups: SupplementaryGroups,
+    cgroup: Option<&Cgroup>,
+) -> Result<Started, Failure> {
+    let refused = |operation: &'static str| move |error: rustix::io::Errno| Failure::refused(operation)(error.into());
+    let (life, our_life) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(refused("a pipe"))?;
+    let pair = || socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+    let (ours, theirs) = match wire.spec.observe {
+        true => pair().map(|(ours, theirs)| (Some(Channel::new(ours)), Some(Channel::new(theirs)))),
+        false => Ok((None, None)),
+    }
+    .map_err(refused("a socket pair"))?;
+    let procs = cgroup.map(|cgroup| cgroup.procs.try_clone()).transpose().map_err(Failure::refused("a descriptor"))?;
+    let streams = || -> io::Result<_> {
+        Ok((rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?, rustix::io::fcntl_dupfd_cloexec(io::stderr(), 3)?))
+    };
+    let (stdout, stderr) = streams().map_err(Failure::refused("a descriptor"))?;
+    // Neither this process nor init may keep the command's outputs open.
+    let null = File::options().write(true).open("/dev/null").map_err(Failure::setup("opening", "/dev/null"))?;
+    for number in [1, 2] {
+        sys::dup_to(null.as_fd(), number).map_err(Failure::refused("a descriptor"))?;
+    }
+    match sys::fork().map_err(Failure::refused("a process"))? {
+        None => {
+            drop((our_life, ours));
+            init::run(init::Inherited {
+                wire,
+                channel,
+                random,
+                stdout,
+                stderr,
+                life,
+                observer: theirs,
+                cgroup: procs,
+                cgroup_tasks: cgroup.and_then(|cgroup| cgroup.tasks),
+                memory_limit: cgroup.is_some_and(|cgroup| cgroup.memory),
+                groups,
+            });
+            sys::exit_now(0);
+        }
+        Some(init) => {
+            drop((stdout, stderr, life, theirs));
+            let observer = ours.map(|channel| std::thread::spawn(move || observe::observe(&channel)));
+            Ok(Started { init, _life: our_life, observer, oom_kills: oom_kills() })
+        }
+    }
+}
+
+/// Waits for init, and with it for every process of its namespace; kills it when the caller is gone.
+fn watch(channel: &Channel, started: &Started) {
+    let init = rustix::process::pidfd_open(started.init, PidfdFlags::empty());
+    if let Ok(init) = &init {
+        loop {
+            // Words of the caller are for init; here only its hanging up counts.
+            let mut fds = [PollFd::new(init, PollFlags::IN), PollFd::new(channel, PollFlags::empty())];
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => break,
+            }
+            if !fds[0].revents().is_empty() {
+                break;
+            }
+            if !fds[1].revents().is_empty() {
+                let _ = rustix::process::pidfd_send_signal(init, Signal::KILL);
+                break;
+            }
+        }
+    }
+    while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(Some(started.init), WaitOptions::empty()) {}
+}
+
+/// Says what only this process knows.
+fn finish(channel: &Channel, started: Started, cgroup: Option<&Cgroup>) {
+    const PATHS_PER_FRAME: usize = 4;
+    let say = || -> io::Result<()> {
+        if let Some(observed) = started.observer.and_then(|thread| thread.join().ok()) {
+            let observed: Vec<_> = observed.into_iter().collect();
+            for paths in observed.chunks(PATHS_PER_FRAME) {
+                channel.send(&Frame::Observed(paths.to_vec()), None)?;
+            }
+        }
+        let (tasks_refused, in_cgroup) = cgroup.map_or((0, 0), Cgroup::events);
+        let on_host = oom_kills().saturating_sub(started.oom_kills);
+        channel.send(&Frame::Done { tasks_refused, oom_kills: in_cgroup.max(on_host) }, None)
+    };
+    // Fails only when the caller is gone.
+    let _ = say();
+}
+
+/// How many processes the kernel has killed for want of memory since it started; nothing where it does not say.
+fn oom_kills() -> u64 {
+    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0)
+}
