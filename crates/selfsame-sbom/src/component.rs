@@ -77,7 +77,7 @@ pub(crate) fn image_file(file: &ImageFile, facts: &Facts, reference: &str) -> Re
     // A file without a version has its modification date for one (BSI TR-03183-2, section 5.2.2), and in an image of
     // selfsame that is the source epoch.
     object.insert("version".into(), facts.epoch.rfc3339().into());
-    put(&mut object, "manufacturer", publisher(&facts.publisher)?);
+    put(&mut object, "manufacturer", brief(&facts.publisher));
     object.insert("hashes".into(), json!([{ "alg": "SHA-256", "content": file.sha256.hex() }, sha512]));
     object.insert(
         "externalReferences".into(),
@@ -174,6 +174,12 @@ pub(crate) fn publisher(publisher: &Publisher) -> Result<Option<Value>, FactsErr
     put(&mut object, "url", publisher.url.as_ref().map(|url| json!([url])));
     put_array(&mut object, "contact", contacts);
     Ok((!object.is_empty()).then_some(Value::Object(object)))
+}
+
+/// The publisher as each of many files repeats it: the name, and the address or else the web page that BSI asks for.
+fn brief(publisher: &Publisher) -> Option<Value> {
+    let url = publisher.url.clone().filter(|_| publisher.email.is_none());
+    entity(&Entity { name: publisher.name.clone(), url, email: publisher.email.clone() })
 }
 
 /// Where vulnerabilities are reported, as an external reference of the application.
