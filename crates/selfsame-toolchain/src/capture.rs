@@ -51,8 +51,6 @@ pub enum SkipReason {
     Special,
     /// Its path or link text cannot stand in a tree.
     Unnameable,
-    /// Links that lead in a circle.
-    LinkLoop,
 }
 
 impl SkipReason {
@@ -64,7 +62,6 @@ impl SkipReason {
             Self::Unreadable => "cannot be read by this user",
             Self::Special => "is neither file, folder nor link",
             Self::Unnameable => "cannot stand in a tree",
-            Self::LinkLoop => "leads in a circle",
         }
     }
 }
@@ -82,11 +79,18 @@ impl SkipReason {
 pub fn capture(observed: &BTreeSet<String>, host: &Host, store: &Store) -> Result<Captured, ToolchainError> {
     let databases = databases(host)?;
     let mut capture = Capture::new(host, &databases);
-    for path in observed {
+    let chance = capture.loaded_by_chance(observed);
+    for path in observed.iter().filter(|path| !chance.contains(path.as_str())) {
         capture.touch(path);
+    }
+    if !capture.selection.is_empty() {
+        capture.add_root_links();
     }
     capture.close()?;
     capture.add_alternatives();
+    for path in &chance {
+        capture.add_if_recorded(path, |_| true);
+    }
     capture.finish(host, store)
 }
 
@@ -119,6 +123,10 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.links.is_empty() && self.folders.is_empty()
+    }
+
     pub(crate) fn has(&self, place: &str) -> bool {
         self.files.contains_key(place) || self.links.contains_key(place)
     }
@@ -160,12 +168,47 @@ impl<'a> Capture<'a> {
         }
     }
 
+    /// Plugins that the host's other packages leave in a folder where binutils loads whatever it finds, and the
+    /// libraries that came along with them: `ar` opens LLVM's where LLVM is installed, whoever compiles.
+    ///
+    /// A library that something recorded needs comes back with it, and a plugin whose file is recorded for another
+    /// reason (gcc's own, or LLVM's where clang was used) is added at the end.
+    fn loaded_by_chance<'o>(&mut self, observed: &'o BTreeSet<String>) -> BTreeSet<&'o str> {
+        let is_plugin = |path: &&String| path.split('/').rev().nth(1) == Some("bfd-plugins");
+        let (plugins, others): (Vec<&String>, Vec<&String>) = observed.iter().partition(is_plugin);
+        let mut libraries = BTreeSet::new();
+        let mut ahead = Vec::new();
+        for plugin in &plugins {
+            if let End::File(place, _) = self.walk.resolve(plugin).end {
+                ahead.extend(self.libraries.needs(&place, &mut self.walk));
+            }
+        }
+        while let Some(path) = ahead.pop() {
+            let End::File(place, _) = self.walk.resolve(&path).end else { continue };
+            if libraries.insert(place.clone()) {
+                ahead.extend(self.libraries.needs(&place, &mut self.walk));
+            }
+        }
+        let came_along = |path: &&String| match self.walk.resolve(path).end {
+            End::File(place, _) => libraries.contains(&place),
+            _ => false,
+        };
+        let others: Vec<&String> = others.into_iter().filter(came_along).collect();
+        plugins.into_iter().chain(others).map(String::as_str).collect()
+    }
+
+    /// `/bin`, `/lib` and their like where they are links: which of them one run names is chance.
+    fn add_root_links(&mut self) {
+        for place in ["bin", "lib", "lib64", "sbin"] {
+            if let Node::Link(target) = self.walk.node(place).clone() {
+                self.selection.links.insert(place.to_owned(), target);
+            }
+        }
+    }
+
     /// A path that a process named, or that something recorded leads to: its end and all links to it.
     fn touch(&mut self, path: &str) {
         let resolved = self.walk.resolve(path);
-        if resolved.end == End::Loop {
-            self.skip(path, SkipReason::LinkLoop);
-        }
         self.add(resolved, true);
     }
 
@@ -183,19 +226,20 @@ impl<'a> Capture<'a> {
             }
             // The folders of a package are implied by its files.
             End::Directory(_) if resolved.links.is_empty() => return,
-            End::Loop => return self.skip(&place, SkipReason::LinkLoop),
             _ => {}
         }
         self.add(resolved, false);
     }
 
-    /// Takes what a path led to and through. `ask` for the owners of all of it, else only of what lies behind the
-    /// path itself.
-    fn add(&mut self, resolved: Resolved, ask: bool) {
+    /// Takes what a path led to and through. Where the path was `named` by somebody, the owners of all of it will be
+    /// asked for and a folder is kept, else only the owners of what lies behind the path itself.
+    fn add(&mut self, resolved: Resolved, named: bool) {
         for (place, target) in resolved.folder_links {
             self.selection.links.insert(place, target);
         }
-        let mut ask = ask;
+        // A link to a folder, `/lib` for one, says nothing of what is wanted in it: dozens of packages list it.
+        let to_folder = matches!(resolved.end, End::Directory(_));
+        let mut ask = named && !to_folder;
         for (place, target) in resolved.links {
             if is_left_out(&place) {
                 return;
@@ -204,7 +248,7 @@ impl<'a> Capture<'a> {
                 self.unasked.insert(place.clone());
             }
             self.selection.links.insert(place, target);
-            ask = true;
+            ask = !to_folder;
         }
         match resolved.end {
             End::File(place, file) if !is_left_out(&place) => {
@@ -215,7 +259,7 @@ impl<'a> Capture<'a> {
                     self.unread.insert(place);
                 }
             }
-            End::Directory(place) if !place.is_empty() && !is_left_out(&place) => {
+            End::Directory(place) if named && !place.is_empty() && !is_left_out(&place) => {
                 self.selection.folders.insert(place);
             }
             _ => {}
@@ -223,7 +267,7 @@ impl<'a> Capture<'a> {
     }
 
     fn skip(&mut self, place: &str, reason: SkipReason) {
-        self.selection.skipped.insert(Skipped { path: place.trim_start_matches('/').to_owned(), reason });
+        self.selection.skipped.insert(Skipped { path: place.to_owned(), reason });
     }
 
     /// Adds owners, dependencies, folders and libraries until nothing new comes.
@@ -320,15 +364,19 @@ impl<'a> Capture<'a> {
     /// The public names of recorded commands.
     fn add_alternatives(&mut self) {
         for (name, path) in alternatives::links(&self.walk) {
-            let Some(place) = self.walk.locate(&path).filter(|place| !is_paper(place)) else { continue };
-            let resolved = self.walk.resolve(&path);
             let through = format!("etc/alternatives/{name}");
-            let leads_there = resolved.links.iter().any(|(link, _)| *link == through)
-                && matches!(&resolved.end, End::File(end, _) if self.selection.has(end));
-            if leads_there && !is_left_out(&place) {
-                self.selection.links.extend(resolved.folder_links);
-                self.selection.links.extend(resolved.links);
-            }
+            self.add_if_recorded(&path, |links| links.iter().any(|(link, _)| *link == through));
+        }
+    }
+
+    /// The links to a file that is recorded already, if they please.
+    fn add_if_recorded(&mut self, path: &str, links_please: impl Fn(&[(String, String)]) -> bool) {
+        let resolved = self.walk.resolve(path);
+        let recorded = matches!(&resolved.end, End::File(end, _) if self.selection.files.contains_key(end));
+        let papers = |(place, _): &(String, String)| is_paper(place) || is_left_out(place);
+        if recorded && links_please(&resolved.links) && !resolved.links.iter().any(papers) {
+            self.selection.links.extend(resolved.folder_links);
+            self.selection.links.extend(resolved.links);
         }
     }
 
@@ -339,9 +387,9 @@ impl<'a> Capture<'a> {
         for (number, key) in std::mem::take(&mut self.packages) {
             let database = &self.databases[number];
             let Some(record) = database.package(&key) else { continue };
-            let mut places = BTreeSet::new();
-            places.extend(record.files.iter().filter_map(|file| self.walk.locate(file)));
-            let files = places.iter().filter(|place| self.selection.has(place)).count();
+            let places: BTreeSet<String> = record.files.iter().filter_map(|file| self.walk.locate(file)).collect();
+            // `/lib`, a folder to the package and a link on this host, is no file of it.
+            let files = places.iter().filter(|place| place.contains('/') && self.selection.has(place)).count();
             // A package of papers only, or one that merely depends on others, brings nothing into the tree.
             if files == 0 {
                 continue;
@@ -362,6 +410,8 @@ impl<'a> Capture<'a> {
         }
         packages.sort_by(|a, b| a.purl.cmp(&b.purl));
         let roots = tree.iter().filter_map(|(path, _)| root_of(path)).collect();
+        // Skipped as a part of its package, taken later since something needs it.
+        self.selection.skipped.retain(|skipped| tree.entry(&skipped.path).is_none());
         Ok(Captured { tree, packages, roots, skipped: self.selection.skipped.into_iter().collect() })
     }
 }

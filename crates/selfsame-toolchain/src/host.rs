@@ -256,6 +256,10 @@ fn parts(path: &str) -> impl DoubleEndedIterator<Item = &str> {
 }
 
 fn look(host: &Host, place: &str) -> Node {
+    // The folder that holds the named roots is there by their name alone.
+    if place == "toolchain" {
+        return Node::Directory;
+    }
     let path = host.path(place);
     let stat = if host.named_root_of(place) == Some(place) { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
     let Ok(found) = stat else { return Node::Missing };

@@ -25,7 +25,9 @@ pub(crate) fn of_copyright(text: &str) -> Option<String> {
             continue;
         }
         let (_, short_name) = paragraph.iter().find(|(name, _)| *name == "License")?;
-        licences.insert(of_short_names(short_name)?);
+        // `A and B` is two conjuncts like any others: each is named once.
+        let expression = of_short_names(short_name)?;
+        licences.extend(expression.split(" AND ").map(str::to_owned));
     }
     let several = licences.len() > 1;
     let bracketed = |text: String| if several && text.contains(" OR ") { format!("({text})") } else { text };
@@ -111,6 +113,7 @@ mod tests {
             (&["GPL-2+", "Expat"], Some("GPL-2.0-or-later AND MIT")),
             (&["GPL-1+ or Expat", "Zlib"], Some("(GPL-1.0-or-later OR MIT) AND Zlib")),
             (&["GPL-1+ or Artistic"], None),
+            (&["Zlib and Expat", "Expat"], Some("MIT AND Zlib")),
             (&["LGPL-2.1"], Some("LGPL-2.1-only")),
             (&["GPL-2+ with Autoconf exception"], None),
             (&["Expat", "public-domain"], None),
