@@ -74,7 +74,7 @@ impl Store {
 
     /// Writes a file with its digest in the first line, whole or not at all.
     pub(crate) fn write_sealed(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
-        let temporary = self.scratch().name();
+        let temporary = self.scratch().name()?;
         let failed = |error: io::Error| StoreError::io("write", temporary.path(), error);
         let mut file = sys::create_new(temporary.path()).map_err(failed)?;
         file.write_all(format!("{}\n", Digest::of(content)).as_bytes()).map_err(failed)?;

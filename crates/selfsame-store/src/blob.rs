@@ -220,7 +220,7 @@ impl Store {
         if self.file_size(digest, executable)? == Some(size) {
             return Ok(());
         }
-        let temporary = self.scratch().name();
+        let temporary = self.scratch().name()?;
         let failed = |error: io::Error| StoreError::io("write", temporary.path(), error);
         let mut file = sys::create_new(temporary.path()).map_err(failed)?;
         file.write_all(bytes).map_err(failed)?;
@@ -229,7 +229,7 @@ impl Store {
 
     /// Writes a stream to a temporary file, hashing it.
     fn receive(&self, reader: &mut dyn Read) -> Result<(Temporary, File, Digest, u64), StoreError> {
-        let temporary = self.scratch().name();
+        let temporary = self.scratch().name()?;
         let failed = |error: io::Error| StoreError::io("write", temporary.path(), error);
         let mut file = sys::create_new(temporary.path()).map_err(failed)?;
         let mut hasher = Hasher::new();
@@ -250,7 +250,7 @@ impl Store {
 
     /// The same from a file: shares its blocks where the file system can, and hashes what was shared.
     fn receive_file(&self, source: &File, path: &Path) -> Result<(Temporary, File, Digest, u64), StoreError> {
-        let temporary = self.scratch().name();
+        let temporary = self.scratch().name()?;
         let failed = |error: io::Error| StoreError::io("write", temporary.path(), error);
         let file = sys::create_new(temporary.path()).map_err(failed)?;
         if sys::reflink(source, &file) {

@@ -1,9 +1,8 @@
 //! What can go wrong with a store, as facts.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
 use selfsame_core::Digest;
 use selfsame_tree::TextError;
 
@@ -159,10 +158,10 @@ impl StoreError {
     /// Sorts a system error at `path` into one of the named kinds.
     pub(crate) fn io(operation: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
         let (source, path) = (error.into(), path.to_owned());
-        match Errno::from_io_error(&source) {
-            Some(Errno::NOSPC | Errno::DQUOT) => Self::Full { operation, path },
-            Some(Errno::ROFS) => Self::ReadOnly { path },
-            Some(Errno::ACCESS | Errno::PERM) => Self::Permission { operation, path },
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { operation, path },
+            ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            ErrorKind::PermissionDenied => Self::Permission { operation, path },
             _ => Self::Io { operation, path, source },
         }
     }

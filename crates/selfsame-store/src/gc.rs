@@ -69,15 +69,7 @@ impl Store {
         let before = self.disk_bytes()?;
         let mut removed = Removed::default();
         let root = self.root();
-        removed.trees = remove_where(
-            &root.join("trees"),
-            |name| !named_in(name, &keep.trees),
-            |path| {
-                let aside = self.scratch().name();
-                std::fs::rename(path, aside.path())?;
-                sys::remove_all(aside.path())
-            },
-        )?;
+        removed.corrupt = remove_where(&root.join("corrupt"), |_| true, sys::remove_all)?;
         removed.records = remove_where(&root.join("actions"), |name| !named_in(name, &keep.actions), sys::remove_all)?;
         if !keep.stat_caches {
             removed.records += remove_where(&root.join("stat"), |_| true, sys::remove_all)?;
@@ -89,7 +81,18 @@ impl Store {
             // Fails where something is left in it.
             let _ = std::fs::remove_dir(&folder);
         }
-        removed.corrupt = remove_where(&root.join("corrupt"), |_| true, sys::remove_all)?;
+        removed.trees = remove_where(
+            &root.join("trees"),
+            |name| !named_in(name, &keep.trees),
+            |path| match self.scratch().name() {
+                Ok(aside) => {
+                    std::fs::rename(path, aside.path())?;
+                    sys::remove_all(aside.path())
+                }
+                // A disk too full for one more folder: then a kill in between leaves a tree that the next use makes anew.
+                Err(_) => sys::remove_all(path),
+            },
+        )?;
         removed.bytes = before.saturating_sub(self.disk_bytes()?);
         Ok(removed)
     }

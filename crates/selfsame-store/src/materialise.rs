@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use selfsame_core::profile::INPUT_MTIME_SECS;
 use selfsame_core::{Digest, RelPath};
 use selfsame_tree::{Entry, Kind, Tree};
@@ -47,7 +49,7 @@ impl Store {
             }
             self.quarantine(&home)?;
         }
-        let temporary = self.scratch().name();
+        let temporary = self.scratch().name()?;
         let new_root = temporary.path().join(ROOT);
         let failed = |error: io::Error| StoreError::io("create", &new_root, error);
         std::fs::DirBuilder::new().mode(0o755).recursive(true).create(&new_root).map_err(failed)?;
@@ -135,10 +137,16 @@ fn marked(home: &Path, length: u64) -> bool {
 /// The first path at which the folder `root` is not the tree any more, going by what `lstat` says: content that
 /// changed without its time is found by [`Store::check`] alone. An added name shows in its folder's time.
 pub(crate) fn damage(tree: &Tree, root: &Path) -> Result<Option<RelPath>, StoreError> {
+    let folder = match sys::open_place(root) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Some(RelPath::root()));
+        }
+        other => other.map_err(|error| StoreError::io("read", root, error))?,
+    };
     let items: Vec<_> = layout::items(tree).into_iter().collect();
     let batches: Vec<_> = items.chunks(STAT_BATCH).collect();
     let found = parallel::try_map(&batches, |batch| {
-        batch.iter().try_for_each(|(path, item)| match as_left(tree, root, path, item) {
+        batch.iter().try_for_each(|(path, item)| match as_left(tree, &folder, path, item) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Ok(path.clone())),
             Err(error) => Err(Err(StoreError::io("read", &layout::locate(root, path), error))),
@@ -151,8 +159,8 @@ pub(crate) fn damage(tree: &Tree, root: &Path) -> Result<Option<RelPath>, StoreE
     }
 }
 
-fn as_left(tree: &Tree, root: &Path, path: &RelPath, item: &Item<'_>) -> io::Result<bool> {
-    let metadata = match layout::locate(root, path).symlink_metadata() {
+fn as_left(tree: &Tree, root: &OwnedFd, path: &RelPath, item: &Item<'_>) -> io::Result<bool> {
+    let stat = match sys::stat_below(root, path.as_str()) {
         // A folder that was closed to its owner hides what is below; one that is missing misses all of it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(true),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -160,18 +168,20 @@ fn as_left(tree: &Tree, root: &Path, path: &RelPath, item: &Item<'_>) -> io::Res
         }
         other => other?,
     };
-    let mode = metadata.mode() & 0o7777;
-    let timed = |rank: u32| metadata.mtime() == i64::try_from(seconds_of(rank)).unwrap_or(-1);
+    let kind_found = FileType::from_raw_mode(stat.st_mode);
+    let mode = stat.st_mode & 0o7777;
+    let size_found = u64::try_from(stat.st_size).unwrap_or(0);
+    let timed = |rank: u32| u64::try_from(stat.st_mtime) == Ok(seconds_of(rank));
     Ok(match item {
-        Item::Folder(Folder { mode: wanted, rank }) => metadata.is_dir() && mode == *wanted && timed(*rank),
+        Item::Folder(Folder { mode: wanted, rank }) => kind_found.is_dir() && mode == *wanted && timed(*rank),
         Item::Leaf(Entry { kind, mode: wanted, step_rank: rank, .. }) => match kind {
-            Kind::File { size, .. } => metadata.is_file() && metadata.len() == *size && mode == *wanted && timed(*rank),
-            Kind::Symlink { target } => metadata.is_symlink() && metadata.len() == target.len() as u64 && timed(*rank),
+            Kind::File { size, .. } => kind_found.is_file() && size_found == *size && mode == *wanted && timed(*rank),
+            Kind::Symlink { target } => kind_found.is_symlink() && size_found == target.len() as u64 && timed(*rank),
             Kind::HardLink { target } => {
                 let size = tree.content(target.as_str()).map_or(0, |(_, size)| size);
-                metadata.is_file() && metadata.len() == size
+                kind_found.is_file() && size_found == size
             }
-            Kind::Directory => metadata.is_dir(),
+            Kind::Directory => kind_found.is_dir(),
         },
     })
 }

@@ -1,9 +1,7 @@
 //! Putting prepared files and folders at their destinations, each all or nothing.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-
-use rustix::io::Errno;
 
 use crate::release::{NotRelease, is_release};
 use crate::{Staging, sys};
@@ -110,8 +108,8 @@ fn published_text(published: &[PathBuf]) -> String {
 impl PublishError {
     pub(crate) fn io(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         let (source, path) = (source.into(), path.to_owned());
-        match Errno::from_io_error(&source) {
-            Some(Errno::NOSPC | Errno::DQUOT) => Self::Full { operation, path },
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { operation, path },
             _ => Self::Io { operation, path, source },
         }
     }

@@ -7,44 +7,52 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{StoreError, sys};
 
-/// One process's folder in `tmp/`, removed when dropped.
+/// One process's folder in `tmp/`: made when first needed, so that a store on a full disk can still be opened and
+/// emptied; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    folder: PathBuf,
+    tmp: PathBuf,
+    home: Mutex<Option<(PathBuf, OwnedFd)>>,
     next: AtomicU64,
-    _lock: OwnedFd,
 }
 
 impl Scratch {
-    /// Makes and locks a folder below `tmp`.
-    pub(crate) fn new(tmp: &Path) -> Result<Self, StoreError> {
-        loop {
-            let folder = tempfile::Builder::new()
-                .prefix("process-")
-                .rand_bytes(12)
-                .tempdir_in(tmp)
-                .map_err(|error| StoreError::io("create a folder in", tmp, error))?
-                .keep();
-            let Some(lock) = lock_folder(&folder).map_err(|error| StoreError::io("lock", &folder, error))? else {
-                continue;
-            };
-            return Ok(Self { folder, next: AtomicU64::new(0), _lock: lock });
-        }
+    /// Below `tmp`.
+    pub(crate) fn new(tmp: PathBuf) -> Self {
+        Self { tmp, home: Mutex::new(None), next: AtomicU64::new(0) }
     }
 
     /// A name that nobody has had.
-    pub(crate) fn name(&self) -> Temporary {
-        Temporary { path: self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string()) }
+    pub(crate) fn name(&self) -> Result<Temporary, StoreError> {
+        // Set whole or not at all, so a thread that panicked leaves it usable.
+        let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+        let (folder, _) = match &mut *home {
+            Some(home) => home,
+            none => none.insert(self.make().map_err(|error| StoreError::io("create a folder in", &self.tmp, error))?),
+        };
+        Ok(Temporary { path: folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string()) })
+    }
+
+    fn make(&self) -> io::Result<(PathBuf, OwnedFd)> {
+        loop {
+            let folder = tempfile::Builder::new().prefix("process-").rand_bytes(12).tempdir_in(&self.tmp)?.keep();
+            if let Some(lock) = lock_folder(&folder)? {
+                return Ok((folder, lock));
+            }
+        }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed now is swept by the next process.
-        let _ = sys::remove_all(&self.folder);
+        if let Some((folder, _)) = self.home.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            // What cannot be removed now is swept by the next process.
+            let _ = sys::remove_all(folder);
+        }
     }
 }
 

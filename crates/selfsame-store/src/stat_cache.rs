@@ -17,17 +17,17 @@ use crate::{Store, StoreError, sys};
 /// The largest cache file that is read or written.
 const CACHE_BYTES: u64 = 1 << 30;
 const HEADER: &str = "selfsame stat cache v1";
-const SECOND: i128 = 1_000_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 /// What tells whether a file is still the one that was hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStamp {
     /// In bytes.
     pub size: u64,
-    /// Modification time, nanoseconds since 1970.
-    pub mtime_ns: i128,
+    /// Modification time, nanoseconds since 1970; the ends of the number's range stand for everything beyond them.
+    pub mtime_ns: i64,
     /// Change time, nanoseconds since 1970. No program can set it.
-    pub ctime_ns: i128,
+    pub ctime_ns: i64,
     /// Inode number.
     pub inode: u64,
     /// Device number.
@@ -40,7 +40,7 @@ impl FileStamp {
     /// From what `lstat` or `fstat` says.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
-        let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * SECOND + i128::from(nanoseconds);
+        let time = |seconds: i64, nanoseconds: i64| seconds.saturating_mul(SECOND).saturating_add(nanoseconds);
         Self {
             size: metadata.len(),
             mtime_ns: time(metadata.mtime(), metadata.mtime_nsec()),
@@ -53,35 +53,43 @@ impl FileStamp {
 
     /// Whether a change from `moment` on would be seen in the change time. A time in whole seconds may come from a file
     /// system that knows no others, so there two more seconds are wanted.
-    fn settled_before(&self, moment: i128) -> bool {
+    fn settled_before(&self, moment: i64) -> bool {
         let slack = if self.ctime_ns % SECOND == 0 { 2 * SECOND } else { 0 };
-        self.ctime_ns + slack < moment && self.mtime_ns + slack < moment
+        self.ctime_ns.saturating_add(slack) < moment && self.mtime_ns.saturating_add(slack) < moment
     }
 }
 
 /// The digests of one folder's files by path and stamp, as the last run left them.
 #[derive(Clone, Debug)]
 pub struct StatCache {
-    known: BTreeMap<RelPath, (FileStamp, Digest)>,
-    seen: BTreeMap<RelPath, (FileStamp, Digest)>,
-    opened_ns: i128,
+    /// Sorted by path.
+    known: Vec<Known>,
+    recorded: BTreeMap<RelPath, (FileStamp, Digest)>,
+    opened_ns: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    path: RelPath,
+    stamp: FileStamp,
+    digest: Digest,
+    /// Whether it was looked up and still held.
+    seen: bool,
 }
 
 impl StatCache {
     /// The digest of a file, if its stamp is the one that it was hashed with. The entry is kept for the next run.
     pub fn lookup(&mut self, path: &RelPath, stamp: &FileStamp) -> Option<Digest> {
-        let (known, digest) = self.known.get(path)?;
-        if known != stamp {
-            return None;
-        }
-        self.seen.insert(path.clone(), (*stamp, *digest));
-        Some(*digest)
+        let at = self.known.binary_search_by(|known| known.path.cmp(path)).ok()?;
+        let known = &mut self.known[at];
+        known.seen = known.stamp == *stamp;
+        known.seen.then_some(known.digest)
     }
 
     /// Notes what a file was hashed to. `stamp` is from before the first byte was read, and the caller made sure that
     /// it was the same after the last ([`Store::put_file`] does).
     pub fn record(&mut self, path: RelPath, stamp: FileStamp, digest: Digest) {
-        self.seen.insert(path, (stamp, digest));
+        self.recorded.insert(path, (stamp, digest));
     }
 
     /// How many files the last run left.
@@ -98,12 +106,16 @@ impl StatCache {
 
     /// Whether saving would write what is there already.
     fn unchanged(&self) -> bool {
-        self.known.len() == self.seen.len() && self.known == self.seen
+        self.recorded.is_empty() && self.known.iter().all(|known| known.seen)
     }
 
     fn print(&self) -> String {
+        let seen = self.known.iter().filter(|known| known.seen);
+        let mut entries: BTreeMap<&RelPath, (&FileStamp, &Digest)> =
+            seen.map(|known| (&known.path, (&known.stamp, &known.digest))).collect();
+        entries.extend(self.recorded.iter().map(|(path, (stamp, digest))| (path, (stamp, digest))));
         let mut text = format!("{HEADER}\n");
-        for (path, (stamp, digest)) in &self.seen {
+        for (path, (stamp, digest)) in entries {
             if stamp.settled_before(self.opened_ns) {
                 let FileStamp { size, mtime_ns, ctime_ns, inode, device, mode } = stamp;
                 let path = path.as_str().replace('\\', "\\\\").replace('\n', "\\n");
@@ -118,12 +130,12 @@ impl Store {
     /// The cache under `key`, which the caller derives from what it is for, such as a folder's absolute path. None or a
     /// damaged one gives an empty cache. Call this before the first `lstat`: its moment decides what can be trusted.
     pub fn stat_cache(&self, key: &Digest) -> Result<StatCache, StoreError> {
-        let clock = self.scratch().name();
+        let clock = self.scratch().name()?;
         let failed = |error: io::Error| StoreError::io("create", clock.path(), error);
         let metadata = sys::create_new(clock.path()).and_then(|file| file.metadata()).map_err(failed)?;
         let content = self.read_sealed(&self.stat_file(key), CACHE_BYTES)?;
         let known = content.and_then(|(bytes, _)| parse(&bytes)).unwrap_or_default();
-        Ok(StatCache { known, seen: BTreeMap::new(), opened_ns: FileStamp::of(&metadata).mtime_ns })
+        Ok(StatCache { known, recorded: BTreeMap::new(), opened_ns: FileStamp::of(&metadata).mtime_ns })
     }
 
     /// Keeps what was looked up or recorded since the cache was opened, except for files that changed since then.
@@ -141,14 +153,15 @@ impl Store {
 }
 
 /// The entries of a cache file whose digest was right; nothing for another version.
-fn parse(bytes: &[u8]) -> Option<BTreeMap<RelPath, (FileStamp, Digest)>> {
+fn parse(bytes: &[u8]) -> Option<Vec<Known>> {
     let text = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
     let mut lines = text.split('\n');
     lines.next().filter(|&line| line == HEADER)?;
-    lines.map(parse_line).collect()
+    let known: Vec<Known> = lines.map(parse_line).collect::<Option<_>>()?;
+    known.is_sorted_by(|a, b| a.path < b.path).then_some(known)
 }
 
-fn parse_line(line: &str) -> Option<(RelPath, (FileStamp, Digest))> {
+fn parse_line(line: &str) -> Option<Known> {
     let mut fields = line.splitn(8, ' ');
     let digest = Digest::from_hex(fields.next()?).ok()?;
     let size = fields.next()?.parse().ok()?;
@@ -157,7 +170,8 @@ fn parse_line(line: &str) -> Option<(RelPath, (FileStamp, Digest))> {
     let mode = fields.next()?.parse().ok()?;
     let path = fields.next()?;
     let path = if path.contains('\\') { unescape(path)? } else { path.to_owned() };
-    Some((RelPath::new(path).ok()?, (FileStamp { size, mtime_ns, ctime_ns, inode, device, mode }, digest)))
+    let stamp = FileStamp { size, mtime_ns, ctime_ns, inode, device, mode };
+    Some(Known { path: RelPath::new(path).ok()?, stamp, digest, seen: false })
 }
 
 fn unescape(text: &str) -> Option<String> {
@@ -182,7 +196,7 @@ mod tests {
 
     #[test]
     fn keeps_what_settled_and_drops_what_is_racy() {
-        let stamp = |ctime_ns: i128| FileStamp { size: 1, mtime_ns: 5, ctime_ns, inode: 2, device: 3, mode: 0o100_644 };
+        let stamp = |ctime_ns: i64| FileStamp { size: 1, mtime_ns: 5, ctime_ns, inode: 2, device: 3, mode: 0o100_644 };
         let moment = 10 * SECOND + 500;
         assert!(stamp(moment - 1).settled_before(moment));
         assert!(!stamp(moment).settled_before(moment), "changed in the tick in which the cache was opened");
@@ -196,11 +210,13 @@ mod tests {
     #[test]
     fn reads_what_it_prints() {
         let stamp = FileStamp { size: 1, mtime_ns: -7, ctime_ns: 8, inode: 2, device: 3, mode: 0o100_644 };
-        let mut cache = StatCache { known: BTreeMap::new(), seen: BTreeMap::new(), opened_ns: SECOND };
+        let mut cache = StatCache { known: Vec::new(), recorded: BTreeMap::new(), opened_ns: SECOND };
         for path in ["a", "with space", "line\nbreak", "back\\slash\\n"] {
             cache.record(RelPath::new(path).unwrap(), stamp, Digest::of(path.as_bytes()));
         }
-        assert_eq!(parse(cache.print().as_bytes()), Some(cache.seen.clone()));
+        let read = parse(cache.print().as_bytes()).unwrap();
+        let entries = read.into_iter().map(|known| (known.path, (known.stamp, known.digest)));
+        assert_eq!(entries.collect::<BTreeMap<_, _>>(), cache.recorded);
         assert_eq!(parse(b"selfsame stat cache v2\n"), None);
         assert_eq!(parse(b"selfsame stat cache v1\nxx 1 2\n"), None);
     }

@@ -52,7 +52,7 @@ impl Store {
             .map_err(|error| StoreError::io("lock", &lock_path, error))?;
         let tmp = root.join("tmp");
         scratch::sweep(&tmp)?;
-        Ok(Self { scratch: Scratch::new(&tmp)?, lock, trusted: Mutex::default(), root })
+        Ok(Self { scratch: Scratch::new(tmp), lock, trusted: Mutex::default(), root })
     }
 
     /// The root folder, absolute.
@@ -93,7 +93,7 @@ impl Store {
     /// Moves something damaged out of the way, into `corrupt/`, where `gc` finds it. Being gone already is no error.
     pub(crate) fn quarantine(&self, path: &Path) -> Result<(), StoreError> {
         let Some(name) = path.file_name() else { return Ok(()) };
-        let aside = self.scratch.name();
+        let aside = self.scratch.name()?;
         match std::fs::rename(path, aside.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(StoreError::io("move", path, error)),

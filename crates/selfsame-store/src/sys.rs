@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
 /// Renames, unless something is at `to` already (`false`). Works on files and folders.
@@ -91,6 +91,17 @@ pub(crate) fn open_quietly(path: &Path) -> io::Result<File> {
 pub(crate) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// A folder as a place to look from, which needs no right to read it.
+pub(crate) fn open_place(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// `lstat` of a path below a folder; of the folder itself for the empty path.
+pub(crate) fn stat_below(folder: impl AsFd, path: &str) -> io::Result<Stat> {
+    Ok(rustix::fs::statat(folder, path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?)
 }
 
 /// Takes an exclusive lock if nobody holds one.

@@ -66,6 +66,7 @@ fn refuses_other_bytes_than_announced_and_keeps_nothing() {
 /// `tmp` with this process's own empty folder in it.
 fn empty_waste() -> u64 {
     let (_folder, store) = fresh();
+    store.put_bytes(b"", false).unwrap();
     store.du().unwrap().waste_bytes
 }
 

@@ -1,7 +1,9 @@
 //! A disk of two megabytes.
 
+use std::collections::BTreeSet;
+
 use selfsame_core::Digest;
-use selfsame_store::{PublishError, Replace, Staging, Store, StoreError};
+use selfsame_store::{Keep, PublishError, Replace, Staging, Store, StoreError};
 use selfsame_testing::{Tier, require};
 use selfsame_tree::{Entry, Kind, Tree};
 
@@ -55,4 +57,35 @@ fn on_a_small_disk() {
     staging.write(b"fits").unwrap();
     staging.publish(Replace::Never).unwrap();
     assert_eq!(Digest::of(&std::fs::read(out).unwrap()), Digest::of(b"fits"));
+}
+
+#[test]
+fn a_store_on_a_full_disk_can_be_read_and_emptied() {
+    if !require(Tier::Sandbox, child::namespaces()) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let setup = "mount -t tmpfs -o size=2m,nr_inodes=100 none \"$1\"";
+    let output = child::in_namespace(setup, "full_disk::without_an_inode_left", folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+#[ignore = "the child of the test above"]
+fn without_an_inode_left() {
+    let Some(folder) = child::folder() else { return };
+    let store = Store::open(&folder.join("store")).unwrap();
+    let digest = store.put_bytes(b"old", false).unwrap();
+    let tree = Tree::from_entries([(path("a"), Entry::file(digest, 3, false))]).unwrap();
+    store.materialise(&tree).unwrap();
+    drop(store);
+    let full = (0..).find(|number| std::fs::write(folder.join(format!("f{number}")), "").is_err()).unwrap();
+    assert!(full < 100);
+    let mut store = Store::open(&folder.join("store")).unwrap();
+    assert_eq!(store.read_blob(&digest, 10).unwrap(), b"old");
+    assert!(matches!(store.put_bytes(b"new", false), Err(StoreError::Full { .. })));
+    let nothing = Keep { blobs: BTreeSet::new(), trees: BTreeSet::new(), actions: BTreeSet::new(), stat_caches: false };
+    let removed = store.gc(&nothing).unwrap();
+    assert_eq!((removed.blobs, removed.trees), (1, 1));
+    store.put_bytes(b"new", false).unwrap();
 }

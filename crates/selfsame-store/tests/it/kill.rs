@@ -25,7 +25,9 @@ fn killed_at_any_moment() {
         seed ^= seed >> 7;
         seed ^= seed << 17;
         let mut child = child::command("kill::hammer", folder.path()).spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(3_000 + seed % 50_000));
+        // A busy machine gets longer and longer until one child has come to its first release.
+        let longest_micros = if whole == 0 { 50_000 << round.min(7) } else { 80_000 };
+        std::thread::sleep(Duration::from_micros(3_000 + seed % longest_micros));
         assert_eq!(child.try_wait().unwrap(), None, "round {round}: the child ended by itself");
         child.kill().unwrap();
         child.wait().unwrap();
@@ -41,7 +43,7 @@ fn killed_at_any_moment() {
         let report = store.check(&mut |_| {}).unwrap();
         assert!(report.is_clean(), "round {round}: {report:?}");
         let tmp = std::fs::read_dir(store.root().join("tmp")).unwrap().count();
-        assert_eq!(tmp, 1, "round {round}: the dead child's temporary files were not swept");
+        assert_eq!(tmp, 0, "round {round}: the dead child's temporary files were not swept");
     }
     assert!(whole > 0, "the child never came to publish; {absent} rounds without a release");
 
