@@ -1,0 +1,54 @@
+//! Running other programs, aloud.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// The workspace's folder.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A command in the workspace's folder. `cargo` is the one that runs us.
+pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
+    let program = if program == "cargo" { env!("CARGO") } else { program };
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Shows the command, runs it, and gives an error that names it unless it succeeds.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    run_with(program, arguments, &[])
+}
+
+/// The same with variables added to the environment.
+pub(crate) fn run_with(program: &str, arguments: &[&str], environment: &[(&str, String)]) -> Result<(), String> {
+    let line = format!("{program} {}", arguments.join(" "));
+    let shown: String = environment.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+    eprintln!("xtask: {shown}{line}");
+    let mut command = command(program, arguments);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{line}` ended with {status}")),
+        Err(error) => Err(format!("`{line}` could not be started: {error}")),
+    }
+}
+
+/// Whether a command is there and succeeds; what it says is thrown away.
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = command(program, arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// What a command prints, if it succeeds.
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
+    let line = format!("{program} {}", arguments.join(" "));
+    let output = command(program, arguments).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("`{line}` could not be started: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`{line}` ended with {}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|_| format!("`{line}` printed something that is not UTF-8"))
+}

@@ -1,0 +1,92 @@
+//! Other people's tools, which read what we write: that they are there, and where.
+#![expect(clippy::disallowed_methods, reason = "a Python of the caller's is taken from SELFSAME_PYTHON")]
+
+use std::path::PathBuf;
+
+use crate::command::{root, run, succeeds};
+
+/// The program that a test calls, and the Debian and Ubuntu package that has it.
+const TOOLS: &[(&str, &str)] = &[
+    ("bwrap", "bubblewrap"),
+    ("busybox", "busybox-static"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("openssl", "openssl"),
+    ("pigz", "pigz"),
+    ("podman", "podman"),
+    ("python3", "python3"),
+    ("skopeo", "skopeo"),
+    ("umoci", "umoci"),
+];
+
+/// The Python package with CycloneDX's strict schemas.
+const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]>=11,<12";
+
+/// Says what is missing; installs it if it is `required` and can be. Gives the variables by which tests find it.
+pub(crate) fn prepare(required: bool) -> Result<Vec<(&'static str, String)>, String> {
+    if std::env::var_os("SELFSAME_PYTHON").is_some() {
+        // Whoever set it knows what it has.
+        return tools(required).map(|()| Vec::new());
+    }
+    tools(required)?;
+    let python = environment_folder().join("bin/python3");
+    if required && !has_cyclonedx(&python) {
+        python_environment(&python)?;
+    }
+    if !has_cyclonedx(&python) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![("SELFSAME_PYTHON", python.display().to_string())])
+}
+
+fn tools(required: bool) -> Result<(), String> {
+    let missing: Vec<(&str, &str)> = TOOLS.iter().copied().filter(|(program, _)| !is_there(program)).collect();
+    let names: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if required {
+        return install(&missing, &names);
+    }
+    eprintln!("xtask: not on this machine, so tests that need them are skipped: {}", names.join(", "));
+    Ok(())
+}
+
+fn install(missing: &[(&str, &str)], names: &[&str]) -> Result<(), String> {
+    let packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    let line = format!("apt-get install {}", packages.join(" "));
+    let is_root = crate::command::output("id", &["-u"])?.trim() == "0";
+    if !is_root || !is_there("apt-get") {
+        let names = names.join(", ");
+        return Err(format!("tier `foreign` is required and {names} are missing; on Debian or Ubuntu: sudo {line}"));
+    }
+    eprintln!("xtask: tier `foreign` is required; installing {}", packages.join(", "));
+    run("apt-get", &["update", "--quiet"])?;
+    let mut arguments = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
+    arguments.extend(packages);
+    run("apt-get", &arguments)
+}
+
+fn python_environment(python: &std::path::Path) -> Result<(), String> {
+    let folder = environment_folder();
+    let text = folder.display().to_string();
+    eprintln!("xtask: tier `foreign` is required; installing {CYCLONEDX} into {text}");
+    if run("python3", &["-m", "venv", &text]).is_err() {
+        // Debian has venv in a package of its own.
+        install(&[("python3 -m venv", "python3-venv")], &["python3 -m venv"])?;
+        run("python3", &["-m", "venv", "--clear", &text])?;
+    }
+    run(&python.display().to_string(), &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", CYCLONEDX])
+}
+
+fn environment_folder() -> PathBuf {
+    root().join("target/foreign-python")
+}
+
+fn has_cyclonedx(python: &std::path::Path) -> bool {
+    let program = python.display().to_string();
+    succeeds(&program, &["-c", "import cyclonedx.validation.json, jsonschema"])
+}
+
+fn is_there(program: &str) -> bool {
+    succeeds("sh", &["-c", &format!("command -v {program}")])
+}
