@@ -11,7 +11,7 @@ use super::{child, path};
 
 /// More rounds for a long night; the default is for every day.
 fn rounds() -> u32 {
-    std::env::var("SELFSAME_STORE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+    std::env::var("SELFSAME_STORE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(40)
 }
 
 #[test]
@@ -33,7 +33,10 @@ fn killed_at_any_moment() {
         child.wait().unwrap();
 
         match inspect(&folder.path().join("out")) {
-            None => absent += 1,
+            None => {
+                assert_eq!(whole, 0, "round {round}: there was a release, and now there is none");
+                absent += 1;
+            }
             Some(_) => whole += 1,
         }
         if let Ok(text) = std::fs::read_to_string(folder.path().join("out.txt")) {

@@ -1,5 +1,6 @@
 //! Several processes on one store, stores of other versions, and folders that are none.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use selfsame_core::Digest;
@@ -97,7 +98,7 @@ fn refuses_by_name_what_is_no_store_of_this_version() {
 }
 
 #[test]
-fn a_read_only_store_and_a_closed_one_are_named() {
+fn a_read_only_store_is_named() {
     if !require(Tier::Sandbox, child::namespaces()) {
         return;
     }
@@ -120,4 +121,36 @@ fn on_a_read_only_disk() {
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
     let blob = Digest::of(b"read me").hex();
     assert!(folder.join("store/blobs/sha256").join(&blob[..2]).join(&blob).exists());
+}
+
+#[test]
+fn a_store_without_permission_is_named() {
+    if !require(Tier::Sandbox, child::namespaces()) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["closed", "unwritable"] {
+        drop(Store::open(&folder.path().join(name)).unwrap());
+    }
+    let set_mode = |name: &str, mode: u32| {
+        std::fs::set_permissions(folder.path().join(name), PermissionsExt::from_mode(mode)).unwrap();
+    };
+    set_mode("closed", 0o000);
+    set_mode("unwritable/tmp", 0o500);
+    let output = child::without_privileges("sharing::without_permission", folder.path()).output().unwrap();
+    set_mode("closed", 0o700);
+    set_mode("unwritable/tmp", 0o700);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+#[ignore = "a child of the test above"]
+fn without_permission() {
+    let Some(folder) = child::folder() else { return };
+    let error = Store::open(&folder.join("closed")).unwrap_err();
+    assert!(matches!(error, StoreError::Permission { .. }), "{error:?}");
+    let store = Store::open(&folder.join("unwritable")).unwrap();
+    let error = store.put_bytes(b"x", false).unwrap_err();
+    let tmp = folder.join("unwritable/tmp");
+    assert!(matches!(&error, StoreError::Permission { path, .. } if *path == tmp), "{error:?}");
 }

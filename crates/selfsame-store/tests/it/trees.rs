@@ -135,3 +135,19 @@ fn an_empty_tree_is_an_empty_folder() {
     let root = store.materialise(&Tree::new()).unwrap();
     assert_eq!(std::fs::read_dir(root).unwrap().count(), 0);
 }
+
+#[test]
+fn a_blob_with_as_many_names_as_the_disk_allows_is_copied() {
+    let (folder, store) = fresh();
+    let digest = store.put_bytes(b"popular", false).unwrap();
+    let blob = store.blob_path(&digest, false).unwrap().unwrap();
+    let names = folder.path().join("names");
+    std::fs::create_dir(&names).unwrap();
+    // 65,000 on ext4; a file system without a limit in reach has nothing to show here.
+    let refused = (0..70_000).find_map(|number| std::fs::hard_link(&blob, names.join(number.to_string())).err());
+    let tree = Tree::from_entries([(path("f"), Entry::file(digest, 7, false))]).unwrap();
+    let root = store.materialise(&tree).unwrap();
+    assert_eq!(picture(&root, INPUT_MTIME_SECS), "f 0644 +0 \"popular\"");
+    let shares = std::fs::metadata(root.join("f")).unwrap().ino() == std::fs::metadata(&blob).unwrap().ino();
+    assert_eq!(shares, refused.is_none());
+}
