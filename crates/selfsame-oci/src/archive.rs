@@ -50,7 +50,7 @@ struct WithOwn<'a> {
 impl Contents for WithOwn<'_> {
     fn open(&self, digest: &Digest, size: u64) -> io::Result<Box<dyn Read + Send + '_>> {
         match self.own.get(digest) {
-            Some(bytes) => Ok(Box::new(io::Cursor::new(bytes.to_vec()))),
+            Some(bytes) => Ok(Box::new(*bytes)),
             None => self.others.open(digest, size),
         }
     }

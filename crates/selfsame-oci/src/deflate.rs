@@ -354,8 +354,8 @@ impl Bits<'_> {
     /// Drops bits that are held; nothing when the stream is over.
     #[inline(always)]
     fn drop(&mut self, bits: u32) -> Option<()> {
-        self.held >>= bits;
         self.count = self.count.checked_sub(bits)?;
+        self.held >>= bits;
         // A stream that ended long ago reads as zeros: stop before it is followed for ever.
         (self.next <= self.stream.len() + 16).then_some(())
     }
@@ -382,5 +382,105 @@ impl Bits<'_> {
         self.next = start + 4 + usize::from(length);
         (self.held, self.count) = (0, 0);
         (self.next <= self.stream.len()).then_some(u64::from(length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libdeflater::{CompressionLvl, Compressor};
+    use proptest::prelude::*;
+
+    use super::{Tables, unfinish};
+
+    fn libdeflate(data: &[u8], level: i32) -> Vec<u8> {
+        let mut compressor = Compressor::new(CompressionLvl::new(level).unwrap());
+        let mut stream = vec![0; compressor.deflate_compress_bound(data.len())];
+        let length = compressor.deflate_compress(data, &mut stream).unwrap();
+        stream.truncate(length);
+        stream
+    }
+
+    fn inflate(stream: &[u8]) -> Vec<u8> {
+        let mut data = Vec::new();
+        std::io::copy(&mut flate2::read::DeflateDecoder::new(stream), &mut data).unwrap();
+        data
+    }
+
+    /// Twice the same stream, chained, and an empty last block.
+    #[track_caller]
+    fn chains(data: &[u8], stream: Vec<u8>, tables: &mut Tables) {
+        let (mut first, mut second) = (stream.clone(), stream);
+        assert!(unfinish(&mut first, data.len() as u64, tables));
+        assert!(unfinish(&mut second, data.len() as u64, tables));
+        first.extend_from_slice(&second);
+        first.extend_from_slice(&[0x03, 0x00]);
+        assert!(inflate(&first) == [data, data].concat(), "{} bytes", data.len());
+    }
+
+    /// Uniform bytes, skewed bytes, and runs.
+    fn any_data() -> impl Strategy<Value = Vec<u8>> {
+        (any::<u64>(), 0..300_000_usize, 0..4_u32, 1..9_u32).prop_map(|(seed, length, skew, run)| {
+            let mut state = seed | 1;
+            let mut data = Vec::with_capacity(length + 64);
+            while data.len() < length {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let byte = (0..skew).fold((state >> 56) as u8, |byte, shift| byte & (state >> (8 * shift + 8)) as u8);
+                data.extend(std::iter::repeat_n(byte, 1 + (state >> 40) as usize % (1 << (run - 1))));
+            }
+            data.truncate(length);
+            data
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn streams_of_every_level_chain(data in any_data(), level in 0..=12) {
+            chains(&data, libdeflate(&data, level), &mut Tables::new());
+        }
+
+        #[test]
+        fn streams_of_another_compressor_chain(data in any_data(), level in 0..=9_u32) {
+            let mut encoder = flate2::read::DeflateEncoder::new(&data[..], flate2::Compression::new(level));
+            let mut stream = Vec::new();
+            std::io::copy(&mut encoder, &mut stream).unwrap();
+            chains(&data, stream, &mut Tables::new());
+        }
+
+        #[test]
+        fn damaged_streams_never_panic(data in any_data(), at in any::<usize>(), value: u8) {
+            let mut stream = libdeflate(&data, 6);
+            let at = at % stream.len();
+            stream[at] = value;
+            let _ = unfinish(&mut stream, data.len() as u64, &mut Tables::new());
+            let mut cut = libdeflate(&data, 6);
+            cut.truncate(at);
+            prop_assert!(!unfinish(&mut cut, data.len() as u64, &mut Tables::new()));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), length in 0..1000_u64) {
+            let _ = unfinish(&mut bytes, length, &mut Tables::new());
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_not_the_datas_is_noticed() {
+        let mut stream = libdeflate(b"hello hello hello", 6);
+        let before = stream.clone();
+        assert!(!unfinish(&mut stream, 16, &mut Tables::new()));
+        assert_eq!(stream, before);
+        assert!(unfinish(&mut stream, 17, &mut Tables::new()));
+    }
+
+    #[test]
+    fn tables_carry_nothing_from_one_stream_to_the_next() {
+        let mut tables = Tables::new();
+        for data in [&b"aaaaaaaaaaaaaaaaaaaaaaaa"[..], b"", b"a", &[0, 1, 2, 3, 4, 5, 250], &[b'x'; 100_000]] {
+            chains(data, libdeflate(data, 6), &mut tables);
+        }
     }
 }

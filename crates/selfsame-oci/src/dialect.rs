@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn record_lengths_count_themselves() {
-        for (value, text) in [("x", "5 k=x\n"), ("xxxxx", "9 k=xxxxx\n"), ("xxxxxx", "11 k=xxxxxx\n")] {
+        for (value, text) in [("x", "6 k=x\n"), ("xxxx", "9 k=xxxx\n"), ("xxxxx", "11 k=xxxxx\n")] {
             let mut out = Vec::new();
             push_record(b"k", value.as_bytes(), &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), text);

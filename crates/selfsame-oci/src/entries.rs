@@ -152,11 +152,22 @@ pub(crate) struct Entries<R> {
     /// Bytes of the current member's content not yet read.
     content: u64,
     padding: usize,
+    /// Why no more of the content can be read, if that is so.
+    broken: Option<Broken>,
+}
+
+/// What ended a content before its declared size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// The tar is over.
+    Truncated { offset: u64 },
+    /// The reader below failed.
+    Failed,
 }
 
 impl<R: Read> Entries<R> {
     pub(crate) fn new(tar: R, bounds: Bounds) -> Self {
-        Self { tar, bounds, offset: 0, members: 0, content: 0, padding: 0 }
+        Self { tar, bounds, offset: 0, members: 0, content: 0, padding: 0, broken: None }
     }
 
     /// The next member, what was left of the one before skipped; nothing behind the end mark, when the tar has been
@@ -294,6 +305,11 @@ impl<R: Read> Entries<R> {
         }
     }
 
+    /// Why the last content could not be read to its end, if that is so.
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        self.broken
+    }
+
     /// The reader below, when the last member has been read.
     pub(crate) fn into_inner(self) -> R {
         self.tar
@@ -326,8 +342,13 @@ impl<R: Read> Read for Content<'_, R> {
         if now == 0 {
             return Ok(0);
         }
-        let read = self.entries.tar.read(&mut buffer[..now])?;
+        let read = self.entries.tar.read(&mut buffer[..now]).inspect_err(|error| {
+            if error.kind() != std::io::ErrorKind::Interrupted {
+                self.entries.broken = Some(Broken::Failed);
+            }
+        })?;
         if read == 0 {
+            self.entries.broken = Some(Broken::Truncated { offset: self.entries.offset });
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         self.entries.offset += read as u64;
@@ -365,15 +386,11 @@ impl<'a> Header<'a> {
         let bytes = &self.block[range];
         let fault = || EntryFault::Number { field };
         if bytes[0] & 0x80 != 0 {
-            let (head, tail) = bytes.split_at(bytes.len() - 8);
-            let small = head[0] == 0x80 && head[1..].iter().all(|&byte| byte == 0);
-            let number = u64::from_be_bytes(tail.try_into().map_err(|_| fault())?);
-            // In a field of 8 bytes the first is mark and number at once.
-            return match head.len() {
-                0 => Ok(number & !(0x80 << 56)).and_then(|n| if bytes[0] == 0x80 { Ok(n) } else { Err(fault()) }),
-                _ if small => Ok(number),
-                _ => Err(fault()),
-            };
+            // The mark takes the highest bit of the field; what it holds must fit into eight bytes.
+            let (mark, rest) = (bytes[0], &bytes[1..]);
+            let (high, low) = rest.split_at(rest.len().saturating_sub(8));
+            let zero = mark == 0x80 && high.iter().all(|&byte| byte == 0);
+            return zero.then(|| low.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))).ok_or_else(fault);
         }
         let start = bytes.iter().position(|&byte| byte != b' ').unwrap_or(bytes.len());
         let digits = &bytes[start..];

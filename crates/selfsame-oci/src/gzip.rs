@@ -11,7 +11,7 @@ use crate::deflate::{Tables, unfinish};
 /// What is compressed at once: of a layer's tar, each such stretch, and what is left at the end. A format constant.
 pub(crate) const BLOCK_BYTES: usize = 1 << 20;
 /// libdeflate's level. A format constant; docs/profile/layer.md has the measurements that chose it.
-const LEVEL: i32 = 6;
+const LEVEL: i32 = 5;
 /// Magic, deflate, no flags, no time, no extra flags, unknown system. A format constant.
 pub(crate) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// A last deflate block of no data: mark, fixed codes, end of block.

@@ -8,7 +8,7 @@ use selfsame_core::{Digest, Hasher, RelPath};
 use selfsame_tree::{Entry, Kind, Tree, TreeError};
 
 use crate::dialect::{DIRECTORY, FILE, HARD_LINK, SYMLINK};
-use crate::entries::{Bounds, Entries, EntryFault, RawEntry, Special};
+use crate::entries::{Bounds, Broken, Entries, EntryFault, RawEntry, Special};
 use crate::layer::WHITEOUT;
 use crate::layout::{Encoding, layer_encoding};
 
@@ -315,9 +315,18 @@ impl Collected {
             FILE | 0 => {
                 let mut content = Hashing::new(entries.content());
                 let taken = visitor.file(&path, raw.size, &mut content);
-                taken.map_err(|source| ReadError::Visitor { path: path.clone(), source })?;
-                io::copy(&mut content, &mut io::sink()).map_err(|source| ReadError::Stream { source })?;
-                let (digest, size) = content.hasher.finish();
+                let skipped = io::copy(&mut content, &mut io::sink());
+                let hasher = content.hasher;
+                // A visitor passes on what it was told: the layer's own fault comes first.
+                match (entries.broken(), taken, skipped) {
+                    (Some(Broken::Truncated { offset }), ..) => return Err(ReadError::Truncated { offset }),
+                    (Some(Broken::Failed), Err(source), _) | (_, Ok(()), Err(source)) => {
+                        return Err(ReadError::Stream { source });
+                    }
+                    (_, Err(source), _) => return Err(ReadError::Visitor { path, source }),
+                    (_, Ok(()), Ok(_)) => {}
+                }
+                let (digest, size) = hasher.finish();
                 Kind::File { digest, size }
             }
             DIRECTORY => Kind::Directory,
