@@ -5,13 +5,29 @@
 //! themselves; it is in no lock. Reads no environment: an [`Environment`] is an argument.
 #![forbid(unsafe_code)]
 
+mod archive;
+mod cargo;
+mod cargo_lock;
+mod crates;
 mod environment;
 mod git;
+#[cfg(feature = "http")]
+mod http;
+mod link;
 mod listing;
+mod memo;
 mod parallel;
+mod resolve;
 mod secret;
 mod source;
 
+pub use archive::{ArchiveError, Limits, unpack_archive};
+pub use cargo::CargoError;
+pub use cargo_lock::CargoLockError;
+pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, vendor_tree};
 pub use environment::Environment;
+#[cfg(feature = "http")]
+pub use http::HttpError;
+pub use resolve::{FetchError, fetch, resolve, source_tree};
 pub use secret::SecretLike;
 pub use source::{BoundSource, GitFacts, SourceError, SourceRequest, bind};

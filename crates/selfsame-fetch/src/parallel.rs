@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How many items a thread takes at once: a single `lstat` is too little work to be handed out by itself.
+/// The most items that a thread takes at once: a single `lstat` is too little work to be handed out by itself.
 const CHUNK: usize = 64;
 
 /// Applies `work` to each item and gives the results in the items' order, or the failure of the first item in that
@@ -13,8 +13,10 @@ pub(crate) fn try_map<T: Sync, R: Send, E: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
-    let chunks = items.len().div_ceil(CHUNK);
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(chunks);
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let chunk_size = (items.len() / (cores * 8)).clamp(1, CHUNK);
+    let chunks = items.len().div_ceil(chunk_size);
+    let threads = cores.min(chunks);
     if threads <= 1 {
         return items.iter().map(work).collect();
     }
@@ -26,7 +28,7 @@ pub(crate) fn try_map<T: Sync, R: Send, E: Send>(
                 let mut mine = Vec::new();
                 while !failed.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(chunk) = items.chunks(CHUNK).nth(index) else { break };
+                    let Some(chunk) = items.chunks(chunk_size).nth(index) else { break };
                     let result = chunk.iter().map(&work).collect::<Result<Vec<R>, E>>();
                     if result.is_err() {
                         failed.store(true, Ordering::Relaxed);

@@ -19,6 +19,7 @@ use selfsame_store::{FileStamp, Store, StoreError};
 use selfsame_tree::{Entry, Tree, TreeError};
 
 use crate::environment::Environment;
+use crate::link::stays_inside;
 use crate::listing::{self, Exclusions, Listed, Listing};
 use crate::parallel;
 use crate::secret::{self, SecretLike};
@@ -361,19 +362,8 @@ fn look(root: &Path, file: &Listed) -> Result<Look, SourceError> {
     }
 }
 
-/// A link's text, if it stays in the source: neither absolute nor with more `..` than there are folders.
 fn link(path: &RelPath, target: String) -> Result<String, SourceError> {
-    let mut depth = path.components().count() - 1;
-    let mut inside = !target.starts_with('/');
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if depth == 0 => inside = false,
-            ".." => depth -= 1,
-            _ => depth += 1,
-        }
-    }
-    if inside { Ok(target) } else { Err(SourceError::Link { path: path.clone(), target }) }
+    if stays_inside(path, &target) { Ok(target) } else { Err(SourceError::Link { path: path.clone(), target }) }
 }
 
 /// The files without those that git tracks below what is a link now: they are deleted, as git sees it.

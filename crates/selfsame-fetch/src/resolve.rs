@@ -1,0 +1,334 @@
+//! From a definition to a lock, and from a lock to files in the store.
+
+use std::path::{Path, PathBuf};
+
+use selfsame_core::{Digest, Profile};
+use selfsame_definition::{ArchiveLocation, Definition, SourceOrigin};
+use selfsame_lock::{Claim, InputKind, Lock, LockedInput, Purl, PurlError, wanted};
+use selfsame_store::{PublishError, Staging, Store, StoreError};
+use selfsame_tree::Tree;
+
+use crate::archive::{ArchiveError, Limits, unpack_archive};
+use crate::cargo::{self, CargoError};
+use crate::cargo_lock::{CargoLock, CargoLockError};
+use crate::crates::from_cache;
+use crate::environment::Environment;
+#[cfg(feature = "http")]
+use crate::http::{self, HttpError};
+
+/// The largest archive that is downloaded or read.
+const ARCHIVE_BYTES: u64 = 8 << 30;
+
+/// Why an input could not be chosen or brought.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The file is another one than the definition or the lock says.
+    #[error(
+        "input `{input}` is not the file that was {by}: expected {expected}, found {found} of {found_bytes} bytes in {place}"
+    )]
+    Mismatch {
+        /// `source`
+        input: String,
+        /// `stated in the definition` or `locked`.
+        by: &'static str,
+        /// By the definition or the lock.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+        /// How much came.
+        found_bytes: u64,
+        /// A file, an address, or the registry.
+        place: String,
+    },
+    /// Not in the store, and the network may not be used.
+    #[error("input `{input}` ({purl}) is not here, and the network may not be used")]
+    Offline {
+        /// `source`
+        input: String,
+        /// What it is.
+        purl: Purl,
+    },
+    /// The lock names no such input; it does not answer the definition.
+    #[error("input `{input}` is not in the lock")]
+    NotLocked {
+        /// `source`
+        input: String,
+    },
+    /// An archive that should be a file of this machine.
+    #[error("archive `{}` cannot be read", path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// The registry has no such crate.
+    #[error("the registry gave no crate `{name}` {version}")]
+    NoCrate {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+    },
+    /// The server did not give the file.
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// This program was built without the client for addresses.
+    #[error("`{url}` cannot be asked for: this selfsame was built without http")]
+    NoHttp {
+        /// The address.
+        url: String,
+    },
+    /// Cargo failed.
+    #[error(transparent)]
+    Cargo(#[from] CargoError),
+    /// What cargo wrote cannot be used.
+    #[error(transparent)]
+    CargoLock(#[from] CargoLockError),
+    /// A name that makes no package URL.
+    #[error(transparent)]
+    Purl(#[from] PurlError),
+    /// An archive cannot be unpacked.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The store failed.
+    #[error("input could not be stored")]
+    Store {
+        /// Why.
+        source: StoreError,
+    },
+    /// No place for cargo to work in.
+    #[error("no folder for cargo to work in")]
+    Folder {
+        /// Why.
+        source: PublishError,
+    },
+    /// The disk failed.
+    #[error("cannot {operation} `{}`", path.display())]
+    Io {
+        /// A verb.
+        operation: &'static str,
+        /// What.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl FetchError {
+    /// Whether the same may succeed later: the network failed or a server was busy, and nothing was answered.
+    #[must_use]
+    pub const fn retry_may_help(&self) -> bool {
+        match self {
+            #[cfg(feature = "http")]
+            Self::Http(error) => error.retry_may_help(),
+            Self::Cargo(CargoError::Network { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<StoreError> for FetchError {
+    fn from(source: StoreError) -> Self {
+        Self::Store { source }
+    }
+}
+
+/// Chooses: the lock for a definition, with everything it names in the store. Uses the network where it must.
+///
+/// Of a path source nothing is locked. A file whose digest the definition states and the store has is not asked for.
+pub fn resolve(
+    definition: &Definition,
+    definition_dir: &Path,
+    environment: &Environment,
+    store: &Store,
+) -> Result<Lock, FetchError> {
+    let mut lock = Lock::empty(Profile::CURRENT);
+    for (name, wanted) in wanted(definition)? {
+        let (sha256, size, claim) = match &definition.source.origin {
+            SourceOrigin::Path { .. } => continue,
+            SourceOrigin::Archive { location, .. } => {
+                let known = wanted.sha256.map(|sha256| Ok((sha256, store.blob_size(&sha256)?)));
+                let known = known.transpose().map_err(|source| FetchError::Store { source })?;
+                let (found, size) = match known {
+                    Some((sha256, Some(size))) => (sha256, size),
+                    _ => bring(location, definition_dir, environment, store)?,
+                };
+                check(name.as_str(), "stated in the definition", wanted.sha256, (found, size), location.as_str())?;
+                let claim = match location {
+                    _ if wanted.sha256.is_some() => Claim::Definition,
+                    ArchiveLocation::Path(_) => Claim::LocalFile,
+                    ArchiveLocation::Url(url) if url.starts_with("https://") => Claim::TlsOnly,
+                    ArchiveLocation::Url(_) => Claim::Plaintext,
+                };
+                (found, size, claim)
+            }
+            SourceOrigin::Crate { name, version } => {
+                let sha256 = registry_checksum(name, version, environment, store)?;
+                let size = bring_crate(name, version, &sha256, environment, store)?;
+                (sha256, size, Claim::RegistryChecksum)
+            }
+        };
+        lock.inputs.insert(name, LockedInput { kind: wanted.kind, purl: wanted.purl, sha256, size, claim });
+    }
+    Ok(lock)
+}
+
+/// Brings what a lock names into the store and chooses nothing: other bytes are refused. What the store has is not
+/// asked for, so that a full store needs no network.
+///
+/// `lock` answers `definition` ([`selfsame_lock::answers`]); the definition says where an archive may be had.
+pub fn fetch(
+    definition: &Definition,
+    definition_dir: &Path,
+    lock: &Lock,
+    environment: &Environment,
+    store: &Store,
+    offline: bool,
+) -> Result<(), FetchError> {
+    for (name, input) in &lock.inputs {
+        if store.blob_size(&input.sha256)? == Some(input.size) {
+            continue;
+        }
+        let away = || FetchError::Offline { input: name.to_string(), purl: input.purl.clone() };
+        match (&definition.source.origin, input.kind) {
+            (SourceOrigin::Archive { location, .. }, InputKind::Archive) => {
+                if offline && matches!(location, ArchiveLocation::Url(_)) {
+                    return Err(away());
+                }
+                let found = bring(location, definition_dir, environment, store)?;
+                check(name.as_str(), "locked", Some(input.sha256), found, location.as_str())?;
+            }
+            (SourceOrigin::Crate { name, version }, InputKind::Crate) => {
+                if from_cache(environment, name, version, &input.sha256, store)? {
+                    continue;
+                }
+                if offline {
+                    return Err(away());
+                }
+                bring_crate(name, version, &input.sha256, environment, store)?;
+            }
+            _ => return Err(FetchError::NotLocked { input: name.to_string() }),
+        }
+    }
+    Ok(())
+}
+
+/// The tree of an archive or crate source, unpacked from the store; nothing for a path source, which is bound instead.
+pub fn source_tree(definition: &Definition, lock: &Lock, store: &Store) -> Result<Option<Tree>, FetchError> {
+    let strip = match &definition.source.origin {
+        SourceOrigin::Path { .. } => return Ok(None),
+        SourceOrigin::Archive { strip, .. } => *strip,
+        // `NAME-VERSION/`
+        SourceOrigin::Crate { .. } => 1,
+    };
+    let input = lock.inputs.get("source").ok_or_else(|| FetchError::NotLocked { input: "source".to_owned() })?;
+    Ok(Some(unpack_archive(store, &input.sha256, input.purl.as_str(), strip, Limits::SOURCE)?))
+}
+
+fn check(
+    input: &str,
+    by: &'static str,
+    expected: Option<Digest>,
+    (found, found_bytes): (Digest, u64),
+    place: &str,
+) -> Result<(), FetchError> {
+    match expected {
+        Some(expected) if expected != found => {
+            let (input, place) = (input.to_owned(), format!("`{place}`"));
+            Err(FetchError::Mismatch { input, by, expected, found, found_bytes, place })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An archive from where the definition says it is.
+fn bring(
+    location: &ArchiveLocation,
+    definition_dir: &Path,
+    environment: &Environment,
+    store: &Store,
+) -> Result<(Digest, u64), FetchError> {
+    match location {
+        ArchiveLocation::Path(path) => {
+            let path = definition_dir.join(path);
+            store.put_file(&path, false).map_err(|source| FetchError::File { path, source })
+        }
+        #[cfg(feature = "http")]
+        ArchiveLocation::Url(url) => Ok(http::download(url, ARCHIVE_BYTES, environment, store)?),
+        #[cfg(not(feature = "http"))]
+        ArchiveLocation::Url(url) => {
+            let _ = (environment, ARCHIVE_BYTES);
+            Err(FetchError::NoHttp { url: url.clone() })
+        }
+    }
+}
+
+/// The checksum that the registry's index has for a version. Cargo reads the index.
+fn registry_checksum(
+    name: &str,
+    version: &str,
+    environment: &Environment,
+    store: &Store,
+) -> Result<Digest, FetchError> {
+    let project = Project::of(name, version, store)?;
+    cargo::run(&project.folder, &["generate-lockfile"], environment)?;
+    let lock_path = project.folder.join("Cargo.lock");
+    let text = std::fs::read_to_string(&lock_path).map_err(|source| FetchError::Io {
+        operation: "read",
+        path: lock_path,
+        source,
+    })?;
+    let lock = CargoLock::parse(&text)?;
+    let found = lock.registry.get(&(name.to_owned(), version.to_owned()));
+    let absent = || FetchError::NoCrate { name: name.to_owned(), version: version.to_owned() };
+    found.map(|locked| locked.sha256).ok_or_else(absent)
+}
+
+/// A crate's file by its checksum: from the store, from cargo's cache, or by `cargo fetch`. Gives its size.
+fn bring_crate(
+    name: &str,
+    version: &str,
+    sha256: &Digest,
+    environment: &Environment,
+    store: &Store,
+) -> Result<u64, FetchError> {
+    if !store.has(sha256) && !from_cache(environment, name, version, sha256, store)? {
+        let project = Project::of(name, version, store)?;
+        cargo::run(&project.folder, &["fetch"], environment)?;
+        if !from_cache(environment, name, version, sha256, store)? {
+            let absent = || FetchError::NoCrate { name: name.to_owned(), version: version.to_owned() };
+            let found = *cargo::cached_digests(environment, name, version).first().ok_or_else(absent)?;
+            let place = "the registry".to_owned();
+            let (input, by, expected) = (format!("{name}@{version}"), "locked", *sha256);
+            return Err(FetchError::Mismatch { input, by, expected, found, found_bytes: 0, place });
+        }
+    }
+    store.blob_size(sha256)?.ok_or_else(|| StoreError::Absent { digest: *sha256 }.into())
+}
+
+/// A package in a temporary folder that depends on one crate and nothing else.
+struct Project {
+    folder: PathBuf,
+    _staging: Staging,
+}
+
+impl Project {
+    fn of(name: &str, version: &str, store: &Store) -> Result<Self, FetchError> {
+        let failed = |source| FetchError::Folder { source };
+        let staging = Staging::beside(&store.root().join("tmp/cargo")).map_err(failed)?;
+        let folder = staging.create_dir().map_err(failed)?;
+        let manifest = format!(
+            "[package]\nname = \"selfsame-resolve\"\nversion = \"0.0.0\"\nedition = \"2021\"\npublish = false\n\n\
+             [workspace]\n\n[lib]\npath = \"lib.rs\"\n\n\
+             [dependencies]\nwanted = {{ package = \"{name}\", version = \"={version}\", default-features = false }}\n"
+        );
+        for (file, content) in [("Cargo.toml", manifest.as_str()), ("lib.rs", "")] {
+            let path = folder.join(file);
+            std::fs::write(&path, content).map_err(|source| FetchError::Io { operation: "write", path, source })?;
+        }
+        Ok(Self { folder, _staging: staging })
+    }
+}
