@@ -81,10 +81,12 @@ fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options, rows: &mu
         sbom::check(&evidence, rows);
         names::check(release, &index, &image, &evidence, rows);
         expectations::check(&evidence, options, rows);
-        capsule::check(release, &referrers, &evidence, options, rows);
         seen.evidence = Some(evidence);
     }
     blobs::check(release, &image, &referrers, options, rows);
+    if let Some(evidence) = &seen.evidence {
+        capsule::check(release, &referrers, evidence, options, rows);
+    }
     content::check(release, &image, seen.evidence.as_ref(), options, rows);
     if let Some(evidence) = &seen.evidence {
         seen.run_record = side::run_record(release, evidence, rows);

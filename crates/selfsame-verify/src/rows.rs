@@ -59,18 +59,15 @@ impl Rows {
 
     /// Every check in order, and the answer that they add up to.
     pub(crate) fn finish(mut self) -> (Class, Vec<Check>) {
-        let first_failure = CheckId::ALL
-            .iter()
-            .find(|id| self.rows.get(id).is_some_and(|check| matches!(check.outcome, Outcome::Failed { .. })));
         let mut checks = Vec::with_capacity(CheckId::ALL.len());
-        let mut complete = true;
+        let (mut complete, mut last_failed) = (true, None);
         for &id in CheckId::ALL {
             let check = self.rows.remove(&id).unwrap_or_else(|| {
-                let reason = match (id.required_from(), first_failure) {
+                let reason = match (id.required_from(), last_failed) {
                     (Some(needed), _) if needed > self.depth => {
                         format!("not asked for at depth `{}`", self.depth.as_str())
                     }
-                    (_, Some(failed)) => format!("not reached: `{}` failed", failed.as_str()),
+                    (_, Some(failed)) => format!("not reached: `{}` failed", CheckId::as_str(failed)),
                     (_, None) => "not reached".to_owned(),
                 };
                 Check { id, outcome: Outcome::NotPerformed { reason }, facts: Vec::new() }
@@ -78,7 +75,10 @@ impl Rows {
             let needed = id.required_from().is_some_and(|depth| depth <= self.depth);
             complete &= match check.outcome {
                 Outcome::Passed => true,
-                Outcome::Failed { .. } => false,
+                Outcome::Failed { .. } => {
+                    last_failed = Some(id);
+                    false
+                }
                 Outcome::NotPerformed { .. } => !needed,
             };
             checks.push(check);

@@ -245,7 +245,7 @@ check_ids! {
     /// Nothing that is not named.
     NothingExtra, "nothing-extra", Some(Depth::Blobs), "there is no file that nothing names";
     /// The capsule against the inputs.
-    Capsule, "capsule", Some(Depth::Blobs), "every part of the capsule is an input of the provenance";
+    Capsule, "capsule", Some(Depth::Evidence), "every part of the capsule is an input of the provenance";
     /// Layers open and are what the config says.
     Layers, "layers", Some(Depth::Content), "every layer is safe to unpack and has its diffID";
     /// Files against the SBOM.

@@ -1,0 +1,225 @@
+//! What provenance and SBOM claim, against each other and against the image. Every release here is signed anew.
+
+use serde_json::{Map, Value, json};
+
+use selfsame_attest::{DigestSet, Provenance};
+use selfsame_core::{Digest, media};
+use selfsame_oci::Descriptor;
+use selfsame_verify::{CheckId, Depth};
+
+use crate::fake::{Parts, file_component, input, layer, signed};
+use crate::{fails, verdict, verifies};
+
+#[track_caller]
+fn provenance(edit: impl Fn(&mut Provenance), id: CheckId, because: &str) {
+    let mut parts = Parts::good();
+    edit(&mut parts.provenance);
+    fails(&parts.release(), id, because);
+}
+
+#[track_caller]
+fn external(edit: impl Fn(&mut Map<String, Value>), because: &str) {
+    provenance(|provenance| edit(&mut provenance.build_definition.external_parameters), CheckId::Parameters, because);
+}
+
+#[test]
+fn build_type_and_profile() {
+    let other = |provenance: &mut Provenance| provenance.build_definition.build_type += "2";
+    provenance(other, CheckId::BuildType, "another one than selfsame's");
+    for profile in [Value::Null, json!(0), json!(2), json!("1"), json!(-1), json!(1u64 << 33)] {
+        let edit = |provenance: &mut Provenance| {
+            provenance.build_definition.internal_parameters.insert("profile".into(), profile.clone());
+        };
+        provenance(edit, CheckId::Profile, "not one that this version knows");
+    }
+}
+
+#[test]
+fn external_parameters() {
+    external(
+        |parameters| drop(parameters.insert("sources".into(), json!(1))),
+        "unknown field `sources`, near to `source`",
+    );
+    external(|parameters| drop(parameters.insert("\u{1b}[2J".into(), json!(1))), "unknown field `\\u{1b}[2J`");
+    for name in ["definition", "level", "name", "platform", "source", "version"] {
+        external(|parameters| drop(parameters.remove(name)), &format!("`{name}` is missing"));
+        external(|parameters| drop(parameters.insert(name.into(), json!(7))), &format!("`{name}` is not"));
+    }
+    external(|parameters| drop(parameters.insert("relaxations".into(), json!(["proc"]))), "not an object of texts");
+    external(|parameters| parameters["source"]["ref"] = json!("main"), "`source` has the unknown field `ref`");
+    external(|parameters| parameters["source"]["uri"] = json!(7), "`source` has no `uri`");
+    external(|parameters| parameters["source"]["digest"] = json!({}), "`source` has no `digest`");
+    external(|parameters| parameters["level"] = json!("strict"), "`level` is none that this version knows");
+    external(|parameters| parameters["platform"] = json!("linux/arm64"), "different platforms");
+}
+
+#[test]
+fn inputs() {
+    let dependency = |digest: DigestSet| {
+        move |provenance: &mut Provenance| provenance.build_definition.resolved_dependencies[2].digest = digest.clone()
+    };
+    for digest in [
+        DigestSet::default(),
+        DigestSet::git("sha1", &"0".repeat(40)),
+        DigestSet::git("sha256", "00"),
+        DigestSet::git("sha256", &"A".repeat(64)),
+        DigestSet::git("gitCommit", "main"),
+    ] {
+        provenance(dependency(digest), CheckId::Inputs, "`memchr-2.7.4.crate` has no well-formed sha256 or gitCommit");
+    }
+    let nameless = |provenance: &mut Provenance| provenance.build_definition.resolved_dependencies[2].uri.clear();
+    provenance(nameless, CheckId::Inputs, "has no URI");
+    let no_source = |provenance: &mut Provenance| {
+        provenance.build_definition.resolved_dependencies[1].digest = Digest::of(b"other source").into();
+    };
+    provenance(no_source, CheckId::Inputs, "the source of the external parameters is not among the inputs");
+    // A commit alone names an input too.
+    let mut parts = Parts::good();
+    let mut git = input("git+https://example.com/x", "x", Digest::of(b""));
+    git.digest = DigestSet::git("gitCommit", &"0".repeat(40));
+    parts.provenance.build_definition.resolved_dependencies.push(git);
+    verifies(&verdict(&parts.release(), Depth::Content));
+}
+
+#[test]
+fn the_sbom_is_the_one_that_the_provenance_names() {
+    let parts = Parts::good();
+    let mut statements = parts.statements();
+    statements.pop();
+    statements[1].predicate.insert("version".into(), json!(2));
+    statements.push(parts.inventory(&statements));
+    fails(&parts.lay_out(&signed(&statements, "signer")), CheckId::SbomDigest, "another one than the provenance names");
+
+    let byproduct = |digest: DigestSet| {
+        move |provenance: &mut Provenance| {
+            provenance.run_details.byproducts.push(selfsame_attest::ResourceDescriptor {
+                name: "sbom.cdx.json".into(),
+                digest: digest.clone(),
+                ..Default::default()
+            });
+        }
+    };
+    provenance(byproduct(Digest::of(b"x").into()), CheckId::SbomDigest, "names 2 byproducts");
+    let mut statements = parts.statements();
+    statements.truncate(3);
+    statements[0] = selfsame_attest::Statement::new(vec![parts.subject()], &parts.provenance);
+    statements.push(parts.inventory(&statements));
+    fails(&parts.lay_out(&signed(&statements, "signer")), CheckId::SbomDigest, "names 0 byproducts");
+    // A number that has no canonical form is an answer, not a crash.
+    let payload = parts.statements()[1].to_payload();
+    let text = String::from_utf8(payload).unwrap().replace("\"specVersion\":\"1.6\"", "\"specVersion\":1.6");
+    let mut bundles = signed(&parts.statements(), "signer");
+    bundles[1].1 = crate::signatures::signed_as(media::IN_TOTO, text.as_bytes());
+    fails(&parts.lay_out(&bundles), CheckId::Inventory, "lists another SBOM");
+}
+
+#[track_caller]
+fn sbom(edit: impl Fn(&mut Map<String, Value>), id: CheckId, because: &str) {
+    let mut parts = Parts::good();
+    edit(&mut parts.sbom);
+    fails(&parts.release(), id, because);
+}
+
+#[test]
+fn components_against_inputs() {
+    const ID: CheckId = CheckId::Components;
+    sbom(|sbom| drop(sbom.remove("bomFormat")), ID, "`bomFormat` is not");
+    sbom(|sbom| sbom["components"][2]["purl"] = json!("pkg:cargo/memchr@2.7.5"), ID, "`memchr` is no input");
+    sbom(|sbom| sbom["components"][2]["purl"] = Value::Null, ID, "`memchr` is marked as an input and has no purl");
+    let other = json!([{"alg": "SHA-256", "content": Digest::of(b"other").hex()}]);
+    sbom(|sbom| sbom["components"][2]["hashes"] = other.clone(), ID, "`memchr` is no input");
+    sbom(|sbom| sbom["components"][2]["hashes"] = json!([]), ID, "has no SHA-256");
+    let two = |sbom: &mut Map<String, Value>| {
+        let hash = sbom["components"][2]["hashes"][0].clone();
+        sbom["components"][2]["hashes"].as_array_mut().unwrap().push(hash);
+    };
+    sbom(two, ID, "has no SHA-256");
+    let nested = |sbom: &mut Map<String, Value>| {
+        let mut component = sbom["components"][2].clone();
+        component["purl"] = json!("pkg:cargo/hidden@1.0.0");
+        sbom["components"][3]["components"] = json!([{"type": "library", "components": [component]}]);
+    };
+    sbom(nested, ID, "`memchr` is no input");
+    let build_input = |sbom: &mut Map<String, Value>| {
+        sbom["formulation"][0]["components"][0]["properties"][0]["value"] = json!("selfsame:other");
+    };
+    sbom(build_input, ID, "`selfsame.toml` is no input");
+    // An input dropped from the provenance is missed.
+    let dropped = |provenance: &mut Provenance| drop(provenance.build_definition.resolved_dependencies.pop());
+    provenance(dropped, ID, "`memchr` is no input");
+}
+
+#[test]
+fn the_sbom_describes_this_release() {
+    let version = |sbom: &mut Map<String, Value>| sbom["metadata"]["component"]["version"] = json!("2.0.0");
+    sbom(version, CheckId::Names, "the SBOM describes something else");
+    sbom(|sbom| drop(sbom.remove("metadata")), CheckId::Names, "the SBOM describes something else");
+}
+
+#[test]
+fn files_both_ways() {
+    const ID: CheckId = CheckId::Files;
+    let components = |sbom: &mut Map<String, Value>| match sbom["components"].take() {
+        Value::Array(components) => components,
+        _ => unreachable!(),
+    };
+    let without = |sbom: &mut Map<String, Value>| {
+        let mut list = components(sbom);
+        list.remove(1);
+        sbom["components"] = list.into();
+    };
+    sbom(without, ID, "`/etc/data` is in the image and not in the SBOM");
+    let with = |more: Value| {
+        move |sbom: &mut Map<String, Value>| {
+            let mut list = components(sbom);
+            list.push(more.clone());
+            sbom["components"] = list.into();
+        }
+    };
+    sbom(with(file_component("/bin/ghost", b"")), ID, "`/bin/ghost` is in the SBOM and not in the image");
+    sbom(with(file_component("/etc/data", b"data\n")), ID, "has `/etc/data` twice");
+    sbom(with(json!({"type": "file", "name": "/x"})), ID, "no one SHA-256 for `/x`");
+    let other = json!([{"alg": "SHA-256", "content": Digest::of(b"other").hex()}]);
+    sbom(|sbom| sbom["components"][0]["hashes"] = other.clone(), ID, "`/bin/hello` has another content");
+}
+
+/// The good release with another layer under the good config.
+#[track_caller]
+fn with_layer(bytes: &[u8], media_type: &str, id: CheckId, because: &str) {
+    let mut parts = Parts::good();
+    parts.blobs.remove(&parts.layers[0].digest.clone());
+    parts.add(bytes);
+    parts.layers = vec![Descriptor::of(media_type, bytes)];
+    fails(&parts.release(), id, because);
+}
+
+#[test]
+fn layers_are_what_the_config_says_and_safe() {
+    const ID: CheckId = CheckId::Layers;
+    let (other, _) = layer(&[("bin/hello", b"other")]);
+    with_layer(&other, media::LAYER_GZIP, ID, "layer 1 has another diffID");
+    with_layer(b"no layer", media::LAYER_GZIP, ID, "layer 1: ");
+    with_layer(b"", media::LAYER_GZIP, ID, "layer 1: ");
+    let (good, _) = layer(&[("bin/hello", b"\x7fELF hello"), ("etc/data", b"data\n")]);
+    with_layer(&[&good[..], &good[..]].concat(), media::LAYER_GZIP, ID, "behind the gzip member");
+    with_layer(&good[..good.len() - 9], media::LAYER_GZIP, ID, "layer 1: ");
+    with_layer(&tar("../escape", b'0'), media::LAYER_TAR, ID, "`../escape`");
+    with_layer(&tar("dev/null", b'3'), media::LAYER_TAR, ID, "`dev/null`");
+}
+
+/// A tar of one member of this kind.
+fn tar(name: &str, kind: u8) -> Vec<u8> {
+    let mut header = [0; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    for (at, text) in
+        [(100, "0000644\0"), (108, "0000000\0"), (116, "0000000\0"), (124, "00000000000\0"), (136, "00000000000\0")]
+    {
+        header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    }
+    header[156] = kind;
+    header[257..265].copy_from_slice(b"ustar\x0000");
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    [&header[..], &[0; 1024]].concat()
+}

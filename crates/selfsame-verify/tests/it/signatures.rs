@@ -1,0 +1,268 @@
+//! Who signed what: keys, payload types, statements, the set and its inventory.
+
+use selfsame_attest::{
+    Bundle, DigestSet, Envelope, EnvelopeSignature, Inventory, Signer as _, Statement, Subject, pae, sign_statement,
+};
+use selfsame_core::{Digest, media, uri};
+use selfsame_verify::{CheckId, Depth, Trust, verify};
+
+use crate::fake::{Parts, key, signed};
+use crate::{assert_fails, fails, options, verdict, verifies};
+
+/// A bundle of any envelope, by hand.
+fn bundle(envelope: &Envelope) -> Vec<u8> {
+    selfsame_core::json::canonical(&serde_json::json!({
+        "dsseEnvelope": envelope.to_json(),
+        "mediaType": media::BUNDLE,
+        "verificationMaterial": {"publicKey": {"hint": envelope.signatures[0].key_id}, "tlogEntries": []},
+    }))
+}
+
+/// A payload signed as something, by the release's key.
+pub(crate) fn signed_as(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let signer = key("signer");
+    let signature = signer.sign(&pae(payload_type, payload)).unwrap();
+    let signatures = vec![EnvelopeSignature { key_id: signer.public().key_id(), signature }];
+    bundle(&Envelope { payload_type: payload_type.into(), payload: payload.to_vec(), signatures })
+}
+
+/// The good release with one bundle replaced.
+#[track_caller]
+fn replaced(at: usize, bundle: Vec<u8>, id: CheckId, because: &str) {
+    let parts = Parts::good();
+    let mut bundles = signed(&parts.statements(), "signer");
+    bundles[at].1 = bundle;
+    fails(&parts.lay_out(&bundles), id, because);
+}
+
+#[test]
+fn bundles_that_are_none() {
+    for (text, because) in [("", "EOF"), ("{}", "`mediaType` is missing"), ("[]", "not an object")] {
+        replaced(0, text.into(), CheckId::Bundles, because);
+    }
+    let good = String::from_utf8(signed(&Parts::good().statements(), "signer").remove(0).1).unwrap();
+    replaced(0, good.replace("v0.3+json", "v0.1+json").into(), CheckId::Bundles, "media type");
+    replaced(0, good.replace("\"hint\":\"", "\"hint\":\"x").into(), CheckId::Bundles, "is not its signature's keyid");
+}
+
+#[test]
+fn signatures_that_do_not_count() {
+    let parts = Parts::good();
+    let statements = parts.statements();
+    let good = Bundle::parse(&signed(&statements, "signer")[0].1).unwrap();
+    let mut changed = good.envelope().clone();
+    changed.payload.push(b' ');
+    replaced(0, bundle(&changed), CheckId::Signatures, "provenance: the signature was not made by this key");
+    // Another key under the right hint.
+    let mut forged = good.envelope().clone();
+    forged.signatures[0].signature = key("forger").sign(&forged.pae()).unwrap();
+    replaced(0, bundle(&forged), CheckId::Signatures, "not made by this key");
+    // Over the payload instead of the PAE.
+    let mut bare = good.envelope().clone();
+    bare.signatures[0].signature = key("signer").sign(&bare.payload).unwrap();
+    replaced(0, bundle(&bare), CheckId::Signatures, "not made by this key");
+    let mut junk = good.envelope().clone();
+    junk.signatures[0].signature = vec![0; 64];
+    replaced(0, bundle(&junk), CheckId::Signatures, "not strict ASN.1 DER");
+
+    // The right key under another hint: the hint decides nothing.
+    let mut unhinted = good.envelope().clone();
+    unhinted.signatures[0].key_id = "somebody".into();
+    let mut bundles = signed(&statements, "signer");
+    bundles[0].1 = bundle(&unhinted);
+    verifies(&verdict(&parts.lay_out(&bundles), Depth::Content));
+}
+
+#[test]
+fn everything_signed_by_somebody_else() {
+    let parts = Parts::good();
+    let files = parts.lay_out(&signed(&parts.statements(), "stranger"));
+    fails(&files, CheckId::Signatures, "no evidence document has a signature by a trusted key");
+    let facts = verdict(&files, Depth::Content).check(CheckId::Signatures).facts.clone();
+    let stranger = key("stranger").public().key_id();
+    assert!(facts.iter().any(|fact| fact.value == format!("provenance by key {stranger}")), "{facts:?}");
+    // A forger's key file says what it likes.
+    let claimed = key("stranger").public().with_builder_id(Some(uri::BUILDER_LOCAL)).unwrap();
+    assert_fails(
+        &verify(&files, &Trust::in_keys([key("signer").public()]), &options(Depth::Blobs)),
+        CheckId::Signatures,
+        "",
+    );
+    verifies(&verify(&files, &Trust::in_keys([claimed]), &options(Depth::Content)));
+}
+
+#[test]
+fn one_document_by_somebody_else() {
+    let names = ["provenance", "SBOM", "image signature", "inventory"];
+    for (at, name) in names.into_iter().enumerate() {
+        let parts = Parts::good();
+        let statements = parts.statements();
+        let mut bundles = signed(&statements, "signer");
+        bundles[at] = signed(&statements[at..=at], "stranger").remove(0);
+        let because = if at == 3 {
+            "no trusted key signed an inventory".to_owned()
+        } else {
+            format!("no {name} with a signature")
+        };
+        fails(&parts.lay_out(&bundles), CheckId::EvidenceSet, &because);
+        // Nor does a second trusted key complete the set of the first.
+        let trust = Trust::in_keys([key("signer").public(), key("stranger").public()]);
+        let verdict = verify(&parts.lay_out(&bundles), &trust, &options(Depth::Content));
+        assert_fails(&verdict, CheckId::EvidenceSet, "");
+    }
+}
+
+#[test]
+fn two_signers_of_one_release() {
+    let parts = Parts::good();
+    let mut bundles = signed(&parts.statements(), "signer");
+    bundles.extend(signed(&parts.statements(), "second"));
+    let files = parts.lay_out(&bundles);
+    verifies(&verdict(&files, Depth::Content));
+    verifies(&verify(&files, &Trust::in_keys([key("second").public()]), &options(Depth::Content)));
+    let both = Trust::in_keys([key("signer").public(), key("second").public()]);
+    assert_fails(
+        &verify(&files, &both, &options(Depth::Content)),
+        CheckId::Signatures,
+        "2 trusted keys signed an inventory",
+    );
+}
+
+#[test]
+fn payloads_that_are_no_statements() {
+    let payload = Parts::good().statements()[0].to_payload();
+    let text = String::from_utf8(payload.clone()).unwrap();
+    replaced(0, signed_as("application/json", &payload), CheckId::Signatures, "payload type is `application/json`");
+    for (payload, because) in [
+        (text.replace("Statement/v1", "Statement/v0.1"), "`_type` is"),
+        (text.replace("\"subject\":", "\"subject\":[],\"subject\":"), "duplicate key `subject`"),
+        (text.replace("\"predicateType\":", "\"predicateType\":\"x:y\",\"predicateType\":"), "duplicate key"),
+        (format!("{text}{text}"), "trailing"),
+        ("[".repeat(100_000), "recursion limit"),
+        (String::new(), "EOF"),
+    ] {
+        replaced(0, signed_as(media::IN_TOTO, payload.as_bytes()), CheckId::Statements, because);
+    }
+}
+
+#[test]
+fn statements_about_something_else() {
+    let image = Parts::good().image_digest();
+    let under = |name: &str, text: String| DigestSet::git(name, &text);
+    for digest in [
+        under("sha512", image.hex()),
+        under("SHA256", image.hex()),
+        under("sha256", image.to_string()),
+        under("sha256", image.hex().to_uppercase()),
+        under("sha1", image.hex()[..40].into()),
+        DigestSet::sha256_of(Digest::of(b"other")),
+    ] {
+        let parts = Parts::good();
+        let mut statements = parts.statements();
+        statements[2].subjects = vec![Subject { name: image.hex(), digest }];
+        statements.pop();
+        statements.push(parts.inventory(&statements));
+        fails(
+            &parts.lay_out(&signed(&statements, "signer")),
+            CheckId::Subjects,
+            "the image signature is about something else",
+        );
+    }
+}
+
+/// The good statements, changed before the inventory is made of them.
+#[track_caller]
+fn set(edit: impl Fn(&mut Vec<Statement>), id: CheckId, because: &str) {
+    let parts = Parts::good();
+    let mut statements = parts.statements();
+    statements.pop();
+    edit(&mut statements);
+    statements.push(parts.inventory(&statements));
+    fails(&parts.lay_out(&signed(&statements, "signer")), id, because);
+}
+
+#[test]
+fn the_set_is_exactly_four() {
+    for (at, name) in ["provenance", "SBOM", "image signature"].into_iter().enumerate() {
+        set(|statements| drop(statements.remove(at)), CheckId::EvidenceSet, &format!("no {name}"));
+    }
+    let again = |statements: &mut Vec<Statement>| {
+        let mut twin = statements[2].clone();
+        twin.subjects[0].name = "another name".into();
+        statements.push(twin);
+    };
+    set(again, CheckId::EvidenceSet, "two documents of the kind image signature");
+    let more = |statements: &mut Vec<Statement>| {
+        let mut more = statements[2].clone();
+        more.predicate_type = "https://spdx.dev/Document".into();
+        statements.push(more);
+    };
+    set(more, CheckId::EvidenceSet, "which no release has");
+    // The SBOM's body under the provenance's type.
+    let swap = |statements: &mut Vec<Statement>| {
+        statements[0].predicate = statements[1].predicate.clone();
+    };
+    set(swap, CheckId::BuildType, "missing field `buildDefinition`");
+    let parts = Parts::good();
+    fails(
+        &parts.lay_out(&signed(&parts.statements()[..3], "signer")),
+        CheckId::EvidenceSet,
+        "no trusted key signed an inventory",
+    );
+    fails(
+        &parts.lay_out(&signed(&parts.statements()[3..], "signer")),
+        CheckId::EvidenceSet,
+        "no provenance, no SBOM, no image signature",
+    );
+    fails(&parts.lay_out(&[]), CheckId::Signatures, "no evidence document");
+}
+
+/// The good release with another inventory.
+#[track_caller]
+fn inventory(edit: impl Fn(&mut Inventory), because: &str) {
+    let parts = Parts::good();
+    let mut statements = parts.statements();
+    let mut inventory: Inventory = statements[3].predicate_as().unwrap();
+    edit(&mut inventory);
+    statements[3] = Statement::new(vec![parts.subject()], &inventory);
+    fails(&parts.lay_out(&signed(&statements, "signer")), CheckId::Inventory, because);
+}
+
+#[test]
+fn the_inventory_is_closed() {
+    inventory(|inventory| drop(inventory.documents.remove(0)), "the SBOM is not in the inventory");
+    inventory(|inventory| inventory.documents[2].sha256 = Digest::of(b"older"), "lists another provenance");
+    inventory(|inventory| inventory.documents.push(inventory.documents[0].clone()), "lists a document twice");
+    inventory(|inventory| inventory.checked = false, "both that the actions were checked and why not");
+    let unlisted = |inventory: &mut Inventory| {
+        let mut more = inventory.documents[0].clone();
+        more.predicate_type = "https://spdx.dev/Document".into();
+        inventory.documents.push(more);
+    };
+    inventory(unlisted, "lists another statement of type `https://spdx.dev/Document`");
+    // Evidence of an older build of the same image under today's inventory.
+    let mut older = Parts::good();
+    older.provenance.build_definition.internal_parameters.insert("older".into(), true.into());
+    let parts = Parts::good();
+    let mut bundles = signed(&parts.statements(), "signer");
+    bundles[0] = signed(&older.statements(), "signer").remove(0);
+    fails(&parts.lay_out(&bundles), CheckId::Inventory, "lists another provenance");
+
+    let mut parts = Parts::good();
+    parts.not_checked_because = Some("--no-check");
+    let verdict = verdict(&parts.release(), Depth::Content);
+    verifies(&verdict);
+    assert_eq!(verdict.check(CheckId::Inventory).facts[1].value, "not run twice: --no-check");
+    assert!(!verdict.evidence.unwrap().inventory.checked);
+}
+
+#[test]
+fn the_high_s_twin_is_the_same_release() {
+    let parts = Parts::good();
+    let statements = parts.statements();
+    let good = sign_statement(&statements[0], &key("signer")).unwrap();
+    let release_id = verdict(&parts.release(), Depth::Evidence).release_id;
+    let mut bundles = signed(&statements, "signer");
+    bundles[0].1 = bundle(good.envelope());
+    assert_eq!(verdict(&parts.lay_out(&bundles), Depth::Evidence).release_id, release_id);
+}
