@@ -112,7 +112,7 @@ pub struct EntryChange {
 
 /// One thing that differs at a path.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-#[serde(tag = "what", rename_all = "kebab-case")]
+#[serde(tag = "what", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum What {
     /// Only the right layer has it.
     Added {

@@ -27,7 +27,9 @@ pub fn explain(a: &dyn ImageView, b: &dyn ImageView, known: &Known, limits: &Lim
     let (layers_a, layers_b) = (a.layers(), b.layers());
     let mut layers = Vec::new();
     let mut extent = Extent::None;
-    if !manifest.is_empty() {
+    // Also where the same values are spelled in other bytes.
+    let other_digest = digest_a.is_some() && digest_b.is_some() && digest_a != digest_b;
+    if !manifest.is_empty() || other_digest {
         extent = Extent::Manifest;
     }
     let compressed =
@@ -52,7 +54,7 @@ pub fn explain(a: &dyn ImageView, b: &dyn ImageView, known: &Known, limits: &Lim
         layers.push(change);
     }
     Ok(Explanation {
-        equal: extent == Extent::None && (digest_a.is_none() || digest_b.is_none() || digest_a == digest_b),
+        equal: extent == Extent::None,
         extent,
         a: digest_a,
         b: digest_b,
@@ -88,7 +90,7 @@ fn layer(
     let changes = compare(&a.tree, &b.tree);
     if changes.is_empty() {
         let (tar_a, tar_b) = (image_a.tar(index)?, image_b.tar(index)?);
-        change.form = Some(tarball::explain_form(tar_a, tar_b, (0, 0), known, limits));
+        change.form = Some(tarball::explain_form(tar_a, tar_b, known, limits));
         return Ok(change);
     }
     change.more = changes.len().saturating_sub(limits.entries);

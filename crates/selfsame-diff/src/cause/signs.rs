@@ -29,6 +29,12 @@ impl<'a> Sides<'a> {
         format!("`{}` and `{}`", escape::clip(self.a.as_bytes()), escape::clip(self.b.as_bytes()))
     }
 
+    /// Whether the lines are longer than any that the kernel prints: looking through them for each word would take
+    /// quadratic time.
+    fn long_lines(&self) -> bool {
+        self.line_a.len().max(self.line_b.len()) > 4096
+    }
+
     fn both(&self, test: impl Fn(&str) -> bool) -> bool {
         test(&self.a) && test(&self.b)
     }
@@ -127,8 +133,8 @@ pub(crate) fn moment(seconds: u64) -> String {
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// How a date is written where the run stands, if one is, and its text.
-fn date_style<'a>(line: &'a [u8], range: &std::ops::Range<usize>) -> Option<(&'static str, &'a [u8])> {
+/// The dates and times that the run touches: how each is written, and its text.
+fn dates<'a>(line: &'a [u8], range: &std::ops::Range<usize>) -> Vec<(&'static str, &'a [u8])> {
     /// `9` is a digit.
     const PATTERNS: [(&str, &[u8]); 5] = [
         ("an ISO date", b"9999-99-99"),
@@ -141,11 +147,12 @@ fn date_style<'a>(line: &'a [u8], range: &std::ops::Range<usize>) -> Option<(&'s
         bytes.len() >= pattern.len()
             && pattern.iter().zip(bytes).all(|(p, b)| if *p == b'9' { b.is_ascii_digit() } else { p == b })
     };
+    let mut found = Vec::new();
     let from = range.start.saturating_sub(24);
     for start in from..range.end.min(line.len()) {
         for (style, pattern) in PATTERNS {
             if start + pattern.len() > range.start && fits(&line[start..], pattern) {
-                return Some((style, &line[start..start + pattern.len()]));
+                found.push((style, &line[start..start + pattern.len()]));
             }
         }
     }
@@ -157,15 +164,16 @@ fn date_style<'a>(line: &'a [u8], range: &std::ops::Range<usize>) -> Option<(&'s
     let part_of_date = MONTHS.contains(&word.as_str())
         || WEEKDAYS.contains(&word.as_str())
         || number.is_some_and(|n| (1..=31).contains(&n) || (1980..=2100).contains(&n));
-    (month_near && part_of_date).then(|| ("a date in words", &line[range.clone()]))
+    if month_near && part_of_date {
+        found.push(("a date in words", &line[range.clone()]));
+    }
+    found
 }
 
 fn date(sides: &Sides<'_>) -> Option<Guess> {
-    let (style, text_a) = date_style(sides.line_a, &sides.run.a)?;
-    let (_, text_b) = date_style(sides.line_b, &sides.run.b)?;
-    if text_a == text_b {
-        return None;
-    }
+    let (in_a, in_b) = (dates(sides.line_a, &sides.run.a), dates(sides.line_b, &sides.run.b));
+    // A date that both share explains nothing.
+    let (style, _) = *in_a.iter().zip(&in_b).find(|(x, y)| x.0 == y.0 && x.1 != y.1)?.0;
     let evidence = format!("{} are part of {style}", sides.quoted());
     // The two forms that C compilers write for __DATE__, __TIME__ and __TIMESTAMP__: from SOURCE_DATE_EPOCH, and from
     // the file's own time, both fixed at this level.
@@ -270,6 +278,9 @@ fn hexadecimal(sides: &Sides<'_>) -> Option<Guess> {
 
 /// The one line of /proc/uptime (two numbers) and of /proc/loadavg (three, then `1/234` and a process id).
 fn kernel_line(sides: &Sides<'_>) -> Option<Guess> {
+    if sides.long_lines() {
+        return None;
+    }
     let shape = |line: &[u8]| -> Option<&'static str> {
         let text = std::str::from_utf8(line).ok()?;
         let words: Vec<&str> = text.split_ascii_whitespace().collect();
@@ -306,6 +317,9 @@ fn hardware(sides: &Sides<'_>) -> Option<Guess> {
         ("Linux version", Cause::Kernel, Level::Normalized),
         ("btime", Cause::Timestamp, Level::Normalized),
     ];
+    if sides.long_lines() {
+        return None;
+    }
     let (a, b) = (String::from_utf8_lossy(sides.line_a), String::from_utf8_lossy(sides.line_b));
     let (word, cause, level) = WORDS.into_iter().find(|(word, ..)| a.contains(word) && b.contains(word))?;
     Some(Guess::new(cause, level, format!("{} beside `{word}`, as the kernel reports it", sides.quoted())))

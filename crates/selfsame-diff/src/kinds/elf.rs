@@ -142,13 +142,17 @@ fn without_hashes(name: &str) -> String {
     name.split('.').map(|word| if hash(word) { "#" } else { word }).collect::<Vec<_>>().join(".")
 }
 
+/// What [`telling`] says of tables that name or point at the rest.
+const TABLES: u8 = 3;
+
 fn telling(name: &str) -> u8 {
     match name {
         ".rodata" | ".data" | ".comment" | ".debug_line_str" | ".debug_str" | ".data.rel.ro" => 0,
         _ if name.starts_with(".rodata.") || name.starts_with(".data.") => 0,
         _ if name.starts_with(".debug_") => 2,
         BUILD_ID | ".gnu_debuglink" => 4,
-        ".symtab" | ".strtab" | ".shstrtab" => 3,
+        ".symtab" | ".strtab" | ".shstrtab" | ".dynsym" | ".dynstr" => TABLES,
+        _ if name.starts_with(".rel") => TABLES,
         _ => 1,
     }
 }
@@ -191,7 +195,10 @@ fn section(pair: &Pair<'_>, collector: &mut Collector<'_>, name: &str, a: &[u8],
     for (offset, x, y) in &strings {
         let runs = runs(x, y);
         for run in &runs {
-            let guess = Guess::of_run(x, y, run, pair.known, Setting::Program);
+            let mut guess = Guess::of_run(x, y, run, pair.known, Setting::Program);
+            if guess.cause == Cause::Unknown && telling(&name) == TABLES {
+                guess = Guess::derived("names of symbols and sections follow from the code");
+            }
             let at = format!("{name} + {}", offset + run.a.start);
             // One difference is shown with the text it stands in; several by themselves.
             let (show_a, show_b) = if runs.len() == 1 { (*x, *y) } else { (&x[run.a.clone()], &y[run.b.clone()]) };

@@ -3,9 +3,9 @@
 use std::io::Read;
 
 use super::nested::{Collector, members, shown};
+use crate::Limits;
 use crate::cause::{Guess, Known};
 use crate::content::{ContentDifference, Finding, Pair, difference};
-use crate::{Limits, escape};
 
 pub(crate) fn claims(pair: &Pair<'_>) -> bool {
     let magic = |bytes: &[u8]| bytes.get(257..262) == Some(b"ustar");
@@ -100,64 +100,69 @@ pub(crate) fn explain(pair: &Pair<'_>) -> Option<Finding> {
     )
 }
 
-/// Explains two tars that hold the same tree, reading both as streams: header fields entry by entry, then raw bytes.
-pub(crate) fn explain_form(
-    a: impl Read,
-    b: impl Read,
-    sizes: (u64, u64),
-    known: &Known,
-    limits: &Limits,
-) -> ContentDifference {
+/// Explains two tars that hold the same tree, reading both as streams: header by header, extended headers too. Long
+/// names and attributes are not put together, so nothing is held but one header at a time.
+pub(crate) fn explain_form(a: impl Read, b: impl Read, known: &Known, limits: &Limits) -> ContentDifference {
     let pair = Pair { path: "", a: b"", b: b"", known, limits, depth: 0 };
     let mut collector = Collector::new(&pair);
-    let mut differing = 0;
     let (mut archive_a, mut archive_b) = (tar::Archive::new(a), tar::Archive::new(b));
     let summary = match (archive_a.entries(), archive_b.entries()) {
-        (Ok(entries_a), Ok(entries_b)) => {
-            let mut same_names = true;
-            let mut count = 0;
-            for (x, y) in entries_a.zip(entries_b).take(MOST_ENTRIES) {
-                let (Ok(x), Ok(y)) = (x, y) else { break };
-                let (Some(head_a), Some(head_b)) = (header(&x), header(&y)) else { break };
-                count += 1;
-                if head_a.name != head_b.name {
-                    let guess = Guess::order("the same entries");
-                    let place =
-                        pair.place(format!("entry {count}"), head_a.name.as_bytes(), head_b.name.as_bytes(), guess);
-                    collector.push(place);
-                    same_names = false;
-                    break;
-                }
-                let raw = x.header().as_bytes() != y.header().as_bytes();
-                let told = fields(&mut collector, &head_a, &head_b, known);
-                if raw && !told {
-                    let at =
-                        x.header().as_bytes().iter().zip(y.header().as_bytes()).take_while(|(p, q)| p == q).count();
-                    let window = |bytes: &[u8; 512]| escape::hex(&bytes[at..512.min(at + 16)], 16);
-                    collector.push(crate::Place {
-                        at: format!("entry {}: header + {at}", shown(&head_a.name)),
-                        a: window(x.header().as_bytes()),
-                        b: window(y.header().as_bytes()),
-                        guess: Guess::unknown("another dialect of tar headers"),
-                    });
-                }
-                differing += usize::from(raw || told);
-            }
-            if same_names {
-                format!("{differing} of {count} tar headers differ; names, order and contents are equal")
-            } else {
-                "the same entries in another order".to_owned()
-            }
-        }
+        (Ok(entries_a), Ok(entries_b)) => raw_headers(&pair, &mut collector, entries_a.raw(true), entries_b.raw(true)),
         _ => "the tars could not be read".to_owned(),
     };
     if collector.is_empty() {
-        collector.push(crate::Place {
-            at: "tar".into(),
-            a: String::new(),
-            b: String::new(),
-            guess: Guess::unknown("extended headers, padding or the end of the archive"),
-        });
+        let guess = Guess::unknown("padding, or the end of the archive");
+        collector.push(pair.place("tar", b"", b"", guess));
     }
-    difference("layer tar", sizes, collector.finish(summary), limits)
+    difference("layer tar", (0, 0), collector.finish(summary), limits)
+}
+
+fn raw_headers<A: Read, B: Read>(
+    pair: &Pair<'_>,
+    collector: &mut Collector<'_>,
+    a: tar::Entries<'_, A>,
+    b: tar::Entries<'_, B>,
+) -> String {
+    /// The most bytes of an extended header that are compared.
+    const EXTENDED: u64 = 1 << 20;
+    let (mut count, mut differing) = (0, 0);
+    for (x, y) in a.zip(b).take(MOST_ENTRIES) {
+        let (Ok(mut x), Ok(mut y)) = (x, y) else { break };
+        let (Some(head_a), Some(head_b)) = (header(&x), header(&y)) else { break };
+        count += 1;
+        if head_a.name != head_b.name {
+            let place = pair.place(
+                format!("entry {count}"),
+                head_a.name.as_bytes(),
+                head_b.name.as_bytes(),
+                Guess::order("entries"),
+            );
+            collector.push(place);
+            return format!("equal up to entry {count}; from there on another order or other extended headers");
+        }
+        let told = fields(collector, &head_a, &head_b, pair.known);
+        let (raw_a, raw_b) = (*x.header().as_bytes(), *y.header().as_bytes());
+        if raw_a != raw_b && !told {
+            let at = raw_a.iter().zip(&raw_b).take_while(|(p, q)| p == q).count();
+            let guess = Guess::unknown("another dialect of tar headers");
+            let place = format!("entry {}: header + {at}", shown(&head_a.name));
+            let window = |raw: &[u8; 512]| raw[at..512.min(at + 16)].to_vec();
+            collector.push(pair.place(place, &window(&raw_a), &window(&raw_b), guess));
+        }
+        let mut extended = false;
+        if matches!(head_a.kind, 'x' | 'g' | 'L' | 'K') {
+            let text = |entry: &mut dyn Read| {
+                let mut bytes = Vec::new();
+                entry.take(EXTENDED).read_to_end(&mut bytes).map(|_| bytes).unwrap_or_default()
+            };
+            let (text_a, text_b) = (text(&mut x), text(&mut y));
+            extended = text_a != text_b;
+            if extended {
+                let guess = Guess::of_texts(&text_a, &text_b, pair.known);
+                collector.push(pair.place(format!("entry {count}: extended header"), &text_a, &text_b, guess));
+            }
+        }
+        differing += usize::from(raw_a != raw_b || extended);
+    }
+    format!("{differing} of {count} tar headers differ; names, order and contents are equal")
 }
