@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::Mode;
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::filter::{assemble, deny_list};
@@ -88,6 +88,12 @@ type Words = Vec<CString>;
 
 fn prepare(spec: &Spec, handles: &Handles<'_>) -> Result<(Words, Words, Words), Failure> {
     let refused = |operation: &'static str| move |error: rustix::io::Errno| Failure::refused(operation)(error.into());
+    if handles.listener.is_some() {
+        // Until `execve` this process is as hidden as init, of which it is a copy, and the observer could not read
+        // the name of the first program.
+        let dumpable = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
+        dumpable.map_err(refused("a process that can be observed"))?;
+    }
     rustix::process::setsid().map_err(refused("a session"))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     rustix::process::chdir(spec.cwd.as_str()).map_err(|e| Failure::setup("entering", &spec.cwd)(e.into()))?;
@@ -100,7 +106,8 @@ fn prepare(spec: &Spec, handles: &Handles<'_>) -> Result<(Words, Words, Words), 
     stdio().map_err(Failure::refused("standard streams"))?;
     if let Some(path) = &spec.stdout_to {
         let flags = libc::O_NOFOLLOW;
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).custom_flags(flags).open(path);
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).custom_flags(flags).open(path);
         let file = file.map_err(Failure::setup("opening", path))?;
         sys::dup_to(file.as_fd(), 1).map_err(Failure::refused("standard streams"))?;
     }

@@ -210,10 +210,7 @@ pub(crate) fn deny_list() -> Vec<Rule> {
         // Asking, and asking for what is set already.
         Rule {
             number: libc::SYS_personality as u32,
-            cases: vec![
-                (vec![Equals(0, u32::MAX)], Allow),
-                (vec![Equals(0, libc::ADDR_NO_RANDOMIZE as u32)], Allow),
-            ],
+            cases: vec![(vec![Equals(0, u32::MAX)], Allow), (vec![Equals(0, libc::ADDR_NO_RANDOMIZE as u32)], Allow)],
             otherwise: PERMISSION,
         },
         // Limits of others: init has the same user and must not be squeezed.

@@ -13,7 +13,7 @@ use rustix::thread::UnshareFlags;
 
 use crate::cgroup::Cgroup;
 use crate::init;
-use crate::observe;
+use crate::observe::Observer;
 use crate::outcome::SupplementaryGroups;
 use crate::spec::{BUILD_GID, BUILD_UID, HOSTNAME};
 use crate::sys;
@@ -79,8 +79,8 @@ fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<
         .then(|| Cgroup::create(&spec.limits, &wire.scratch_name))
         .flatten();
     let result = namespaces().and_then(|()| {
-        let started = start(wire, channel, random, groups, cgroup.as_ref())?;
-        watch(channel, &started);
+        let mut started = start(wire, channel, random, groups, cgroup.as_ref())?;
+        watch(channel, &mut started);
         finish(channel, started, cgroup.as_ref());
         Ok(())
     });
@@ -141,7 +141,7 @@ struct Started {
     init: Pid,
     /// Its other end is init's: hangs up there when this process is gone.
     _life: OwnedFd,
-    observer: Option<std::thread::JoinHandle<std::collections::BTreeSet<String>>>,
+    observer: Option<Observer>,
     oom_kills: u64,
 }
 
@@ -153,8 +153,7 @@ fn start(
     cgroup: Option<&Cgroup>,
 ) -> Result<Started, Failure> {
     let refused = |operation: &'static str| move |error: rustix::io::Errno| Failure::refused(operation)(error.into());
-    let (life, our_life) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(refused("a pipe"))?;
+    let (life, our_life) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(refused("a pipe"))?;
     let pair = || socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
     let (ours, theirs) = match wire.spec.observe {
         true => pair().map(|(ours, theirs)| (Some(Channel::new(ours)), Some(Channel::new(theirs)))),
@@ -191,29 +190,39 @@ fn start(
         }
         Some(init) => {
             drop((stdout, stderr, life, theirs));
-            let observer = ours.map(|channel| std::thread::spawn(move || observe::observe(&channel)));
+            let observer = ours.map(Observer::new);
             Ok(Started { init, _life: our_life, observer, oom_kills: oom_kills() })
         }
     }
 }
 
-/// Waits for init, and with it for every process of its namespace; kills it when the caller is gone.
-fn watch(channel: &Channel, started: &Started) {
+/// Waits for init, and with it for every process of its namespace, and observes meanwhile; kills it when the caller is
+/// gone. All in one thread: a process that has made a pid namespace for its children can start no other.
+fn watch(channel: &Channel, started: &mut Started) {
     let init = rustix::process::pidfd_open(started.init, PidfdFlags::empty());
     if let Ok(init) = &init {
         loop {
             // Words of the caller are for init; here only its hanging up counts.
-            let mut fds = [PollFd::new(init, PollFlags::IN), PollFd::new(channel, PollFlags::empty())];
+            let mut fds = vec![PollFd::new(init, PollFlags::IN), PollFd::new(channel, PollFlags::empty())];
+            let observed = started.observer.as_ref().and_then(Observer::source);
+            fds.extend(observed.map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN)));
             match poll(&mut fds, None) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
                 Err(_) => break,
             }
-            if !fds[0].revents().is_empty() {
+            let events: Vec<_> = fds.iter().map(PollFd::revents).collect();
+            if !events[0].is_empty() {
                 break;
             }
-            if !fds[1].revents().is_empty() {
+            if !events[1].is_empty() {
                 let _ = rustix::process::pidfd_send_signal(init, Signal::KILL);
                 break;
+            }
+            if let (Some(observer), Some(events)) = (&mut started.observer, events.get(2)) {
+                if !events.is_empty() {
+                    observer.serve(*events);
+                }
             }
         }
     }
@@ -224,8 +233,8 @@ fn watch(channel: &Channel, started: &Started) {
 fn finish(channel: &Channel, started: Started, cgroup: Option<&Cgroup>) {
     const PATHS_PER_FRAME: usize = 4;
     let say = || -> io::Result<()> {
-        if let Some(observed) = started.observer.and_then(|thread| thread.join().ok()) {
-            let observed: Vec<_> = observed.into_iter().collect();
+        if let Some(observer) = started.observer {
+            let observed: Vec<_> = observer.into_paths().into_iter().collect();
             for paths in observed.chunks(PATHS_PER_FRAME) {
                 channel.send(&Frame::Observed(paths.to_vec()), None)?;
             }

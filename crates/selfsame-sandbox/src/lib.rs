@@ -42,6 +42,6 @@ pub use outcome::{
 };
 pub use run::run;
 pub use spec::{
-    Bind, Level, LevelError, Limits, Placement, PlacementKind, Relaxation, Spec, Variation, BUILD_GID, BUILD_UID,
-    HELPER_ARG, HOSTNAME, VIRTUAL_CPUS,
+    BUILD_GID, BUILD_UID, Bind, HELPER_ARG, HOSTNAME, Level, LevelError, Limits, Placement, PlacementKind, Relaxation,
+    Spec, VIRTUAL_CPUS, Variation,
 };

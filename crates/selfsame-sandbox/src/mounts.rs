@@ -31,6 +31,9 @@ const STAGING: &[&str] = &["/sys", "/proc", "/dev", "/mnt", "/tmp"];
 /// Files, folders and links that the scratch space can hold. Each takes about a kilobyte of kernel memory.
 const SCRATCH_INODES: u64 = 2 << 20;
 
+/// `RESERVED_PIDS` of the kernel, and one more.
+const RESERVED_PIDS: u32 = 301;
+
 const ATTR_RDONLY: u64 = 1;
 const ATTR_NOSUID: u64 = 2;
 const ATTR_NODEV: u64 = 4;
@@ -156,7 +159,9 @@ fn overlay(spec: &Spec) -> Result<(), Failure> {
     result.map_err(|error| {
         let missing = spec.lowers.iter().find(|lower| !lower.is_dir());
         match missing {
-            Some(lower) => Failure::setup("using as a lower folder", lower)(io::Error::from_raw_os_error(libc::ENOTDIR)),
+            Some(lower) => {
+                Failure::setup("using as a lower folder", lower)(io::Error::from_raw_os_error(libc::ENOTDIR))
+            }
             None => Failure::refused("an overlay mount in a user namespace")(error.into()),
         }
     })
@@ -181,8 +186,7 @@ fn scratch_folders(spec: &Spec, root: &OwnedFd) -> Result<(), Failure> {
 }
 
 const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
-const ONTO: MoveMountFlags =
-    MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH.union(MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH);
+const ONTO: MoveMountFlags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH.union(MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH);
 
 fn open_bind(bind: &Bind) -> Result<OwnedFd, Failure> {
     let open = || -> io::Result<OwnedFd> {
@@ -196,8 +200,7 @@ fn open_bind(bind: &Bind) -> Result<OwnedFd, Failure> {
 fn attach(root: &OwnedFd, bind: &Bind, tree: &OwnedFd) -> Result<(), Failure> {
     let attach = || -> io::Result<()> {
         let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(tree)?.st_mode);
-        let target =
-            if kind.is_dir() { place::folder(root, &bind.to)? } else { place::empty_file(root, &bind.to)? };
+        let target = if kind.is_dir() { place::folder(root, &bind.to)? } else { place::empty_file(root, &bind.to)? };
         rustix::mount::move_mount(tree, "", &target, "", ONTO)?;
         Ok(())
     };
@@ -217,9 +220,7 @@ fn devices(level: Level, random: Option<&OwnedFd>) -> Result<(), Failure> {
                 rustix::fs::fchmod(&file, Mode::from_raw_mode(0o444))?;
             }
         }
-        for (name, target) in
-            [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
-        {
+        for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
             symlink(target, format!("d/{name}"))?;
         }
         fs::create_dir("d/shm")?;
@@ -261,8 +262,10 @@ fn proc(spec: &Spec) -> Result<(bool, bool), Failure> {
             });
         }
     };
-    // Before Linux 6.14 this is the whole host's and refused.
-    let pid_max = own && fs::write("r/proc/sys/kernel/pid_max", (spec.limits.tasks + 1).to_string()).is_ok();
+    // Before Linux 6.14 this is the whole host's and refused. Once the numbers have wrapped, those below 301 are not
+    // given out again, so that many more make sure that `tasks` is what a command may always have.
+    let pid_max = spec.limits.tasks.saturating_add(RESERVED_PIDS);
+    let pid_max = own && fs::write("r/proc/sys/kernel/pid_max", pid_max.to_string()).is_ok();
     let cover = || -> io::Result<()> {
         fs::write("f/empty", "")?;
         fs::create_dir("f/none")?;

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::PollFlags;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 use crate::filter::{Answer, Rule};
@@ -69,19 +69,10 @@ pub(crate) fn rules() -> Vec<Rule> {
     CALLS.iter().map(|call| Rule::always(call.number, Answer::Notify)).collect()
 }
 
-/// Takes the listener that the command hands over, and answers until the last process of the sandbox is gone.
-pub(crate) fn observe(channel: &Channel) -> BTreeSet<String> {
-    let mut observer = Observer { named: BTreeSet::new(), paths: BTreeSet::new(), root: None };
-    if let Ok(Some(fds)) = channel.receive_bytes(&mut Vec::new()) {
-        for listener in fds {
-            sys::wake_synchronously(listener.as_fd());
-            observer.serve(&listener);
-        }
-    }
-    observer.paths
-}
-
-struct Observer {
+/// What has been seen, and where more comes from.
+pub(crate) struct Observer {
+    /// First the channel on which the command hands its listener over, then the listener, then nothing.
+    source: Source,
     /// What has been looked at: an absolute path as it was named, and whether it was executed.
     named: BTreeSet<(String, bool)>,
     paths: BTreeSet<String>,
@@ -89,33 +80,65 @@ struct Observer {
     root: Option<OwnedFd>,
 }
 
+enum Source {
+    Channel(Channel),
+    Listener(OwnedFd),
+    Gone,
+}
+
 impl Observer {
-    fn serve(&mut self, listener: &OwnedFd) {
-        loop {
-            let mut fds = [PollFd::new(listener, PollFlags::IN)];
-            match poll(&mut fds, None) {
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(_) => return,
-            }
-            let events = fds[0].revents();
-            if !events.contains(PollFlags::IN) {
-                // Hung up: no process has the filter any more.
-                return;
-            }
-            match sys::next_notification(listener.as_fd()) {
-                Ok(call) => {
-                    let named = self.named_by(&call).filter(|_| sys::is_waiting(listener.as_fd(), call.id));
-                    // A caller that was killed meanwhile takes no answer.
-                    let _ = sys::let_continue(listener.as_fd(), call.id);
-                    if let Some((path, executed)) = named {
-                        self.record(path, executed);
-                    }
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self { source: Source::Channel(channel), named: BTreeSet::new(), paths: BTreeSet::new(), root: None }
+    }
+
+    /// What to wait for.
+    pub(crate) fn source(&self) -> Option<BorrowedFd<'_>> {
+        match &self.source {
+            Source::Channel(channel) => Some(channel.as_fd()),
+            Source::Listener(listener) => Some(listener.as_fd()),
+            Source::Gone => None,
+        }
+    }
+
+    /// Does what there is to do when the source has these events.
+    pub(crate) fn serve(&mut self, events: PollFlags) {
+        match std::mem::replace(&mut self.source, Source::Gone) {
+            Source::Channel(channel) => {
+                let handed = channel.receive_bytes(&mut Vec::new());
+                if let Some(listener) = handed.ok().flatten().and_then(|fds| fds.into_iter().next()) {
+                    sys::wake_synchronously(listener.as_fd());
+                    self.source = Source::Listener(listener);
                 }
-                // ENOENT: the caller was killed between poll and this.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::ENOENT)) => {}
-                Err(_) => return,
             }
+            // Hung up otherwise: no process has the filter any more.
+            Source::Listener(listener) if events.contains(PollFlags::IN) => {
+                if self.answer(&listener) {
+                    self.source = Source::Listener(listener);
+                }
+            }
+            Source::Listener(_) | Source::Gone => {}
+        }
+    }
+
+    /// All paths, sorted.
+    pub(crate) fn into_paths(self) -> BTreeSet<String> {
+        self.paths
+    }
+
+    /// Answers one call. False when the listener is of no use any more.
+    fn answer(&mut self, listener: &OwnedFd) -> bool {
+        match sys::next_notification(listener.as_fd()) {
+            Ok(call) => {
+                let named = self.named_by(&call).filter(|_| sys::is_waiting(listener.as_fd(), call.id));
+                // A caller that was killed meanwhile takes no answer.
+                let _ = sys::let_continue(listener.as_fd(), call.id);
+                if let Some((path, executed)) = named {
+                    self.record(path, executed);
+                }
+                true
+            }
+            // ENOENT: the caller was killed between poll and this.
+            Err(error) => matches!(error.raw_os_error(), Some(libc::EINTR | libc::ENOENT)),
         }
     }
 

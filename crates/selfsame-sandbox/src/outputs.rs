@@ -61,9 +61,7 @@ impl Walk<'_> {
         };
         for path in paths {
             let (entry, file) = self.entry(&base, path)?;
-            self.channel
-                .send(&Frame::Entry(entry), file.as_ref().map(AsFd::as_fd))
-                .map_err(Stop::Channel)?;
+            self.channel.send(&Frame::Entry(entry), file.as_ref().map(AsFd::as_fd)).map_err(Stop::Channel)?;
         }
         Ok(())
     }

@@ -251,11 +251,7 @@ impl Conversation<'_> {
 }
 
 impl Said {
-    fn outcome(
-        mut self,
-        stopped: Option<End>,
-        status: std::process::ExitStatus,
-    ) -> Result<Outcome, SandboxError> {
+    fn outcome(mut self, stopped: Option<End>, status: std::process::ExitStatus) -> Result<Outcome, SandboxError> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }

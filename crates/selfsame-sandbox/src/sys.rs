@@ -169,8 +169,12 @@ pub(crate) fn install_filter(program: &[libc::sock_filter], listen: bool) -> io:
     let flags = if listen { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
     // SAFETY: the kernel only reads the program, whose length is that of the slice; a listener is a new descriptor.
     unsafe {
-        let result =
-            libc::syscall(libc::SYS_seccomp, libc::c_long::from(libc::SECCOMP_SET_MODE_FILTER), flags, &raw const program);
+        let result = libc::syscall(
+            libc::SYS_seccomp,
+            libc::c_long::from(libc::SECCOMP_SET_MODE_FILTER),
+            flags,
+            &raw const program,
+        );
         match (result, listen) {
             (..0, _) => Err(io::Error::last_os_error()),
             (fd, true) => owned(fd as RawFd).map(Some),

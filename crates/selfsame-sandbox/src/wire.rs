@@ -34,13 +34,26 @@ pub(crate) struct Wire {
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Frame {
     Failed(Failure),
-    Started { achieved: Achieved, host: HostFacts },
-    Ended { end: End, pressure: Pressure, leftovers: u32 },
+    Started {
+        achieved: Achieved,
+        host: HostFacts,
+    },
+    Ended {
+        end: End,
+        pressure: Pressure,
+        leftovers: u32,
+    },
     Entry(Entry),
-    Fault { output: usize, fault: OutputFault },
+    Fault {
+        output: usize,
+        fault: OutputFault,
+    },
     Observed(Vec<String>),
     /// What the outer process alone can see: processes refused by the cgroup, processes killed for want of memory.
-    Done { tasks_refused: u64, oom_kills: u64 },
+    Done {
+        tasks_refused: u64,
+        oom_kills: u64,
+    },
 }
 
 /// An output entry; its file comes as a descriptor.

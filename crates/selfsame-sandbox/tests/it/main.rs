@@ -1,0 +1,11 @@
+//! The sandbox against a real kernel: happy path, escapes, outputs, limits, observation, refused hosts.
+//!
+//! A test that cannot run here says so on standard error, and fails where `SELFSAME_REQUIRE` names `sandbox`.
+
+mod world;
+
+mod bad_outputs;
+mod basics;
+mod escapes;
+mod limits;
+mod observed;
