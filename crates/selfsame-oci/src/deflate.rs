@@ -18,10 +18,10 @@ pub(crate) fn unfinish(stream: &mut Vec<u8>, length: u64, tables: &mut Tables) -
     // The stored block's header is three zero bits, then zeros to the byte boundary: they fit into the last byte, or
     // take one more.
     let used = walk.end_bit % 8;
-    if used != 0 {
-        if let Some(last) = stream.last_mut() {
-            *last &= (1 << used) - 1;
-        }
+    if used != 0
+        && let Some(last) = stream.last_mut()
+    {
+        *last &= (1 << used) - 1;
     }
     if !(1..=5).contains(&used) {
         stream.push(0);

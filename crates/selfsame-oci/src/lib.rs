@@ -13,6 +13,7 @@ mod dialect;
 mod entries;
 mod flatten;
 mod gzip;
+mod header;
 mod layer;
 pub mod layout;
 mod manifest;

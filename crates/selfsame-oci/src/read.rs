@@ -8,7 +8,8 @@ use selfsame_core::{Digest, Hasher, RelPath};
 use selfsame_tree::{Entry, Kind, Tree, TreeError};
 
 use crate::dialect::{DIRECTORY, FILE, HARD_LINK, SYMLINK};
-use crate::entries::{Bounds, Broken, Entries, EntryFault, RawEntry, Special};
+use crate::entries::{Bounds, Broken, Entries, EntryFault, Special};
+use crate::header::RawEntry;
 use crate::layer::WHITEOUT;
 use crate::layout::{Encoding, layer_encoding};
 

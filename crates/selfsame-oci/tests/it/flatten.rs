@@ -65,7 +65,7 @@ fn kinds_replace_one_another() {
 #[test]
 fn a_file_outlives_its_first_name() {
     let lower = layer(&[file("a", b"1"), link("b", "a"), link("c", "b")]);
-    check(&[lower.clone()], "a=1 b>a c>a");
+    check(std::slice::from_ref(&lower), "a=1 b>a c>a");
     check(&[lower.clone(), layer(&[file(".wh.a", b"")])], "b=1 c>b");
     check(&[lower, layer(&[file("a", b"22")])], "a=2 b=1 c>b");
 }
