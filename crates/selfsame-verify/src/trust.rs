@@ -2,7 +2,7 @@
 
 use selfsame_attest::{PublicKey, builder_id};
 
-/// Keys that count. Empty trust verifies nothing.
+/// Keys that count, each once: of two entries with one key the first binds. Empty trust verifies nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     keys: Vec<TrustedKey>,

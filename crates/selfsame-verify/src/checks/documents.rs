@@ -6,7 +6,7 @@ use selfsame_attest::bundle::{ANNOTATION_CONTENT, ANNOTATION_PREDICATE_TYPE, CON
 use selfsame_attest::text::quote;
 use selfsame_attest::{Bundle, BundleError, EnvelopeError, Statement};
 use selfsame_core::{Digest, uri};
-use selfsame_oci::layout;
+use selfsame_oci::{Descriptor, layout};
 
 use super::blob::{self, MOST_DOCUMENT_BYTES};
 use super::image::Image;
@@ -45,7 +45,7 @@ pub(super) struct Document {
     pub(super) payload: Digest,
     /// SHA-256 of the bundle.
     pub(super) bundle: Digest,
-    /// The payload, of the inventory alone: its digest is the release id.
+    /// Where the bundle lies.
     file: String,
 }
 
@@ -64,13 +64,27 @@ pub(super) fn read<'a>(
     rows: &mut Rows,
     unlisted: &mut Vec<Unlisted>,
 ) -> Option<Documents<'a>> {
-    let bundles = bundles(release, referrers, rows, unlisted);
-    let (log_entries, timestamps) =
-        bundles.iter().fold((0, 0), |(a, b), (_, bundle)| (a + bundle.log_entries(), b + bundle.timestamps()));
+    let mut reading = Reading::default();
+    // One at a time: what a stranger attached is forgotten before the next is read, however much there is.
+    for referrer in &referrers.bundles {
+        let Some(layer) = referrer.manifest.layers.first() else { continue };
+        if let Some(bundle) = bundle(release, referrer, layer, rows, unlisted) {
+            reading.bundles += 1;
+            reading.log_entries += bundle.log_entries();
+            reading.timestamps += bundle.timestamps();
+            reading.judge(referrer, layer, &bundle, trust, rows, unlisted);
+        }
+    }
+    let Reading { bundles, log_entries, timestamps, signed, strangers, trusted } = reading;
+    rows.pass(CheckId::Bundles, vec![Fact::new("bundles", bundles.to_string())]);
     if trust.keys().is_empty() {
         return None;
     }
-    let signed = signatures(&bundles, trust, rows, unlisted);
+    if trusted == 0 {
+        rows.fail(CheckId::Signatures, "no evidence document has a signature by a trusted key", strangers);
+        return None;
+    }
+    rows.pass(CheckId::Statements, vec![Fact::new("statements", signed.len().to_string())]);
     let signer = signer(&signed, rows)?;
     let mut by_type: BTreeMap<String, Vec<Document>> = BTreeMap::new();
     for Signed { key, document } in signed {
@@ -85,58 +99,67 @@ pub(super) fn read<'a>(
     Some(Documents { signer, by_type, log_entries, timestamps })
 }
 
-/// The `bundles` row.
-fn bundles<'r>(
-    release: &dyn ReleaseFiles,
-    referrers: &'r Referrers,
-    rows: &mut Rows,
-    unlisted: &mut Vec<Unlisted>,
-) -> Vec<(&'r Referrer, Bundle)> {
-    const ID: CheckId = CheckId::Bundles;
-    let mut bundles = Vec::new();
-    for referrer in &referrers.bundles {
-        let Some(layer) = referrer.manifest.layers.first() else { continue };
-        let file = layout::blob_path(layer.digest);
-        match blob::read(release, layer, MOST_DOCUMENT_BYTES).map(|bytes| Bundle::parse(&bytes)) {
-            Ok(Ok(bundle)) => bundles.push((referrer, bundle)),
-            // A certificate or a message signature is another tool's: not ours to judge, and of no weight here.
-            Ok(Err(error @ BundleError::Unsupported { .. })) => {
-                unlisted.push(note(&file, label(referrer), &error.to_string()));
-            }
-            Ok(Err(error)) => rows.fail(ID, format!("{file}: {error}"), Vec::new()),
-            Err(fault) => fault.report(ID, "bundle", rows),
-        }
-    }
-    rows.pass(ID, vec![Fact::new("bundles", bundles.len().to_string())]);
-    bundles
+/// What has been read so far.
+#[derive(Default)]
+struct Reading<'a> {
+    bundles: usize,
+    log_entries: usize,
+    timestamps: usize,
+    /// Signatures by trusted keys, those over something that is no statement included.
+    trusted: usize,
+    signed: Vec<Signed<'a>>,
+    strangers: Vec<Fact>,
 }
 
-/// The rows `signatures` (but for the signer) and `statements`.
-fn signatures<'a>(
-    bundles: &[(&Referrer, Bundle)],
-    trust: &'a Trust,
+/// The `bundles` row, for one.
+fn bundle(
+    release: &dyn ReleaseFiles,
+    referrer: &Referrer,
+    layer: &Descriptor,
     rows: &mut Rows,
     unlisted: &mut Vec<Unlisted>,
-) -> Vec<Signed<'a>> {
-    let mut signed = Vec::new();
-    let mut strangers = Vec::new();
-    for (referrer, bundle) in bundles {
-        let file = layout::blob_path(referrer.manifest.layers[0].digest);
+) -> Option<Bundle> {
+    const ID: CheckId = CheckId::Bundles;
+    let file = layout::blob_path(layer.digest);
+    match blob::read(release, layer, MOST_DOCUMENT_BYTES).map(|bytes| Bundle::parse(&bytes)) {
+        Ok(Ok(bundle)) => return Some(bundle),
+        // A certificate or a message signature is another tool's: not ours to judge, and of no weight here.
+        Ok(Err(error @ BundleError::Unsupported { .. })) => {
+            unlisted.push(note(&file, label(referrer), &error.to_string()));
+        }
+        Ok(Err(error)) => rows.fail(ID, format!("{file}: {error}"), Vec::new()),
+        Err(fault) => fault.report(ID, "bundle", rows),
+    }
+    None
+}
+
+impl<'a> Reading<'a> {
+    /// The rows `signatures` (but for the signer) and `statements`, for one bundle.
+    fn judge(
+        &mut self,
+        referrer: &Referrer,
+        layer: &Descriptor,
+        bundle: &Bundle,
+        trust: &'a Trust,
+        rows: &mut Rows,
+        unlisted: &mut Vec<Unlisted>,
+    ) {
+        let file = layout::blob_path(layer.digest);
         match signer_of(bundle, trust) {
-            Ok(key) => match statement(referrer, bundle) {
-                Ok(statement) => {
-                    let bundle_digest = referrer.manifest.layers[0].digest;
-                    let document =
-                        Document { statement, payload: bundle.payload_digest(), bundle: bundle_digest, file };
-                    signed.push(Signed { key, document });
+            Ok(key) => {
+                self.trusted += 1;
+                match statement(referrer, bundle) {
+                    Ok(statement) => {
+                        let (payload, bundle) = (bundle.payload_digest(), layer.digest);
+                        self.signed.push(Signed { key, document: Document { statement, payload, bundle, file } });
+                    }
+                    Err(reason) => rows.fail(CheckId::Statements, format!("{file}: {reason}"), Vec::new()),
                 }
-                Err(reason) => rows.fail(CheckId::Statements, format!("{file}: {reason}"), Vec::new()),
-            },
+            }
             Err(Refusal::Stranger) => {
-                strangers
-                    .push(Fact::new("not trusted", format!("{} by key {}", named(referrer), quote(bundle.key_id()))));
-                let text = format!("by key {}, which is not trusted", quote(bundle.key_id()));
-                unlisted.push(note(&file, label(referrer), &text));
+                let key_id = quote(bundle.key_id());
+                self.strangers.push(Fact::new("not trusted", format!("{} by key {key_id}", named(referrer))));
+                unlisted.push(note(&file, label(referrer), &format!("by key {key_id}, which is not trusted")));
             }
             Err(Refusal::Broken(fault)) => {
                 let facts = vec![Fact::new("key", quote(bundle.key_id())), Fact::new("file", file)];
@@ -144,12 +167,6 @@ fn signatures<'a>(
             }
         }
     }
-    if signed.is_empty() {
-        rows.fail(CheckId::Signatures, "no evidence document has a signature by a trusted key", strangers);
-    } else {
-        rows.pass(CheckId::Statements, vec![Fact::new("statements", signed.len().to_string())]);
-    }
-    signed
 }
 
 /// Why no trusted key stands behind a bundle.
@@ -160,13 +177,17 @@ enum Refusal {
     Broken(EnvelopeError),
 }
 
-/// The trusted key that made the signature. The key id in the bundle orders the message, never the decision.
+/// The trusted key that made the signature. The key id in the bundle says which key is tried first; it decides nothing.
 fn signer_of<'a>(bundle: &Bundle, trust: &'a Trust) -> Result<&'a TrustedKey, Refusal> {
     let mut refusal = Refusal::Stranger;
-    for trusted in trust.keys() {
+    let (named, others): (Vec<_>, Vec<_>) =
+        trust.keys().iter().partition(|trusted| trusted.key.key_id() == bundle.key_id());
+    for (trusted, is_named) in
+        named.into_iter().map(|key| (key, true)).chain(others.into_iter().map(|key| (key, false)))
+    {
         match bundle.envelope().verify(&trusted.key) {
             Ok(()) => return Ok(trusted),
-            Err(fault @ EnvelopeError::Signature(_)) if trusted.key.key_id() == bundle.key_id() => {
+            Err(fault @ EnvelopeError::Signature(_)) if is_named => {
                 refusal = Refusal::Broken(fault);
             }
             Err(EnvelopeError::Signature(_)) => {}
@@ -196,9 +217,6 @@ fn statement(referrer: &Referrer, bundle: &Bundle) -> Result<Statement, String> 
 /// The rest of the `signatures` row: the one key that signed an inventory is the release's signer.
 fn signer<'a>(signed: &[Signed<'a>], rows: &mut Rows) -> Option<&'a TrustedKey> {
     const ID: CheckId = CheckId::Signatures;
-    if signed.is_empty() {
-        return None;
-    }
     let inventories = signed.iter().filter(|it| it.document.statement.predicate_type == uri::INVENTORY);
     let mut signers: BTreeMap<String, &TrustedKey> = BTreeMap::new();
     for it in inventories {
