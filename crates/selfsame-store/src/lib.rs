@@ -31,7 +31,7 @@ pub use gc::{Keep, Removed};
 pub use publish::{PublishError, Published, Replace, publish_all};
 pub use reader::BlobReader;
 pub use release::{NotRelease, is_release};
-pub use staging::Staging;
+pub use staging::{Staging, is_staging};
 pub use stat_cache::{FileStamp, StatCache};
 pub use store::Store;
 pub use usage::Usage;

@@ -37,6 +37,13 @@ impl Scratch {
         Ok(Temporary { path: folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string()) })
     }
 
+    /// A new folder among the names, which goes with the rest of them.
+    pub(crate) fn folder(&self) -> Result<PathBuf, StoreError> {
+        let path = self.name()?.keep();
+        std::fs::create_dir(&path).map_err(|error| StoreError::io("create", &path, error))?;
+        Ok(path)
+    }
+
     fn make(&self) -> io::Result<(PathBuf, OwnedFd)> {
         loop {
             let folder = tempfile::Builder::new().prefix("process-").rand_bytes(12).tempdir_in(&self.tmp)?.keep();
@@ -65,6 +72,13 @@ pub(crate) struct Temporary {
 impl Temporary {
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Leaves what is there until the process ends.
+    fn keep(mut self) -> PathBuf {
+        let path = std::mem::take(&mut self.path);
+        std::mem::forget(self);
+        path
     }
 }
 

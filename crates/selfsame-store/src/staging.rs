@@ -124,6 +124,18 @@ fn prefix(name: &OsStr) -> OsString {
     OsString::from_vec(bytes)
 }
 
+/// Whether a path is a staging folder, of a living process or a dead one, by its name and its marker. What binds a source
+/// folder leaves these out: a release that is being prepared there is no part of the source.
+#[must_use]
+pub fn is_staging(path: &Path) -> bool {
+    let name = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
+    let Some((named, random)) = name.split_last_chunk::<RANDOM_CHARS>() else { return false };
+    named.starts_with(b".")
+        && named.ends_with(INFIX)
+        && random.iter().all(u8::is_ascii_alphanumeric)
+        && std::fs::read(path.join(MARKER)).is_ok_and(|text| text.starts_with(MARKER_LINE))
+}
+
 /// Removes what dead processes left for this destination. A folder is ours if its name has the shape, its marker says
 /// this destination, and its lock is free; an empty one with the name is what remains of one that died at its birth.
 fn sweep(parent: &Path, name: &OsStr) -> Result<(), PublishError> {

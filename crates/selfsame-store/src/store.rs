@@ -70,6 +70,12 @@ impl Store {
         rustix::fs::syncfs(folder).map_err(|error| StoreError::io("sync", &self.root, error))
     }
 
+    /// An empty folder of this process's own on the store's disk. It goes with the process, also when that is killed: the
+    /// next one that opens the store removes it.
+    pub fn scratch_folder(&self) -> Result<PathBuf, StoreError> {
+        self.scratch.folder()
+    }
+
     /// `blobs/sha256/ab/<hex>`, or its executable twin with `.x` behind it.
     pub(crate) fn blob_file(&self, digest: &Digest, executable: bool) -> PathBuf {
         let hex = digest.hex();

@@ -10,7 +10,7 @@ use selfsame_tree::{Entry, Kind, Tree};
 use super::{child, path};
 
 #[test]
-fn a_full_disk_is_named_and_nothing_partial_stays() {
+fn sandbox_a_full_disk_is_named_and_nothing_partial_stays() {
     if !require(Tier::Sandbox, child::namespaces()) {
         return;
     }
@@ -60,7 +60,7 @@ fn on_a_small_disk() {
 }
 
 #[test]
-fn a_store_on_a_full_disk_can_be_read_and_emptied() {
+fn sandbox_a_store_on_a_full_disk_can_be_read_and_emptied() {
     if !require(Tier::Sandbox, child::namespaces()) {
         return;
     }

@@ -1,7 +1,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use selfsame_store::{NotRelease, PublishError, Replace, Staging, is_release, publish_all};
+use selfsame_store::{NotRelease, PublishError, Replace, Staging, is_release, is_staging, publish_all};
 use tempfile::TempDir;
 
 const INDEX: &str = r#"{"schemaVersion":2,"manifests":[
@@ -221,7 +221,12 @@ fn a_leftover_is_removed_and_a_destination_that_stepped_aside_comes_back() {
     assert_eq!((note(&dest).as_str(), names(folder.path())), ("next", vec!["out".to_owned()]));
 
     // A living process's staging folder, and one for a neighbour whose name begins alike.
+    let home = |staging: &Staging| staging.path().parent().unwrap().to_owned();
     let (mine, neighbour) = (staged(&dest, "mine"), staged(&folder.path().join("out.selfsame-x"), "other"));
     drop(Staging::beside(&dest).unwrap());
     assert!(mine.path().exists() && neighbour.path().exists());
+    assert!(is_staging(&home(&mine)) && is_staging(&home(&neighbour)));
+    assert!(!is_staging(&dest) && !is_staging(&mine.path()) && !is_staging(folder.path()));
+    std::fs::write(home(&mine).join("staging"), "something else").unwrap();
+    assert!(!is_staging(&home(&mine)));
 }

@@ -98,7 +98,7 @@ fn refuses_by_name_what_is_no_store_of_this_version() {
 }
 
 #[test]
-fn a_read_only_store_is_named() {
+fn sandbox_a_read_only_store_is_named() {
     if !require(Tier::Sandbox, child::namespaces()) {
         return;
     }
@@ -124,7 +124,7 @@ fn on_a_read_only_disk() {
 }
 
 #[test]
-fn a_store_without_permission_is_named() {
+fn sandbox_a_store_without_permission_is_named() {
     if !require(Tier::Sandbox, child::namespaces()) {
         return;
     }
