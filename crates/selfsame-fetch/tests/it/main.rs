@@ -2,4 +2,5 @@
 #![expect(clippy::disallowed_methods, reason = "tests hand the process environment to the code under test")]
 
 mod disk;
+mod network;
 mod source;

@@ -1,0 +1,147 @@
+//! Real crates by the machine's own cargo. Tier `network`.
+
+use std::path::Path;
+
+use selfsame_core::{Digest, RelPath};
+use selfsame_definition::Definition;
+use selfsame_fetch::{CratesError, Environment, FetchError, fetch, fetch_crates, resolve, source_tree, vendor_tree};
+use selfsame_lock::{Claim, answers};
+
+use crate::disk::Disk;
+
+/// Whether the tier is asked for; says loudly that it is not.
+fn wanted(test: &str) -> bool {
+    let required = std::env::var("SELFSAME_REQUIRE").unwrap_or_default();
+    let wanted = required.split([',', ' ']).any(|tier| matches!(tier, "network" | "all"));
+    if !wanted {
+        eprintln!("SKIPPED: {test} (tier `network`: set SELFSAME_REQUIRE=network)");
+    }
+    wanted
+}
+
+fn definition(source: &str) -> Definition {
+    let image = "[image]\n[[image.file]]\nfrom = \"source:x\"\nto = \"/x\"\n";
+    Definition::parse(&format!("name = \"a\"\nversion = \"1\"\n[source]\nepoch = 1\n{source}\n{image}")).unwrap()
+}
+
+/// The machine's environment, with a cargo home of its own that has the machine's configuration and nothing cached.
+fn fresh_cargo_home(disk: &Disk) -> Environment {
+    let mut environment = Environment { variables: std::env::vars_os().collect() };
+    let machine = environment.cargo_home().unwrap();
+    let home = disk.path("cargo-home");
+    std::fs::create_dir_all(&home).unwrap();
+    for name in ["config.toml", "config", "credentials.toml"] {
+        if machine.join(name).is_file() {
+            std::fs::copy(machine.join(name), home.join(name)).unwrap();
+        }
+    }
+    environment.variables.insert("CARGO_HOME".into(), home.into());
+    environment
+}
+
+/// Variables of a machine that reaches no registry.
+fn unreachable(disk: &Disk) -> Environment {
+    let mut environment = fresh_cargo_home(disk);
+    let home = disk.path("no-network");
+    std::fs::create_dir_all(&home).unwrap();
+    environment.variables.insert("CARGO_HOME".into(), home.into());
+    for name in ["https_proxy", "HTTPS_PROXY", "CARGO_HTTP_PROXY", "http_proxy"] {
+        environment.variables.insert(name.into(), "http://127.0.0.1:1".into());
+    }
+    environment.variables.insert("CARGO_NET_RETRY".into(), "0".into());
+    environment
+}
+
+#[test]
+fn lua_src_by_checksum() {
+    if !wanted("lua_src_by_checksum") {
+        return;
+    }
+    let disk = Disk::new();
+    let environment = fresh_cargo_home(&disk);
+    let definition = definition("crate = \"lua-src@547.0.0\"");
+    let folder = Path::new("/");
+    let lock = resolve(&definition, folder, &environment, &disk.store).unwrap();
+    let input = &lock.inputs["source"];
+    assert_eq!(input.claim, Claim::RegistryChecksum);
+    assert_eq!(disk.store.blob_size(&input.sha256).unwrap(), Some(input.size));
+    answers(&definition, &lock).unwrap();
+    let tree = source_tree(&definition, &lock, &disk.store).unwrap().unwrap();
+    assert!(tree.iter().filter(|(path, _)| path.file_name().ends_with(".c")).count() > 20, "{tree}");
+    assert!(disk.store.missing(&tree).unwrap().is_empty());
+    // What the store has needs no network, and the same lock comes again.
+    fetch(&definition, folder, &lock, &unreachable(&disk), &disk.store, true).unwrap();
+    let other = Disk::new();
+    let error = fetch(&definition, folder, &lock, &unreachable(&other), &other.store, true).unwrap_err();
+    assert!(matches!(error, FetchError::Offline { .. }), "{error}");
+    let error = fetch(&definition, folder, &lock, &unreachable(&other), &other.store, false).unwrap_err();
+    assert!(error.retry_may_help(), "{error}");
+    fetch(&definition, folder, &lock, &environment, &other.store, true).expect("cargo's cache needs no network");
+}
+
+#[test]
+fn a_version_that_no_registry_has() {
+    if !wanted("a_version_that_no_registry_has") {
+        return;
+    }
+    let disk = Disk::new();
+    let definition = definition("crate = \"lua-src@547.0.999\"");
+    let error = resolve(&definition, Path::new("/"), &fresh_cargo_home(&disk), &disk.store).unwrap_err();
+    assert!(!error.retry_may_help());
+    assert!(error.to_string().contains("lua-src"), "{error}");
+}
+
+#[test]
+fn ripgrep_and_its_crates_build_offline_from_the_tree() {
+    if !wanted("ripgrep_and_its_crates_build_offline_from_the_tree") {
+        return;
+    }
+    let disk = Disk::new();
+    let environment = fresh_cargo_home(&disk);
+    let definition = definition("crate = \"ripgrep@14.1.1\"");
+    let lock = resolve(&definition, Path::new("/"), &environment, &disk.store).unwrap();
+    let source = source_tree(&definition, &lock, &disk.store).unwrap().unwrap();
+    let lock_path = RelPath::new("Cargo.lock").unwrap();
+    // `resolve` fetched the newest dependencies; the locked ones are not all among them.
+    let error = fetch_crates(&source, &lock_path, &unreachable(&disk), &disk.store, true).unwrap_err();
+    assert!(matches!(error, CratesError::Offline { .. }), "{error}");
+    let error = fetch_crates(&source, &lock_path, &unreachable(&disk), &disk.store, false).unwrap_err();
+    assert!(error.retry_may_help(), "{error}");
+    let set = fetch_crates(&source, &lock_path, &environment, &disk.store, false).unwrap();
+    assert!(set.crates.len() >= 40, "{}", set.crates.len());
+    for input in &set.crates {
+        let bytes = disk.store.read_blob(&input.sha256, 1 << 30).unwrap();
+        assert_eq!((Digest::of(&bytes), bytes.len() as u64), (input.sha256, input.size));
+    }
+    assert_eq!(fetch_crates(&source, &lock_path, &unreachable(&disk), &disk.store, true).unwrap(), set);
+
+    let mount = disk.path("inputs-cargo");
+    let tree = vendor_tree(&set, mount.to_str().unwrap(), &disk.store).unwrap();
+    assert_eq!(vendor_tree(&set, mount.to_str().unwrap(), &disk.store).unwrap(), tree);
+    let (project, epoch) = (disk.path("project"), |_| 1_700_000_000);
+    disk.store.unpack(&source, &project, epoch).unwrap();
+    disk.store.unpack(&tree, &mount, epoch).unwrap();
+    let output = std::process::Command::new("cargo")
+        .args(["metadata", "--offline", "--locked", "--format-version=1"])
+        .current_dir(&project)
+        .env("CARGO_HOME", &mount)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("inputs-cargo/vendor/grep-"), "crates come from the tree");
+}
+
+#[test]
+fn a_checksum_that_is_not_the_registrys() {
+    if !wanted("a_checksum_that_is_not_the_registrys") {
+        return;
+    }
+    let disk = Disk::new();
+    let environment = fresh_cargo_home(&disk);
+    let definition = definition("crate = \"lua-src@547.0.0\"");
+    let mut lock = resolve(&definition, Path::new("/"), &environment, &disk.store).unwrap();
+    lock.inputs.get_mut("source").unwrap().sha256 = Digest::of(b"edited");
+    let error = fetch(&definition, Path::new("/"), &lock, &environment, &disk.store, false).unwrap_err();
+    assert!(matches!(error, FetchError::Mismatch { by: "locked", .. }), "{error}");
+}
