@@ -37,6 +37,12 @@ impl Bundle {
         Self { envelope, log_entries: 0, timestamps: 0 }
     }
 
+    /// The bytes that were signed, by whomever: for showing what a release says of itself, never for deciding.
+    #[must_use]
+    pub fn unverified_payload(&self) -> &[u8] {
+        &self.envelope.payload
+    }
+
     /// Parses the JSON form: exactly one DSSE envelope with exactly one signature, a key hint equal to its `keyid`, and
     /// nothing that selfsame would have to pass over in silence. Log entries and timestamps are counted, not checked.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {

@@ -67,7 +67,7 @@ fn size_of(store: &Store, digest: Digest) -> Result<u64, BuildError> {
 ///
 /// A pack is not believed to be anything: each of its files is stored under its own digest, and counts only where a
 /// tree that the signed provenance names asks for it.
-pub fn import(descriptor: &Descriptor, mut content: impl Read, store: &Store) -> Result<(), BuildError> {
+pub fn import(descriptor: &Descriptor, mut content: impl Read + Send, store: &Store) -> Result<(), BuildError> {
     if descriptor.media_type == media::PACK {
         let mut unpack = Unpack { store, failed: None };
         let read = read_pack(&mut content, media::LAYER_GZIP, Limits::LAYER, &mut unpack);

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use selfsame_core::{Digest, media};
 use selfsame_oci::layout::{self, CREATED};
-use selfsame_oci::{Descriptor, Document, referrer_manifest};
+use selfsame_oci::{Contents, Descriptor, Document, referrer_manifest, write_archive as layout_archive};
 use selfsame_store::Store;
 
 use crate::build::Built;
 use crate::error::BuildError;
 use crate::evidence::Evidence;
+use crate::layer::StoreContents;
 
 /// The signed run record's name in a release folder. Outside of the compared set.
 pub const RUN_RECORD: &str = "run-record.sigstore.json";
@@ -112,5 +113,44 @@ impl ReleaseFiles {
             written.map_err(|source| failed(&path, source))?;
         }
         Ok(())
+    }
+
+    /// Writes the release as one tar with Docker's `manifest.json`, for `docker load` and `podman load`.
+    pub fn write_archive(&self, built: &Built, store: &Store, out: &mut impl Write) -> Result<(), BuildError> {
+        let image = &built.record.image;
+        let layers: Vec<Descriptor> = image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
+        let docker = layout::docker_file(&image.config, &layers, std::slice::from_ref(&self.reference));
+        let mut index: &[u8] = &[];
+        let mut contents = ArchiveContents { own: BTreeMap::new(), store: StoreContents(store) };
+        let mut blobs = BTreeMap::new();
+        for (name, content) in &self.files {
+            match content {
+                Content::Bytes(bytes) if name == layout::INDEX_FILE => index = bytes,
+                Content::Bytes(_) if name == layout::LAYOUT_FILE => {}
+                Content::Bytes(bytes) => {
+                    let digest = Digest::of(bytes);
+                    contents.own.insert(digest, bytes);
+                    blobs.insert(digest, bytes.len() as u64);
+                }
+                Content::Blob(digest, size) => _ = blobs.insert(*digest, *size),
+            }
+        }
+        layout_archive(out, built.record.request.epoch, index, Some(&docker), &blobs, &contents)
+            .map(drop)
+            .map_err(|fault| BuildError::Layer { fault: fault.to_string() })
+    }
+}
+
+struct ArchiveContents<'a> {
+    own: BTreeMap<Digest, &'a [u8]>,
+    store: StoreContents<'a>,
+}
+
+impl Contents for ArchiveContents<'_> {
+    fn open(&self, digest: &Digest, size: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        match self.own.get(digest) {
+            Some(bytes) => Ok(Box::new(*bytes)),
+            None => self.store.open(digest, size),
+        }
     }
 }

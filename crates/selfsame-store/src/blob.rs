@@ -211,7 +211,11 @@ impl Store {
     /// is the graver news, so a failure here only means that the next reader finds the same again.
     pub(crate) fn discard_corrupt(&self, digest: &Digest, executable: bool) {
         self.trusted().remove(&(*digest, executable));
-        let _ = self.quarantine(&self.blob_file(digest, executable));
+        let path = self.blob_file(digest, executable);
+        if self.quarantine(&path).is_err() {
+            // `corrupt/` needs room for a name. Gone is as good as aside.
+            let _ = std::fs::remove_file(path);
+        }
         let _ = self.distrust_trees_with(digest);
     }
 

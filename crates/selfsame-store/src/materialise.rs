@@ -112,7 +112,7 @@ impl Store {
         if sharable && linked.insert((file.digest, executable)) {
             match std::fs::hard_link(&blob, file.target) {
                 Ok(()) => return Ok(()),
-                Err(error) if sys::too_many_links(&error) => {}
+                Err(error) if sys::cannot_be_linked(&error) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return Err(StoreError::Absent { digest: file.digest });
                 }

@@ -99,22 +99,17 @@ impl Store {
     /// Moves something damaged out of the way, into `corrupt/`, where `gc` finds it. Being gone already is no error.
     pub(crate) fn quarantine(&self, path: &Path) -> Result<(), StoreError> {
         let Some(name) = path.file_name() else { return Ok(()) };
-        let aside = self.scratch.name()?;
-        match std::fs::rename(path, aside.path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(StoreError::io("move", path, error)),
-            Ok(()) => {}
-        }
-        let mut number = 0_u32;
-        loop {
+        for number in 0_u32.. {
             let mut target = name.to_owned();
             target.push(format!(".{number}"));
-            let target = self.root.join("corrupt").join(target);
-            if sys::rename_new(aside.path(), &target).map_err(|error| StoreError::io("create", &target, error))? {
-                return Ok(());
+            match sys::rename_new(path, &self.root.join("corrupt").join(target)) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(StoreError::io("move", path, error)),
             }
-            number += 1;
         }
+        Ok(())
     }
 }
 

@@ -118,9 +118,10 @@ pub(crate) fn reflink(from: &File, to: &File) -> bool {
     rustix::fs::ioctl_ficlone(to, from).is_ok()
 }
 
-/// Whether the error says that a file has as many names as its file system allows.
-pub(crate) fn too_many_links(error: &io::Error) -> bool {
-    Errno::from_io_error(error) == Some(Errno::MLINK)
+/// Whether the error says that a copy has to do: the file has as many names as its file system allows, the file system
+/// knows no second names, or the kernel lets nobody link to a file of another user's (`fs.protected_hardlinks`).
+pub(crate) fn cannot_be_linked(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::XDEV))
 }
 
 /// Removes a file, a link, or a folder with all below it, also where folders are not writable. Follows no link.

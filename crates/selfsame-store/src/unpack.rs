@@ -13,7 +13,8 @@ impl Store {
     /// Copies a tree to `dest`, a folder that is new or empty. `mtime_of` says the time of an entry by its rank, in
     /// seconds since 1970. Every byte is checked while it is copied; after a failure `dest` holds a part.
     ///
-    /// Owners and extended attributes are not set.
+    /// Owners, extended attributes and the setuid and setgid bits are not set: the copy is the invoker's, and a release
+    /// that root looks into must not leave a program there that makes others root.
     pub fn unpack(&self, tree: &Tree, dest: &Path, mtime_of: impl Fn(u32) -> u64) -> Result<(), StoreError> {
         match std::fs::DirBuilder::new().mode(0o755).create(dest) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -44,6 +45,6 @@ impl Store {
             };
             io::Write::write_all(&mut copy, &buffer[..read]).map_err(failed)?;
         }
-        layout::finish_file(&copy, file.target, file.mode, seconds)
+        layout::finish_file(&copy, file.target, file.mode & 0o1777, seconds)
     }
 }

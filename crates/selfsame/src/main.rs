@@ -1,2 +1,47 @@
-//! The `selfsame` program: arguments, environment, terminal and exit codes.
-fn main() {}
+//! The `selfsame` program: arguments, environment, terminal and exit codes. Everything else is in the crates below.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod files;
+mod interrupt;
+mod keys;
+mod prepare;
+mod report;
+mod run_record;
+mod settings;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::report::Exit;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == selfsame_sandbox::HELPER_ARG) {
+        return selfsame_sandbox::helper_main();
+    }
+    // A panic is a defect of ours. It must never look like a verdict, least of all a good one.
+    std::panic::catch_unwind(run).unwrap_or_else(|_| Exit::Unanswered.into())
+}
+
+fn run() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let wanted_help = !usage.use_stderr();
+            let _ = usage.print();
+            return if wanted_help { Exit::Yes.into() } else { Exit::Unanswered.into() };
+        }
+    };
+    let settings = settings::Settings::from_environment();
+    match commands::run(cli, &settings) {
+        Ok(exit) => exit.into(),
+        Err(report) => {
+            terminal::print_report(&report, &settings);
+            report.exit.into()
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 use selfsame_core::Digest;
 use selfsame_core::profile::INPUT_MTIME_SECS;
 use selfsame_store::StoreError;
-use selfsame_tree::{Entry, Tree};
+use selfsame_tree::{Entry, Kind, Tree};
 
 use super::{fresh, path, sample};
 
@@ -97,6 +97,16 @@ fn unpacks_copies_with_times_of_the_callers_choice() {
     std::fs::write(dest.join("lib/one"), "mine").unwrap();
     assert_eq!(std::fs::read(blob).unwrap(), b"same", "a copy shares nothing");
     assert!(matches!(store.unpack(&tree, &dest, |_| 0), Err(StoreError::Occupied { .. })));
+    let digest = store.put_bytes(b"su", false).unwrap();
+    let mode = |mode: u32| Entry::new(Kind::File { digest, size: 2 }, mode);
+    let su = Tree::from_entries([(path("su"), mode(0o4755)), (path("wall"), mode(0o2711))]).unwrap();
+    store.unpack(&su, &folder.path().join("su"), |_| 0).unwrap();
+    assert_eq!(picture(&folder.path().join("su"), 0), "su 0755 +0 \"su\"\nwall 0711 +0 \"su\"");
+    assert_eq!(
+        picture(&store.materialise(&su).unwrap(), INPUT_MTIME_SECS),
+        "su 4755 +0 \"su\"\nwall 2711 +0 \"su\"",
+        "below the store's own folder they are as the tree says"
+    );
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     store.unpack(&tree, &empty, |_| 1_000_000).unwrap();

@@ -1,0 +1,362 @@
+//! The command line. Every flag that takes a value can also be had from a `SELFSAME_*` variable.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::terminal::Verbosity;
+
+/// Reproducible, hermetic builds with evidence: image, SBOM, provenance and signatures, all or none.
+#[derive(Debug, Parser)]
+#[command(name = "selfsame", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 yes, 1 no, 2 could not be answered, 3 not now (a retry may help).\n\
+                        `selfsame help TOPIC` explains: release, verdicts, keys, levels, definition, lock.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a first selfsame.toml
+    Init(Init),
+    /// Say whether this machine can build, and what to do where it cannot
+    Doctor(Doctor),
+    /// Make a release key
+    Keygen(Keygen),
+    /// Pin every input by content in selfsame.lock
+    Lock(Lock),
+    /// Bring every locked input into the store
+    Fetch(Fetch),
+    /// Record host toolchains, and say what is recorded
+    #[command(subcommand)]
+    Toolchain(Toolchain),
+    /// Build a release: image, SBOM, provenance and signatures
+    Build(Build),
+    /// Decide, offline, whether a release may be trusted
+    Verify(Verify),
+    /// Make a release again from itself and compare
+    RebuildVerify(RebuildVerify),
+    /// Say why two images differ
+    Diff(Diff),
+    /// Show what a release holds
+    Inspect(Inspect),
+    /// Print a release's SBOM, or what it still misses
+    Sbom(Sbom),
+    /// Copy a release with one byte changed, to see `verify` refuse it
+    Tamper(Tamper),
+    /// Look after the store
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Explain a topic, or a command
+    Help(Help),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The project's folder
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Exit with 2 unless everything that a release needs is there
+    #[arg(long)]
+    pub(crate) ci: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    /// Writes PREFIX.key (keep it) and PREFIX.pub (give it away)
+    #[arg(short, long = "output", value_name = "PREFIX", default_value = "selfsame", env = "SELFSAME_KEY_PREFIX")]
+    pub(crate) output: PathBuf,
+    /// The builder that this key speaks for, a URI
+    #[arg(long, value_name = "URI", env = "SELFSAME_BUILDER_ID")]
+    pub(crate) builder_id: Option<String>,
+}
+
+/// Where the definition is, and how its inputs are had.
+#[derive(Debug, Args)]
+pub(crate) struct Project {
+    /// The project's folder, or its selfsame.toml
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lock {
+    #[command(flatten)]
+    pub(crate) project: Project,
+    /// Change nothing; exit with 1 if the lock does not answer the definition
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fetch {
+    #[command(flatten)]
+    pub(crate) project: Project,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Toolchain {
+    /// Run the actions once under observation and record the host's tools that they touch
+    Capture {
+        #[command(flatten)]
+        project: Project,
+        /// How much is said
+        #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+        progress: Verbosity,
+    },
+    /// List recorded toolchains
+    List {
+        #[command(flatten)]
+        project: Project,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one recorded toolchain: its packages and size
+    Show {
+        /// Its name in selfsame.toml
+        name: String,
+        #[command(flatten)]
+        project: Project,
+        /// List every file
+        #[arg(long)]
+        files: bool,
+    },
+    /// Say why a path is in a recorded toolchain
+    Why {
+        /// Its name in selfsame.toml
+        name: String,
+        /// The path, as the sandbox shows it
+        file: String,
+        #[command(flatten)]
+        project: Project,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) project: Project,
+    /// The release folder; NAME-VERSION.release by default
+    #[arg(short, long, value_name = "DIR", env = "SELFSAME_OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// The key that signs: FILE, env:NAME or exec:COMMAND
+    #[arg(long, value_name = "KEY", env = "SELFSAME_KEY", conflicts_with = "dev_key")]
+    pub(crate) key: Option<String>,
+    /// Sign with a development key of this machine, which is made when there is none
+    #[arg(long)]
+    pub(crate) dev_key: bool,
+    /// The level of the sandbox
+    #[arg(long, value_name = "LEVEL", default_value = "normalized", env = "SELFSAME_LEVEL")]
+    pub(crate) level: String,
+    /// Write the release as one tar, too
+    #[arg(long, value_name = "FILE", env = "SELFSAME_ARCHIVE")]
+    pub(crate) archive: Option<PathBuf>,
+    /// Hand the image to a container engine
+    #[arg(long, value_name = "ENGINE", env = "SELFSAME_LOAD")]
+    pub(crate) load: Option<Engine>,
+    /// Put every input into the release, so that a rebuild needs nothing else
+    #[arg(long)]
+    pub(crate) capsule: bool,
+    /// Run each action a second time under variation, also with a development key
+    #[arg(long, conflicts_with = "no_check")]
+    pub(crate) check: bool,
+    /// Do not run actions a second time; the signed inventory says so
+    #[arg(long)]
+    pub(crate) no_check: bool,
+    /// Run every action, also where the store has its result
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Build a source with uncommitted changes with a release key
+    #[arg(long)]
+    pub(crate) allow_dirty: bool,
+    /// Refuse to change selfsame.lock
+    #[arg(long)]
+    pub(crate) locked: bool,
+    /// Go without a protection of the sandbox: proc or aslr. Named in the signed provenance
+    #[arg(long, value_name = "NAME", env = "SELFSAME_RELAX", value_delimiter = ',', requires = "reason")]
+    pub(crate) relax: Vec<String>,
+    /// Why, for everybody to read
+    #[arg(long, value_name = "TEXT", env = "SELFSAME_REASON")]
+    pub(crate) reason: Option<String>,
+    /// Write the image's digest to a file
+    #[arg(long, value_name = "FILE", env = "SELFSAME_IIDFILE")]
+    pub(crate) iidfile: Option<PathBuf>,
+    /// Write what was built to a file, as JSON
+    #[arg(long, value_name = "FILE", env = "SELFSAME_METADATA_FILE")]
+    pub(crate) metadata_file: Option<PathBuf>,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+    /// Print what was built as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// `docker load`
+    Docker,
+    /// `podman load`
+    Podman,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    /// A public key that counts; may be given several times
+    #[arg(long = "key", value_name = "PUB", env = "SELFSAME_TRUST_KEY", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The release: a folder or a tar
+    pub(crate) release: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// What the release must say of itself: name, version, platform, level, source, builder, image, ...
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) expect: Vec<String>,
+    /// How much is looked at
+    #[arg(long, value_enum, default_value_t = Depth::Content, env = "SELFSAME_DEPTH")]
+    pub(crate) depth: Depth,
+    /// Print NAME:VERSION@DIGEST of the verified image and nothing else on standard output
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) print_digest: bool,
+    /// Print the verdict as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Depth {
+    /// Manifests and signed documents
+    Evidence,
+    /// And every blob's digest
+    Blobs,
+    /// And what is in the layers
+    Content,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RebuildVerify {
+    /// The release: a folder or a tar
+    pub(crate) release: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// Sign what was found with this key: FILE, env:NAME or exec:COMMAND
+    #[arg(long, value_name = "KEY", env = "SELFSAME_SIGN_AS")]
+    pub(crate) sign_as: Option<String>,
+    /// Where the signed statement goes; rebuild.sigstore.json by default
+    #[arg(long, value_name = "FILE", requires = "sign_as")]
+    pub(crate) statement: Option<PathBuf>,
+    /// Keep the rebuilt image, unsigned, as an OCI layout
+    #[arg(short, long, value_name = "DIR", env = "SELFSAME_OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// Use nothing of this machine: no host files for what the release does not hold
+    #[arg(long)]
+    pub(crate) no_host: bool,
+    /// Answer yes also where the content is equal and something named around it is not
+    #[arg(long, value_name = "VERDICT", value_parser = ["equivalent"])]
+    pub(crate) accept: Option<String>,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+    /// Print the verdict as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// An image: release folder, OCI layout, tar of one, or `docker save`
+    pub(crate) left: PathBuf,
+    /// Another
+    pub(crate) right: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The release: a folder or a tar. It is shown as it says it is; only `verify` believes
+    pub(crate) release: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sbom {
+    /// The release: a folder or a tar
+    pub(crate) release: PathBuf,
+    /// List what NTIA 2021, CISA 2025 and BSI TR-03183-2 still miss, and why
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// With --check: print JSON
+    #[arg(long, requires = "check")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tamper {
+    /// The release folder
+    pub(crate) release: PathBuf,
+    /// The copy
+    #[arg(short, long, value_name = "DIR", env = "SELFSAME_OUTPUT")]
+    pub(crate) output: PathBuf,
+    /// Which file of the release to change; a layer by default
+    #[arg(long, value_name = "NAME")]
+    pub(crate) file: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Read everything and compare it with its digest
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what the store holds
+    Du {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove everything that no lock of these projects names
+    Gc {
+        /// Projects whose inputs and toolchains stay
+        #[arg(value_name = "PROJECT")]
+        keep: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Help {
+    /// release, verdicts, keys, levels, definition, lock, or a command
+    pub(crate) topic: Vec<String>,
+}

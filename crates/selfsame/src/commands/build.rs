@@ -1,0 +1,327 @@
+//! `selfsame build`: from a project to a release folder, all or nothing.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use selfsame_attest::{Statement, sign_statement};
+use selfsame_build::{Built, Event, Evidence, Extent, Mode, Progress as _, RUN_RECORD, ReleaseFiles};
+use selfsame_build::{capsule, evidence, lay_out, sign, statements};
+use selfsame_core::{Level, uri};
+use selfsame_executor::LocalExecutor;
+use selfsame_store::{Replace, Staging, Store};
+use serde_json::json;
+
+use super::errors;
+use crate::cli::{Build, Engine};
+use crate::keys::{self, Key};
+use crate::prepare::{self, Project, Wishes};
+use crate::report::{Answer, Exit, Report, with_schema};
+use crate::run_record::{self, Started};
+use crate::settings::Settings;
+use crate::terminal::{self, Voice, seconds, size};
+
+pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
+    settings.json.set(arguments.json);
+    let started = Started::now();
+    let voice = Voice::new(arguments.progress, settings);
+    let cancel = crate::interrupt::flag()?;
+    let relaxed = !arguments.relax.is_empty();
+    // The key first: a wrong one should not be found out after an hour of building.
+    let key = key(arguments, settings, &voice, relaxed)?;
+    let store = prepare::store(settings)?;
+    let project = Project::open(&arguments.project.path, &store, settings, &voice, &cancel)?;
+    let output = output(arguments, &project);
+    let wishes = Wishes {
+        level: level(&arguments.level)?,
+        relaxations: relaxations(arguments)?,
+        builder_id: key.builder_id.clone(),
+        locked: arguments.locked,
+        trust_stat_cache: key.development,
+        exclude: own_outputs(&project, &output, arguments.archive.as_deref()),
+    };
+    let prepared = project.prepare(&wishes)?;
+    refuse_dirty(&prepared, arguments, &key)?;
+
+    let check = arguments.check || !key.development && !arguments.no_check;
+    let mode = Mode { use_cache: !arguments.no_cache, check };
+    let executor = LocalExecutor::new(project.executor_settings()?);
+    let built = selfsame_build::build(&prepared.inputs, &store, &executor, mode, super::threads(), &voice)
+        .map_err(|error| errors::build(error, &store))?;
+    if let Some(bound) = &prepared.bound {
+        bound.still_same().map_err(errors::source)?;
+    }
+
+    voice.event(Event::Signing);
+    let not_checked = not_checked_because(arguments, &key, &built);
+    let evidence = sign(&statements(&built, not_checked), key.signer.as_ref()).map_err(signing)?;
+    let extent = if arguments.capsule { Extent::Full } else { Extent::Slim };
+    let capsule = capsule::contents(&prepared.inputs, extent, &store, super::threads())
+        .map_err(|error| errors::build(error, &store))?;
+    let release = lay_out(&built, &evidence, &capsule);
+    let run_record = run_record(&built, &evidence, &key, &started)?;
+    publish(&release, &run_record, &output, arguments, &built, &store)?;
+
+    if let Some(engine) = arguments.load {
+        load(engine, &release, &built, &store)?;
+    }
+    side_files(arguments, &built, &evidence, &output)?;
+    summary(arguments, &built, &evidence, &key, &output, &started, &voice);
+    Ok(Exit::Yes)
+}
+
+fn key(arguments: &Build, settings: &Settings, voice: &Voice, relaxed: bool) -> Answer<Key> {
+    if let Some(key) = &arguments.key {
+        return keys::signer(key, relaxed);
+    }
+    if !arguments.dev_key && (settings.ci || !settings.terminal) {
+        let why = if settings.ci { "CI is set" } else { "there is no terminal" };
+        let report = Report::new(Exit::Unanswered, format!("no key was given, and {why}"))
+            .consequence("Nothing was built.")
+            .hint("pass `--key FILE`, `--key env:NAME` or `--key exec:COMMAND`; `selfsame keygen` makes a key")
+            .hint("or `--dev-key`, to try: such releases are refused unless that very key is given");
+        return Err(report.into());
+    }
+    let (key, made) = keys::development(settings, relaxed)?;
+    if made {
+        voice.say("key", "a development key was made for this machine; releases by it are for trying out");
+    }
+    Ok(key)
+}
+
+fn level(text: &str) -> Answer<Level> {
+    match text.parse::<Level>() {
+        Ok(level @ (Level::Isolated | Level::Normalized)) => Ok(level),
+        Ok(level) => Err(Report::new(Exit::Unanswered, format!("level `{level}` is not available in this version"))
+            .hint("use `--level normalized`; `selfsame help levels` says what it promises")
+            .into()),
+        Err(error) => Err(Report::new(Exit::Unanswered, error.to_string()).into()),
+    }
+}
+
+fn relaxations(arguments: &Build) -> Answer<BTreeMap<String, String>> {
+    let reason = arguments.reason.clone().unwrap_or_default();
+    let mut relaxations = BTreeMap::new();
+    for name in &arguments.relax {
+        if name.parse::<selfsame_sandbox::Relaxation>().is_err() {
+            let report = Report::new(Exit::Unanswered, format!("there is no relaxation `{name}`"))
+                .hint("there are `proc` and `aslr`: `selfsame help levels`");
+            return Err(report.into());
+        }
+        if reason.trim().is_empty() {
+            let report = Report::new(Exit::Unanswered, format!("relaxation `{name}` has no reason"))
+                .hint(format!("`--relax {name} --reason TEXT`: the text stands in the signed provenance"));
+            return Err(report.into());
+        }
+        relaxations.insert(name.clone(), reason.clone());
+    }
+    Ok(relaxations)
+}
+
+/// Where the release goes, absolute.
+fn output(arguments: &Build, project: &Project<'_>) -> PathBuf {
+    let default = || {
+        let definition = &project.definition;
+        project.settings.folder.join(format!("{}-{}.release", definition.name, definition.version))
+    };
+    let output = arguments.output.clone().unwrap_or_else(default);
+    if output.is_absolute() { output } else { project.settings.folder.join(output) }
+}
+
+/// What earlier builds left in the source folder is no part of the source.
+fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>) -> Vec<PathBuf> {
+    let mut outputs = vec![output.to_owned()];
+    outputs.extend(archive.map(|path| project.settings.folder.join(path)));
+    if let selfsame_definition::SourceOrigin::Path { path } = &project.definition.source.origin {
+        let folder = project.folder.join(path);
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let is_release = |path: &PathBuf| {
+            path.extension().is_some_and(|extension| extension == "release") && selfsame_store::is_release(path).is_ok()
+        };
+        outputs.extend(entries.map(|entry| entry.path()).filter(is_release));
+    }
+    outputs
+}
+
+fn refuse_dirty(prepared: &prepare::Prepared, arguments: &Build, key: &Key) -> Answer<()> {
+    let Some(git) = prepared.bound.as_ref().and_then(|bound| bound.git.as_ref()).filter(|git| git.dirty) else {
+        return Ok(());
+    };
+    if key.development || arguments.allow_dirty {
+        return Ok(());
+    }
+    let mut report =
+        Report::new(Exit::Unanswered, "the source has changes that no commit holds, and this is a release key")
+            .fact("commit", &git.commit);
+    for path in git.dirty_paths.iter().take(8) {
+        report = report.fact("changed", path);
+    }
+    Err(report
+        .consequence("Nothing was built.")
+        .hint("commit the changes, or pass `--allow-dirty`: the provenance then says that the source was dirty")
+        .into())
+}
+
+fn not_checked_because(arguments: &Build, key: &Key, built: &Built) -> Option<&'static str> {
+    match () {
+        () if built.checked => None,
+        () if arguments.no_check => Some("--no-check"),
+        () if key.development => Some("development key"),
+        () => Some("no second run"),
+    }
+}
+
+fn signing(error: selfsame_attest::SignError) -> Box<Report> {
+    Report::new(Exit::Unanswered, error.to_string()).consequence("Nothing was published.").into()
+}
+
+fn run_record(built: &Built, evidence: &Evidence, key: &Key, started: &Started) -> Answer<Vec<u8>> {
+    let record = run_record::record(built, evidence.release_id, started)?;
+    let statement = Statement::new(vec![evidence::subject(built)], &record);
+    Ok(sign_statement(&statement, key.signer.as_ref()).map_err(signing)?.to_bytes())
+}
+
+/// Folder and archive, each by one rename, and neither before all of both is written.
+fn publish(
+    release: &ReleaseFiles,
+    run_record: &[u8],
+    output: &Path,
+    arguments: &Build,
+    built: &Built,
+    store: &Store,
+) -> Answer<()> {
+    let staging = Staging::beside(output).map_err(errors::publish)?;
+    let folder = staging.create_dir().map_err(errors::publish)?;
+    release.write(&folder, store).map_err(|error| errors::build(error, store))?;
+    let path = folder.join(RUN_RECORD);
+    std::fs::write(&path, run_record)
+        .map_err(|error| Report::new(Exit::Unanswered, format!("cannot write the run record: {error}")))?;
+    let mut stagings = vec![staging];
+    if let Some(archive) = &arguments.archive {
+        let staging = Staging::beside(archive).map_err(errors::publish)?;
+        let mut file = std::fs::File::create_new(staging.path()).map(std::io::BufWriter::new).map_err(archive_fault)?;
+        write_archive(release, built, store, &mut file)?;
+        file.flush().map_err(archive_fault)?;
+        stagings.push(staging);
+    }
+    store.sync().map_err(errors::store)?;
+    selfsame_store::publish_all(stagings, Replace::Release).map_err(errors::publish)?;
+    Ok(())
+}
+
+fn archive_fault(error: std::io::Error) -> Box<Report> {
+    Report::new(Exit::Unanswered, format!("cannot write the archive: {error}"))
+        .consequence("Nothing was published.")
+        .into()
+}
+
+/// The release as one tar, with Docker's `manifest.json`.
+fn write_archive(release: &ReleaseFiles, built: &Built, store: &Store, out: &mut impl std::io::Write) -> Answer<()> {
+    release.write_archive(built, store, out).map_err(|error| errors::build(error, store))
+}
+
+/// Pipes the archive into `docker load` or `podman load`.
+fn load(engine: Engine, release: &ReleaseFiles, built: &Built, store: &Store) -> Answer<()> {
+    let program = match engine {
+        Engine::Docker => "docker",
+        Engine::Podman => "podman",
+    };
+    let fault = |fault: String| {
+        Report::new(Exit::Unanswered, format!("`{program} load`: {fault}"))
+            .consequence("The release itself is published.")
+    };
+    let mut child = std::process::Command::new(program)
+        .arg("load")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .map_err(|error| fault(format!("it could not be started: {error}")))?;
+    let stdin = child.stdin.take().ok_or_else(|| fault("it has no standard input".to_owned()))?;
+    let mut stdin = std::io::BufWriter::with_capacity(1 << 20, stdin);
+    let written = write_archive(release, built, store, &mut stdin);
+    drop(stdin);
+    let status = child.wait().map_err(|error| fault(error.to_string()))?;
+    if !status.success() {
+        return Err(fault(format!("it ended with {status}")).into());
+    }
+    written
+}
+
+fn side_files(arguments: &Build, built: &Built, evidence: &Evidence, output: &Path) -> Answer<()> {
+    let write = |path: &Path, text: &str| prepare::write_text(path, text);
+    if let Some(path) = &arguments.iidfile {
+        write(path, &built.record.image.manifest.digest.to_string())?;
+    }
+    if let Some(path) = &arguments.metadata_file {
+        write(path, &(metadata(built, evidence, output) + "\n"))?;
+    }
+    Ok(())
+}
+
+fn metadata(built: &Built, evidence: &Evidence, output: &Path) -> String {
+    let request = &built.record.request;
+    with_schema(
+        "https://selfsame.dev/built/v1",
+        &json!({
+            "builderId": request.builder_id,
+            "checked": built.checked,
+            "class": "built",
+            "image": built.record.image.manifest.digest,
+            "level": built.record.level.name(),
+            "name": request.name,
+            "profile": request.profile.number(),
+            "release": output.display().to_string(),
+            "releaseId": evidence.release_id,
+            "version": request.version,
+        }),
+    )
+}
+
+fn summary(
+    arguments: &Build,
+    built: &Built,
+    evidence: &Evidence,
+    key: &Key,
+    output: &Path,
+    started: &Started,
+    voice: &Voice,
+) {
+    if arguments.json {
+        terminal::data(&metadata(built, evidence, output));
+        return;
+    }
+    let record = &built.record;
+    let shown = output.strip_prefix(std::path::absolute(".").unwrap_or_default()).unwrap_or(output);
+    let layers: u64 = record.image.layers.iter().map(|layer| layer.descriptor.size).sum();
+    voice.say("built", &format!("{} in {}", shown.display(), seconds(started.elapsed_millis())));
+    if arguments.progress == terminal::Verbosity::Quiet {
+        terminal::data(&record.image.manifest.digest.to_string());
+        return;
+    }
+    terminal::data(&format!(
+        "image    {}  ({}:{}, {} in {} files)\nrelease  {}",
+        record.image.manifest.digest,
+        record.request.name,
+        record.request.version,
+        size(layers),
+        record.image.origins.len(),
+        evidence.release_id,
+    ));
+    let public = key.public_file.as_deref().map_or_else(|| "KEY.pub".to_owned(), errors::quoted);
+    let release = errors::quoted(shown);
+    let program = program_name();
+    let bad = errors::quoted(&shown.with_extension("tampered"));
+    terminal::talk(&format!(
+        "\ntry:\n  {program} verify {release} --key {public}\n  {program} rebuild-verify {release} --key {public}\n  \
+         {program} tamper {release} -o {bad} && {program} verify {bad} --key {public}   # must fail"
+    ));
+    if record.request.builder_id.starts_with(uri::BUILDER_DEV) {
+        terminal::talk("\nThis release is signed by this machine's development key: fine to try, not to ship.");
+    }
+}
+
+/// How this program was called, for commands to paste.
+fn program_name() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if called.components().count() > 1 { errors::quoted(&called) } else { "selfsame".to_owned() }
+}

@@ -1,0 +1,273 @@
+//! Errors of the crates below as reports: headline and facts are theirs, hints and exit codes are decided here.
+
+use std::path::Path;
+
+use selfsame_action::ExecutionError;
+use selfsame_build::BuildError;
+use selfsame_core::Digest;
+use selfsame_definition::TextError;
+use selfsame_lock::Stale;
+use selfsame_store::{PublishError, Store, StoreError};
+use selfsame_toolchain::ToolchainError;
+
+use crate::report::{Exit, Report};
+
+/// A fault in a definition or lock, with its line.
+pub(crate) fn text(path: &Path, error: &TextError) -> Box<Report> {
+    let place = format!("{}:{}:{}", path.display(), error.line, error.column);
+    let mut report = Report::new(Exit::Unanswered, error.message.clone())
+        .fact("at", place)
+        .excerpt([error.source_line.clone()])
+        .consequence("Nothing was built.");
+    if let Some(suggestion) = &error.suggestion {
+        report = report.hint(format!("did you mean `{suggestion}`?"));
+    }
+    report.into()
+}
+
+/// A lock that does not answer its definition.
+pub(crate) fn stale(name: &str, stale: &[Stale]) -> Report {
+    let mut report = Report::new(Exit::Unanswered, format!("`{name}` does not answer `selfsame.toml`"));
+    for point in stale {
+        report = report.fact(&point.what, point);
+    }
+    report.consequence("Nothing was built.").hint("run `selfsame lock`, review the change, then commit both files")
+}
+
+/// The store.
+pub(crate) fn store(error: StoreError) -> Box<Report> {
+    let report = Report::new(Exit::Unanswered, error.to_string());
+    let report = match &error {
+        StoreError::Corrupt { .. } => report
+            .consequence("The damaged blob was set aside.")
+            .hint("run the command again to fetch or record it anew; `selfsame store check` reads everything"),
+        StoreError::Absent { .. } => {
+            report.hint("`selfsame fetch` brings inputs, `selfsame toolchain capture` records tools")
+        }
+        StoreError::Full { .. } => report
+            .consequence("Nothing was published; what was written in part is removed.")
+            .hint("`selfsame store du` says what the store holds, `selfsame store gc PROJECT...` removes the rest"),
+        _ => report,
+    };
+    report.into()
+}
+
+/// A destination.
+pub(crate) fn publish(error: PublishError) -> Box<Report> {
+    let report = Report::new(Exit::Unanswered, chain(&error)).consequence("Nothing was replaced.");
+    let report = match &error {
+        PublishError::Exists { .. } | PublishError::Appeared { .. } => {
+            report.hint("choose another folder with `-o DIR`, or move what is there away")
+        }
+        PublishError::NoParent { parent, .. } => report.hint(format!("mkdir -p {}", quoted(parent))),
+        _ => report,
+    };
+    report.into()
+}
+
+/// Recording a toolchain.
+pub(crate) fn toolchain(error: ToolchainError) -> Box<Report> {
+    Report::new(Exit::Unanswered, chain(&error)).consequence("No toolchain was recorded.").into()
+}
+
+/// Binding a path source.
+pub(crate) fn source(error: selfsame_fetch::SourceError) -> Box<Report> {
+    use selfsame_fetch::SourceError;
+    let report = Report::new(Exit::Unanswered, chain(&error)).consequence("Nothing was built.");
+    let report = match &error {
+        SourceError::NoRepository { .. } | SourceError::NoCommit { .. } => {
+            report.hint("write `epoch = 1700000000` (seconds since 1970) under `[source]` in selfsame.toml")
+        }
+        SourceError::Changed { .. } => report.hint("build again when nothing writes to the source"),
+        _ => report,
+    };
+    report.into()
+}
+
+/// Locked inputs.
+pub(crate) fn fetch(error: selfsame_fetch::FetchError) -> Box<Report> {
+    use selfsame_fetch::FetchError;
+    let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };
+    match error {
+        FetchError::Mismatch { input, by, expected, found, place, .. } => {
+            Report::new(exit, format!("input `{input}` is not the file that was {by}"))
+                .fact(if by == "locked" { "locked" } else { "stated" }, expected)
+                .fact("found", found)
+                .fact("in", place)
+                .consequence("The bytes were discarded; the store is unchanged.")
+                .hint("to accept another file, run `selfsame lock` and review the change of selfsame.lock")
+                .into()
+        }
+        FetchError::Offline { .. } => Report::new(exit, error.to_string()).hint("run `selfsame fetch`").into(),
+        FetchError::Store { source } => store(source),
+        other => Report::new(exit, chain(&other)).consequence("Nothing was built.").into(),
+    }
+}
+
+/// Crates of a Cargo.lock.
+pub(crate) fn crates(error: selfsame_fetch::CratesError) -> Box<Report> {
+    use selfsame_fetch::CratesError;
+    let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };
+    match error {
+        CratesError::Mismatch { name, version, locked, found } => {
+            Report::new(exit, format!("crate `{name}` {version} is not the file that was locked"))
+                .fact("locked", locked)
+                .fact("found", found)
+                .consequence("The bytes were discarded; the store is unchanged.")
+                .hint("somebody replaced a published crate, or Cargo.lock was edited: ask before you accept it")
+                .into()
+        }
+        CratesError::NoLock { .. } => Report::new(exit, error.to_string())
+            .consequence("Nothing was built.")
+            .hint("run `cargo generate-lockfile`, then commit Cargo.lock")
+            .into(),
+        CratesError::Offline { .. } => Report::new(exit, error.to_string()).hint("run `selfsame fetch`").into(),
+        CratesError::Store { source } => store(source),
+        other => Report::new(exit, chain(&other)).consequence("Nothing was built.").into(),
+    }
+}
+
+/// A build that gave nothing.
+pub(crate) fn build(error: BuildError, store: &Store) -> Box<Report> {
+    match error {
+        BuildError::Action(error) => action(error, store),
+        BuildError::Store(error) => self::store(error),
+        BuildError::Publish(error) => publish(error),
+        BuildError::CheckFailed { log, ref last_lines, .. } => Report::new(Exit::No, error.to_string())
+            .fact("log", log_path(store, &log))
+            .excerpt(last_lines.clone())
+            .consequence("The first run succeeded. Nothing was signed.")
+            .hint("the second run had one CPU, other pids, another unpack order and a later clock: `selfsame help levels`")
+            .into(),
+        BuildError::NotReproducible { ref paths, level, ref first, ref second, .. } => {
+            let mut report = Report::new(Exit::No, error.to_string());
+            for path in paths.iter().take(8) {
+                report = report.fact("differs", path);
+            }
+            if paths.len() > 8 {
+                report = report.fact("and", format!("{} more", paths.len() - 8));
+            }
+            report = report.excerpt(super::image::explain_trees(first, second, store));
+            report
+                .consequence("Nothing was signed.")
+                .hint(format!(
+                    "make the action independent of time, order and CPU count (level `{level}` fixes the rest: \
+                     `selfsame help levels`), or build with --no-check, which the signed inventory then says"
+                ))
+                .into()
+        }
+        BuildError::Secret { .. } => Report::new(Exit::Unanswered, error.to_string())
+            .consequence("Nothing was built: provenance is public and signed for good.")
+            .hint("an action needs no credentials: fetch what it needs beforehand, as a locked input")
+            .into(),
+        BuildError::Plan(selfsame_action::PlanError::Toolchain { .. }) => {
+            Report::new(Exit::Unanswered, error.to_string()).hint("run `selfsame toolchain capture`").into()
+        }
+        other => Report::new(Exit::Unanswered, chain(&other)).consequence("Nothing was published.").into(),
+    }
+}
+
+fn action(error: ExecutionError, store: &Store) -> Box<Report> {
+    let headline = error.to_string();
+    match error {
+        ExecutionError::Failed { mechanism, argv, last_lines, log, .. } => {
+            let hint = failure_hint(mechanism.as_deref(), &argv, &last_lines);
+            let mut report = Report::new(Exit::No, headline).fact("argv", argv.join(" "));
+            if let Some(mechanism) = mechanism {
+                report = report.fact("by", mechanism);
+            }
+            report =
+                report.fact("log", log_path(store, &log)).excerpt(last_lines).consequence("Nothing was published.");
+            match hint {
+                Some(hint) => report.hint(hint).into(),
+                None => report.into(),
+            }
+        }
+        ExecutionError::Output { .. } => Report::new(Exit::No, headline)
+            .consequence("Nothing was published.")
+            .hint("`outputs` of the action names what it leaves, relative to its working folder")
+            .into(),
+        ExecutionError::Sandbox { relaxation, level, .. } => {
+            let report = Report::new(Exit::Unanswered, headline)
+                .consequence("Nothing was built: a weaker sandbox is never taken in silence.")
+                .hint(format!("`selfsame doctor` says what this machine needs for level `{level}`, line by line"));
+            match relaxation {
+                Some(name) => report
+                    .hint(format!("or name the exception, for everybody to read: `--relax {name} --reason TEXT`"))
+                    .into(),
+                None => report.into(),
+            }
+        }
+        ExecutionError::Interrupted { .. } => {
+            Report::new(Exit::NotNow, headline).consequence("Nothing was published; no process is left.").into()
+        }
+        _ => Report::new(Exit::Unanswered, headline).consequence("Nothing was published.").into(),
+    }
+}
+
+/// What most often helps, told from the mechanism and the last lines.
+fn failure_hint(mechanism: Option<&str>, argv: &[String], last_lines: &[String]) -> Option<String> {
+    let says = |words: &[&str]| last_lines.iter().any(|line| words.iter().any(|word| line.contains(word)));
+    match mechanism {
+        Some(m) if m.starts_with("its timeout") => return Some("raise `timeout` of the action, in seconds".to_owned()),
+        Some(m) if m.starts_with("scratch full") => {
+            return Some("raise `scratch` of the action, for example `scratch = \"16GiB\"`".to_owned());
+        }
+        Some("out of memory") => {
+            return Some("run fewer jobs at once, or build on a machine with more memory".to_owned());
+        }
+        Some(m) if m.starts_with("task limit") => return Some("run fewer jobs at once".to_owned()),
+        _ => {}
+    }
+    if says(&[
+        "Could not resolve host",
+        "Temporary failure in name resolution",
+        "Network is unreachable",
+        "getaddrinfo",
+    ]) {
+        return Some("an action has no network; declare what it needs as a locked input".to_owned());
+    }
+    let program = argv.first().map_or("", String::as_str);
+    if mechanism.is_some_and(|m| m.contains("cannot be executed")) {
+        return Some(format!(
+            "`{program}` is not in the toolchains of the action; `selfsame toolchain capture` records this machine's tools anew"
+        ));
+    }
+    if says(&["No such file or directory", "not found", "cannot find"]) {
+        return Some(
+            "an action sees its inputs and nothing else; if a tool or header is missing, `selfsame toolchain capture` \
+             records this machine's anew"
+                .to_owned(),
+        );
+    }
+    None
+}
+
+/// Where a log lies.
+pub(crate) fn log_path(store: &Store, log: &Digest) -> String {
+    match store.blob_path(log, false) {
+        Ok(Some(path)) => path.display().to_string(),
+        _ => log.to_string(),
+    }
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// A path as a shell takes it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

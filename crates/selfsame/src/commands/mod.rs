@@ -1,0 +1,56 @@
+//! One file a command: arguments in, exit code or report out.
+
+mod build;
+mod diff;
+mod doctor;
+pub(crate) mod errors;
+mod help;
+mod image;
+mod init;
+mod inspect;
+mod keygen;
+mod lock;
+mod rebuild_verify;
+mod sbom;
+mod store;
+mod tamper;
+mod toolchain;
+mod verify;
+
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Command};
+use crate::report::{Answer, Exit};
+use crate::settings::Settings;
+
+/// Runs a command.
+pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
+    match cli.command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments, settings),
+        Command::Keygen(arguments) => keygen::run(&arguments),
+        Command::Lock(arguments) => lock::run(&arguments, settings),
+        Command::Fetch(arguments) => lock::fetch(&arguments, settings),
+        Command::Toolchain(arguments) => toolchain::run(&arguments, settings),
+        Command::Build(arguments) => build::run(&arguments, settings),
+        Command::Verify(arguments) => verify::run(&arguments, settings),
+        Command::RebuildVerify(arguments) => rebuild_verify::run(&arguments, settings),
+        Command::Diff(arguments) => diff::run(&arguments, settings),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Sbom(arguments) => sbom::run(&arguments),
+        Command::Tamper(arguments) => tamper::run(&arguments),
+        Command::Store(arguments) => store::run(&arguments, settings),
+        Command::Completions(arguments) => {
+            let mut script = Vec::new();
+            clap_complete::generate(arguments.shell, &mut Cli::command(), "selfsame", &mut script);
+            crate::terminal::data(&String::from_utf8_lossy(&script));
+            Ok(Exit::Yes)
+        }
+        Command::Help(arguments) => help::run(&arguments),
+    }
+}
+
+/// As many threads as there are processors.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}

@@ -1,0 +1,475 @@
+//! `selfsame rebuild-verify`: makes a release again from itself, cold, and says whether it came out the same.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use selfsame_action::ExecutionError;
+use selfsame_attest::{RebuildStatement, RebuildVerdict, Statement, Subject, sign_statement};
+use selfsame_build::build::Inputs;
+use selfsame_build::provenance::request_from;
+use selfsame_build::rebuild::{self, Original, Outcome, actions_of};
+use selfsame_build::request::{Origin, Request};
+use selfsame_build::sbom::ToolchainPackage;
+use selfsame_build::{BuildError, Built, Mode, capsule};
+use selfsame_core::{Digest, Profile, media};
+use selfsame_definition::{Definition, SourceOrigin, Toolchain};
+use selfsame_diff::{HostFacts, Known, Limits};
+use selfsame_executor::LocalExecutor;
+use selfsame_lock::HostLock;
+use selfsame_oci::{ImageConfig, Index, Manifest, layout};
+use selfsame_store::Store;
+use selfsame_tree::Tree;
+use selfsame_verify::{Depth, Evidence, ReleaseFiles, Verdict};
+use serde_json::json;
+
+use super::{errors, image, verify};
+use crate::cli::RebuildVerify;
+use crate::prepare::{self, executor_settings, toolchain_package};
+use crate::report::{Answer, Exit, Report, printable, with_schema};
+use crate::run_record;
+use crate::settings::Settings;
+use crate::terminal::{self, Voice};
+
+/// The largest manifest, lock or definition of a release that is read.
+const DOCUMENT_BYTES: u64 = 64 << 20;
+
+pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
+    settings.json.set(arguments.json);
+    let voice = Voice::new(arguments.progress, settings);
+    let cancel = crate::interrupt::flag()?;
+    let sign_as = arguments.sign_as.as_deref().map(|key| crate::keys::signer(key, false)).transpose()?;
+    let verdict = verify::verdict(&arguments.release, &arguments.trust, &[], Depth::Content)?;
+    let Some(evidence) = &verdict.evidence else {
+        terminal::talk(&verify::text(&verdict, &arguments.release));
+        let report = Report::new(
+            verify::exit(&verdict),
+            format!("`{}` is not verified, so it is not rebuilt", arguments.release.display()),
+        )
+        .consequence("A rebuild starts from what a trusted signature says, and from nothing else.");
+        return Err(report.into());
+    };
+    voice.say("verified", &arguments.release.display().to_string());
+
+    let files = crate::files::open(&arguments.release)?;
+    let original = original(files.as_ref(), evidence)?;
+    let request = request_from(&evidence.provenance).map_err(|error| {
+        Report::new(Exit::Unanswered, error.to_string()).hint("another version of selfsame may know this profile")
+    })?;
+    let store = prepare::store(settings)?;
+    let inputs = match inputs(files.as_ref(), request, &store, settings, &voice, arguments.no_host)? {
+        Ok(inputs) => inputs,
+        Err(missing) => return could_not_rebuild(arguments, &missing),
+    };
+
+    let executor = LocalExecutor::new(executor_settings(&store, &voice, &cancel)?);
+    let mode = Mode { use_cache: false, check: false };
+    let built = match selfsame_build::build(&inputs, &store, &executor, mode, super::threads(), &voice) {
+        Ok(built) => built,
+        Err(BuildError::Action(error @ (ExecutionError::Failed { .. } | ExecutionError::Output { .. }))) => {
+            // The release says that this action succeeded with these inputs; here it does not: that is a difference.
+            let mut report = errors::build(BuildError::Action(error), &store);
+            report.headline = format!("could not rebuild: {}", report.headline);
+            report.exit = Exit::Unanswered;
+            return Err(report);
+        }
+        Err(error) => return Err(errors::build(error, &store)),
+    };
+    let outcome = rebuild::compare(&original, &built);
+    let explanation = explain(arguments, &outcome, &built, &store, &verdict)?;
+    if let Some(output) = &arguments.output {
+        keep(output, &built, &store)?;
+    }
+    if let Some(key) = sign_as {
+        let path = arguments.statement.clone().unwrap_or_else(|| PathBuf::from("rebuild.sigstore.json"));
+        sign(&key, &path, &outcome, &built, evidence)?;
+        voice.say("signed", &path.display().to_string());
+    }
+    show(arguments, &outcome, &explanation, evidence.release_id);
+    Ok(match outcome.verdict {
+        RebuildVerdict::Same => Exit::Yes,
+        RebuildVerdict::Equivalent if arguments.accept.as_deref() == Some("equivalent") => Exit::Yes,
+        _ => Exit::No,
+    })
+}
+
+/// What the verified release says came out.
+fn original(files: &dyn ReleaseFiles, evidence: &Evidence) -> Answer<Original> {
+    let read = |digest: Digest| {
+        let name = layout::blob_path(digest);
+        let bytes = files.read(&name, DOCUMENT_BYTES).map_err(|error| changed(&name, &error))?;
+        bytes.filter(|bytes| Digest::of(bytes) == digest).ok_or_else(|| changed(&name, &"it is not what was verified"))
+    };
+    let manifest =
+        Manifest::parse(&read(evidence.image)?, media::MANIFEST).map_err(|error| changed("manifest", &error))?;
+    let config = ImageConfig::parse(&read(manifest.config.digest)?).map_err(|error| changed("config", &error))?;
+    let inventory = &evidence.inventory;
+    Ok(Original {
+        image: evidence.image,
+        diff_ids: config.diff_ids,
+        payloads: evidence.payloads.clone(),
+        actions: actions_of(&evidence.provenance.build_definition.internal_parameters),
+        not_checked_because: (!inventory.checked).then(|| inventory.not_checked_because.clone()),
+    })
+}
+
+/// A release that changed between being verified and being read again.
+fn changed(name: &str, fault: &dyn std::fmt::Display) -> Box<Report> {
+    Report::new(Exit::Unanswered, format!("the release changed while it was read: `{name}`: {fault}")).into()
+}
+
+/// An input that is nowhere to be had.
+struct MissingInput {
+    name: String,
+    digest: Digest,
+    note: String,
+}
+
+/// The inputs that the signed provenance names: from the release, then the store, then this machine.
+fn inputs(
+    files: &dyn ReleaseFiles,
+    request: Request,
+    store: &Store,
+    settings: &Settings,
+    voice: &Voice,
+    no_host: bool,
+) -> Answer<Result<Inputs, Vec<MissingInput>>> {
+    import_capsule(files, store)?;
+    let mut missing = Vec::new();
+    let mut text = |digest: Digest, name: &str| -> Answer<String> {
+        if !store.has(&digest) {
+            missing.push(MissingInput { name: name.to_owned(), digest, note: "not in the release".to_owned() });
+            return Ok(String::new());
+        }
+        let bytes = store.read_blob(&digest, DOCUMENT_BYTES).map_err(errors::store)?;
+        String::from_utf8(bytes).map_err(|_| Report::new(Exit::Unanswered, format!("`{name}` is not UTF-8")).into())
+    };
+    let definition_text = text(request.definition, Definition::FILE_NAME)?;
+    let host_text = request.host_lock.map(|digest| text(digest, HostLock::FILE_NAME)).transpose()?;
+    if !missing.is_empty() {
+        return Ok(Err(missing));
+    }
+    let definition =
+        Definition::parse(&definition_text).map_err(|error| errors::text(Path::new(Definition::FILE_NAME), &error))?;
+    let toolchain_packages = packages(host_text.as_deref(), &definition)?;
+
+    let source = match &request.source.origin {
+        Origin::Path { .. } => tree(request.source.tree, "source", store, &mut missing)?,
+        Origin::Locked { purl, sha256 } => {
+            unpacked(&definition, purl, *sha256, request.source.tree, store, &mut missing)?
+        }
+    };
+    let mut toolchains = BTreeMap::new();
+    for (name, input) in &request.toolchains {
+        let label = format!("toolchain {name}");
+        let Some(tree) = tree_text(input.tree, &label, store, &mut missing)? else { continue };
+        complete_from_host(name, &tree, &definition, store, settings, voice, no_host, &mut missing)?;
+        toolchains.insert(name.clone(), tree);
+    }
+    let cargo = match (&source, request.crates.is_empty()) {
+        (Some(source), _) => vendored(&definition, source, &request, store, settings, voice, &mut missing)?,
+        (None, _) => None,
+    };
+    match (source, missing.is_empty()) {
+        (Some(source), true) => Ok(Ok(Inputs { definition, request, source, toolchains, cargo, toolchain_packages })),
+        _ => Ok(Err(missing)),
+    }
+}
+
+fn packages(host_lock: Option<&str>, definition: &Definition) -> Answer<Vec<ToolchainPackage>> {
+    let Some(text) = host_lock else { return Ok(Vec::new()) };
+    let lock = HostLock::parse(text).map_err(|error| errors::text(Path::new(HostLock::FILE_NAME), &error))?;
+    let used = definition.toolchains.keys().filter_map(|name| lock.toolchains.get(name));
+    Ok(used.flat_map(|toolchain| toolchain.packages.iter().map(toolchain_package)).collect())
+}
+
+/// Everything that the release carries, into the store. Nothing of it is believed: see [`capsule::import`].
+fn import_capsule(files: &dyn ReleaseFiles, store: &Store) -> Answer<()> {
+    let fault = |name: &str, fault: &dyn std::fmt::Display| {
+        Report::new(Exit::Unanswered, format!("the release's capsule: `{name}`: {fault}"))
+    };
+    let document = |name: &str| {
+        let bytes = files.read(name, DOCUMENT_BYTES).map_err(|error| fault(name, &error))?;
+        bytes.ok_or_else(|| fault(name, &"is missing"))
+    };
+    let index = document(layout::INDEX_FILE)?;
+    let index = Index::parse(&index, media::INDEX).map_err(|error| fault(layout::INDEX_FILE, &error))?;
+    for referrer in index.manifests.iter().filter(|d| d.artifact_type.as_deref() == Some(media::CAPSULE)) {
+        let name = layout::blob_path(referrer.digest);
+        let manifest = Manifest::parse(&document(&name)?, media::MANIFEST).map_err(|error| fault(&name, &error))?;
+        for blob in &manifest.layers {
+            let name = layout::blob_path(blob.digest);
+            let reader = files.open(&name).map_err(|error| fault(&name, &error))?;
+            let reader = reader.ok_or_else(|| fault(&name, &"is missing"))?;
+            capsule::import(blob, reader, store).map_err(|error| errors::build(error, store))?;
+        }
+    }
+    Ok(())
+}
+
+/// The text of a tree, without its files.
+fn tree_text(digest: Digest, name: &str, store: &Store, missing: &mut Vec<MissingInput>) -> Answer<Option<Tree>> {
+    if !store.has(&digest) {
+        missing.push(MissingInput {
+            name: name.to_owned(),
+            digest,
+            note: "its list of files is neither in the release nor in the store".to_owned(),
+        });
+        return Ok(None);
+    }
+    store.tree(&digest).map(Some).map_err(errors::store)
+}
+
+/// A tree with all of its files.
+fn tree(digest: Digest, name: &str, store: &Store, missing: &mut Vec<MissingInput>) -> Answer<Option<Tree>> {
+    let Some(tree) = tree_text(digest, name, store, missing)? else { return Ok(None) };
+    for (path, digest, _) in store.missing(&tree).map_err(errors::store)? {
+        missing.push(MissingInput {
+            name: format!("{name}, {path}"),
+            digest,
+            note: "neither in the release nor in the store".to_owned(),
+        });
+    }
+    Ok(Some(tree))
+}
+
+/// Files of a captured toolchain that only this machine may still have.
+#[expect(clippy::too_many_arguments, reason = "one place asks for all of them")]
+fn complete_from_host(
+    name: &str,
+    tree: &Tree,
+    definition: &Definition,
+    store: &Store,
+    settings: &Settings,
+    voice: &Voice,
+    no_host: bool,
+    missing: &mut Vec<MissingInput>,
+) -> Answer<()> {
+    let absent = store.missing(tree).map_err(errors::store)?;
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let note = |found: Option<Digest>| match found {
+        _ if no_host => "neither in the release nor in the store, and --no-host was given".to_owned(),
+        Some(found) => format!("this machine has another file there: {found}"),
+        None => "this machine has no such file".to_owned(),
+    };
+    let still = if no_host {
+        absent.into_iter().map(|(path, digest, _)| (path, digest, None)).collect::<Vec<_>>()
+    } else {
+        voice.say("record", &format!("{} files of toolchain `{name}` from this machine, by digest", absent.len()));
+        let host = host(name, definition, settings)?;
+        let still = selfsame_toolchain::recapture(tree, &host, store).map_err(errors::toolchain)?;
+        still.into_iter().map(|file| (file.path, file.digest, file.found)).collect()
+    };
+    missing.extend(still.into_iter().map(|(path, digest, found)| MissingInput {
+        name: format!("toolchain {name}, /{path}"),
+        digest,
+        note: note(found),
+    }));
+    Ok(())
+}
+
+/// This machine, with the folder of a rustup toolchain where the build saw it.
+fn host(name: &str, definition: &Definition, settings: &Settings) -> Answer<selfsame_toolchain::Host> {
+    let host = selfsame_toolchain::Host::new("/");
+    let kind = definition.toolchains.iter().find(|(known, _)| known.as_str() == name).map(|(_, kind)| kind);
+    let (Some(Toolchain::Rustup { channel, .. }), Some(home)) = (kind, &settings.rustup_home) else { return Ok(host) };
+    // Without that toolchain here, its files are simply missing.
+    match selfsame_toolchain::rustup_folder(channel, home) {
+        Ok(folder) => host.with_named_root(name, folder).map_err(errors::toolchain),
+        Err(_) => Ok(host),
+    }
+}
+
+/// The source of an archive or crate, unpacked again.
+fn unpacked(
+    definition: &Definition,
+    purl: &str,
+    sha256: Digest,
+    tree: Digest,
+    store: &Store,
+    missing: &mut Vec<MissingInput>,
+) -> Answer<Option<Tree>> {
+    if !store.has(&sha256) {
+        let note = "neither in the release nor in the store".to_owned();
+        missing.push(MissingInput { name: purl.to_owned(), digest: sha256, note });
+        return Ok(None);
+    }
+    let strip = match &definition.source.origin {
+        SourceOrigin::Archive { strip, .. } => *strip,
+        _ => 1,
+    };
+    let unpacked = selfsame_fetch::unpack_archive(store, &sha256, purl, strip, selfsame_fetch::Limits::SOURCE)
+        .map_err(|error| errors::fetch(error.into()))?;
+    if unpacked.digest() != tree {
+        let report = Report::new(Exit::Unanswered, format!("`{purl}` unpacks to another tree than the release names"))
+            .fact("release", tree)
+            .fact("unpacked", unpacked.digest());
+        return Err(report.into());
+    }
+    Ok(Some(unpacked))
+}
+
+/// The vendored crates, where an action is cargo's.
+fn vendored(
+    definition: &Definition,
+    source: &Tree,
+    request: &Request,
+    store: &Store,
+    settings: &Settings,
+    voice: &Voice,
+    missing: &mut Vec<MissingInput>,
+) -> Answer<Option<Digest>> {
+    match prepare::crates(definition, source, &settings.environment(), store, voice, true) {
+        Ok((_, cargo)) => Ok(cargo),
+        Err(report) => {
+            for krate in request.crates.iter().filter(|krate| !store.has(&krate.sha256)) {
+                missing.push(MissingInput { name: krate.purl(), digest: krate.sha256, note: report.headline.clone() });
+            }
+            if missing.is_empty() { Err(report) } else { Ok(None) }
+        }
+    }
+}
+
+fn could_not_rebuild(arguments: &RebuildVerify, missing: &[MissingInput]) -> Answer {
+    const SHOWN: usize = 20;
+    if arguments.json {
+        let list: Vec<_> = missing
+            .iter()
+            .map(|input| json!({"digest": input.digest, "name": input.name, "note": input.note}))
+            .collect();
+        let body = json!({"class": "could-not-rebuild", "missing": list});
+        terminal::data(&with_schema("https://selfsame.dev/rebuild-verdict/v1", &body));
+        return Ok(Exit::Unanswered);
+    }
+    let mut report =
+        Report::new(Exit::Unanswered, format!("could not rebuild: {} inputs cannot be had", missing.len()));
+    for input in missing.iter().take(SHOWN) {
+        report = report.fact(&input.name, format!("{}  {}", input.digest, input.note));
+    }
+    if missing.len() > SHOWN {
+        report = report.fact("and", format!("{} more; --json lists all", missing.len() - SHOWN));
+    }
+    Err(report
+        .hint(format!("`selfsame fetch {}` brings what registries have", errors::quoted(&arguments.release)))
+        .hint("a release that was built with `--capsule` carries every input")
+        .hint("a captured toolchain can be had again on a machine with the same packages installed")
+        .into())
+}
+
+/// Why it differs: the same explainers as `diff`, with what the run record says about the machine of the original.
+fn explain(
+    arguments: &RebuildVerify,
+    outcome: &Outcome,
+    built: &Built,
+    store: &Store,
+    verdict: &Verdict,
+) -> Answer<Option<selfsame_diff::Explanation>> {
+    if outcome.verdict == RebuildVerdict::Same
+        || outcome.compared.first().is_none_or(|pair| pair.original == pair.rebuilt)
+    {
+        return Ok(None);
+    }
+    let original = image::open(&arguments.release)?;
+    let folder = tempfile::tempdir_in(store.scratch_folder().map_err(errors::store)?)
+        .map_err(|error| Report::new(Exit::Unanswered, format!("cannot create a folder: {error}")))?;
+    let path = folder.path().join("rebuilt");
+    std::fs::create_dir(&path)
+        .map_err(|error| Report::new(Exit::Unanswered, format!("cannot create a folder: {error}")))?;
+    write_layout(&path, built, store)?;
+    let rebuilt = image::open(&path)?;
+    let known = Known { a: host_facts(verdict), b: HostFacts::default() };
+    let explanation = selfsame_diff::explain(&original, &rebuilt, &known, &Limits::STANDARD)
+        .map_err(|error| Report::new(Exit::Unanswered, format!("the images cannot be compared: {error}")))?;
+    Ok(Some(explanation))
+}
+
+fn host_facts(verdict: &Verdict) -> HostFacts {
+    let Some(record) = &verdict.run_record else { return HostFacts::default() };
+    HostFacts { host_name: Some(record.host.hostname.clone()), ..HostFacts::default() }
+}
+
+/// The rebuilt image alone, as an OCI layout without evidence: nobody signed it.
+fn write_layout(folder: &Path, built: &Built, store: &Store) -> Answer<()> {
+    let release = selfsame_build::lay_out(
+        built,
+        &selfsame_build::Evidence { bundles: Vec::new(), release_id: Digest::of(b"") },
+        &[],
+    );
+    release.write(folder, store).map_err(|error| errors::build(error, store))
+}
+
+fn keep(output: &Path, built: &Built, store: &Store) -> Answer<()> {
+    let staging = selfsame_store::Staging::beside(output).map_err(errors::publish)?;
+    let folder = staging.create_dir().map_err(errors::publish)?;
+    write_layout(&folder, built, store)?;
+    staging.publish(selfsame_store::Replace::Release).map_err(errors::publish)?;
+    Ok(())
+}
+
+/// The rebuild statement, docs/rebuild/v1.md: about the original image, signed by whoever rebuilt it.
+fn sign(key: &crate::keys::Key, path: &Path, outcome: &Outcome, built: &Built, evidence: &Evidence) -> Answer<()> {
+    let request = &built.record.request;
+    let predicate = RebuildStatement {
+        verdict: outcome.verdict,
+        release_id: evidence.release_id,
+        original: evidence.image,
+        rebuilt: Some(built.record.image.manifest.digest),
+        compared: outcome.compared.clone(),
+        cause: outcome.cause.clone(),
+        first_differing_action: outcome.first_differing_action.clone().unwrap_or_default(),
+        selfsame: run_record::tool()?,
+    };
+    let subject = Subject::new(format!("{}:{}", request.name, request.version), evidence.image);
+    let bundle = sign_statement(&Statement::new(vec![subject], &predicate), key.signer.as_ref())
+        .map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
+    let text = String::from_utf8(bundle.to_bytes()).expect("a bundle is JSON");
+    prepare::write_text(path, &text)
+}
+
+fn show(
+    arguments: &RebuildVerify,
+    outcome: &Outcome,
+    explanation: &Option<selfsame_diff::Explanation>,
+    release_id: Digest,
+) {
+    let class = outcome.verdict.as_str();
+    if arguments.json {
+        let compared: Vec<_> = outcome
+            .compared
+            .iter()
+            .map(|pair| json!({"equal": pair.original == pair.rebuilt, "name": pair.name, "original": pair.original, "rebuilt": pair.rebuilt}))
+            .collect();
+        let body = json!({
+            "cause": outcome.cause,
+            "class": class,
+            "compared": compared,
+            "explanation": explanation,
+            "firstDifferingAction": outcome.first_differing_action,
+            "profile": Profile::CURRENT.number(),
+            "releaseId": release_id,
+        });
+        terminal::data(&with_schema("https://selfsame.dev/rebuild-verdict/v1", &body));
+        return;
+    }
+    let what = arguments.release.display();
+    terminal::data(&match outcome.verdict {
+        RebuildVerdict::Same => format!("same: `{what}` was built again, and every digest is equal"),
+        RebuildVerdict::Equivalent => format!("equivalent: {}", outcome.cause),
+        _ => format!("differs: rebuilding `{what}` did not give the same image"),
+    });
+    for pair in &outcome.compared {
+        if pair.original == pair.rebuilt {
+            terminal::data(&format!("  {:<10}  {}", pair.name, pair.original));
+        } else {
+            terminal::data(&format!("  {:<10}  published  {}", pair.name, pair.original));
+            terminal::data(&format!("  {:<10}  rebuilt    {}", "", pair.rebuilt));
+        }
+    }
+    if let Some(action) = &outcome.first_differing_action {
+        terminal::data(&format!("  action `{action}` is the first whose inputs agree and whose output differs"));
+    }
+    for line in explanation.iter().flat_map(|explanation| selfsame_diff::lines(explanation, "published", "rebuilt")) {
+        terminal::data(&printable(&line));
+    }
+}

@@ -1,0 +1,73 @@
+//! `selfsame tamper`: a copy of a release with one bit changed, so that everyone can see `verify` refuse it.
+
+use std::path::Path;
+
+use selfsame_core::media;
+use selfsame_oci::{Index, Manifest, layout};
+use selfsame_store::{Replace, Staging};
+
+use super::errors;
+use crate::cli::Tamper;
+use crate::report::{Answer, Exit, Report};
+use crate::terminal;
+
+pub(super) fn run(arguments: &Tamper) -> Answer {
+    let fault = |fault: String| Report::new(Exit::Unanswered, fault);
+    if !arguments.release.is_dir() {
+        return Err(fault(format!("`{}` is not a release folder", arguments.release.display())).into());
+    }
+    let files = crate::files::open(&arguments.release)?;
+    let name = match &arguments.file {
+        Some(name) => name.clone(),
+        None => {
+            first_layer(files.as_ref()).map_err(|why| fault(format!("`{}`: {why}", arguments.release.display())))?
+        }
+    };
+    let names = files.names().map_err(|error| fault(format!("cannot list the release: {error}")))?;
+    if !names.contains(&name) {
+        let report =
+            fault(format!("the release has no file `{name}`")).hint("`selfsame inspect RELEASE` lists its files");
+        return Err(report.into());
+    }
+    let staging = Staging::beside(&arguments.output).map_err(errors::publish)?;
+    let folder = staging.create_dir().map_err(errors::publish)?;
+    let mut place = 0;
+    for file in &names {
+        let read = files.read(file, u64::MAX).map_err(|error| fault(format!("cannot read `{file}`: {error}")))?;
+        let mut bytes = read.ok_or_else(|| fault(format!("`{file}` vanished")))?;
+        if *file == name {
+            place = bytes.len() / 2;
+            *bytes
+                .get_mut(place)
+                .ok_or_else(|| fault(format!("`{file}` is empty; nothing in it can be changed")))? ^= 1;
+        }
+        write(&folder.join(file), &bytes).map_err(|error| fault(format!("cannot write `{file}`: {error}")))?;
+    }
+    staging.publish(Replace::Release).map_err(errors::publish)?;
+    terminal::data(&format!("`{}`: one bit of byte {place} of `{name}` is changed", arguments.output.display()));
+    Ok(Exit::Yes)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::write(path, bytes)
+}
+
+fn first_layer(files: &dyn selfsame_verify::ReleaseFiles) -> Result<String, String> {
+    const BYTES: u64 = 64 << 20;
+    let read = |name: &str| {
+        let bytes = files.read(name, BYTES).map_err(|error| format!("`{name}`: {error}"))?;
+        bytes.ok_or_else(|| format!("there is no `{name}`"))
+    };
+    let index = Index::parse(&read(layout::INDEX_FILE)?, media::INDEX).map_err(|error| error.to_string())?;
+    let image = index.manifests.first().ok_or("index.json lists nothing")?;
+    let manifest = read(&layout::blob_path(image.digest))?;
+    let manifest = Manifest::parse(&manifest, media::MANIFEST).map_err(|error| error.to_string())?;
+    manifest
+        .layers
+        .first()
+        .map(|layer| layout::blob_path(layer.digest))
+        .ok_or_else(|| "the image has no layer".to_owned())
+}

@@ -1,0 +1,121 @@
+//! `selfsame verify`: the verdict of the verifier, shown.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use selfsame_verify::{Class, Depth, Expectations, Options, Outcome, Trust, Verdict};
+
+use crate::cli::{self, TrustArgs, Verify};
+use crate::keys;
+use crate::report::{Answer, Exit, Report, printable};
+use crate::settings::Settings;
+use crate::terminal;
+
+pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
+    settings.json.set(arguments.json);
+    let depth = match arguments.depth {
+        cli::Depth::Evidence => Depth::Evidence,
+        cli::Depth::Blobs => Depth::Blobs,
+        cli::Depth::Content => Depth::Content,
+    };
+    let verdict = verdict(&arguments.release, &arguments.trust, &arguments.expect, depth)?;
+    if arguments.json {
+        terminal::data(&verdict.to_json());
+    } else if arguments.print_digest && verdict.is_verified() {
+        terminal::data(&print_digest(&verdict));
+    } else if arguments.print_digest {
+        terminal::talk(&text(&verdict, &arguments.release));
+    } else {
+        terminal::data(&text(&verdict, &arguments.release));
+    }
+    Ok(exit(&verdict))
+}
+
+/// The verdict on the release at `path`.
+pub(super) fn verdict(path: &Path, trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<Verdict> {
+    let expect = Expectations::parse(expect.iter().map(String::as_str))
+        .map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
+    let trust = self::trust(trust)?;
+    let files = crate::files::open(path)?;
+    let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
+    Ok(selfsame_verify::verify(files.as_ref(), &trust, &Options { depth, expect, threads }))
+}
+
+/// The keys that count.
+pub(super) fn trust(arguments: &TrustArgs) -> Answer<Trust> {
+    let keys = arguments.keys.iter().map(|path| keys::public(path)).collect::<Answer<Vec<_>>>()?;
+    Ok(Trust::in_keys(keys))
+}
+
+/// What a verdict answers.
+pub(super) fn exit(verdict: &Verdict) -> Exit {
+    match verdict.class {
+        Class::Verified => Exit::Yes,
+        Class::NotVerified => Exit::No,
+        Class::Unanswered => Exit::Unanswered,
+    }
+}
+
+/// Headline, every check in its order, and what was there and not used.
+pub(super) fn text(verdict: &Verdict, release: &Path) -> String {
+    let first = verdict.failed().next();
+    let mut text = match (verdict.class, first) {
+        (Class::Verified, _) => {
+            format!("verified: `{}`, {}\n", release.display(), depth_phrase(verdict.depth))
+        }
+        (class, Some(check)) => {
+            let word = if class == Class::NotVerified { "not verified" } else { "not answered" };
+            let reason = check.outcome.reason().unwrap_or_default();
+            format!("{word}: {}\n", printable(reason))
+        }
+        (_, None) => format!("not verified: `{}`\n", release.display()),
+    };
+    if let Some(image) = verdict.image {
+        text += &format!("  image    {image}\n");
+    }
+    if let Some(release_id) = verdict.release_id {
+        text += &format!("  release  {release_id}\n");
+    }
+    for check in &verdict.checks {
+        let (mark, reason) = match &check.outcome {
+            Outcome::Passed => ("passed ", String::new()),
+            Outcome::Failed { reason } => ("FAILED ", format!(": {}", printable(reason))),
+            Outcome::NotPerformed { reason } => ("not run", format!(": {}", printable(reason))),
+        };
+        text += &format!("  {mark}  {}{reason}\n", check.title());
+        if matches!(check.outcome, Outcome::Failed { .. }) {
+            let width = check.facts.iter().map(|fact| fact.label.len()).max().unwrap_or(0);
+            for fact in &check.facts {
+                text += &format!("             {:width$}  {}\n", fact.label, printable(&fact.value));
+            }
+        }
+    }
+    for unlisted in &verdict.unlisted {
+        text += &format!("  unlisted, not used: {} ({})\n", printable(&unlisted.file), printable(&unlisted.note));
+    }
+    text
+}
+
+fn depth_phrase(depth: Depth) -> &'static str {
+    match depth {
+        Depth::Evidence => "manifests and signed documents only: blobs were not read",
+        Depth::Blobs => "every blob by its digest: what is in the layers was not looked at",
+        Depth::Content => "down to every file in its layers",
+    }
+}
+
+fn print_digest(verdict: &Verdict) -> String {
+    let name = verdict.provenance.as_ref().map(|provenance| {
+        let parameter = |name: &str| {
+            provenance
+                .build_definition
+                .external_parameters
+                .get(name)
+                .and_then(|value| value.as_str())
+                .unwrap_or_default()
+        };
+        format!("{}:{}", parameter("name"), parameter("version"))
+    });
+    let digest = verdict.image.map(|digest| digest.to_string()).unwrap_or_default();
+    printable(&format!("{}@{digest}", name.unwrap_or_default()))
+}

@@ -1,0 +1,189 @@
+//! Where keys come from: files, the environment, other programs, and the development key of this machine.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use selfsame_attest::{PublicKey, SignError, Signer, SigningKey};
+use selfsame_core::uri;
+
+use crate::report::{Answer, Exit, Report};
+use crate::settings::Settings;
+
+/// The largest key file that is read.
+const KEY_BYTES: u64 = 64 << 10;
+/// The longest answer of an external signer.
+const ANSWER_BYTES: u64 = 64 << 10;
+
+/// A signer and where it came from.
+pub(crate) struct Key {
+    pub(crate) signer: Box<dyn Signer>,
+    /// The builder that the key speaks for.
+    pub(crate) builder_id: String,
+    /// Whether it is the development key: releases by it are for trying out.
+    pub(crate) development: bool,
+    /// The public half's file, where there is one, for the commands that are printed.
+    pub(crate) public_file: Option<PathBuf>,
+}
+
+/// The signer that `text` names: `FILE`, `env:NAME` or `exec:COMMAND`.
+pub(crate) fn signer(text: &str, relaxed: bool) -> Answer<Key> {
+    let (signer, public_file): (Box<dyn Signer>, _) = if let Some(name) = text.strip_prefix("env:") {
+        let value = Settings::variable(name)
+            .ok_or_else(|| Report::new(Exit::Unanswered, format!("key `{text}`: the variable `{name}` is not set")))?;
+        (Box::new(parse(value.as_bytes(), text)?), None)
+    } else if let Some(command) = text.strip_prefix("exec:") {
+        (Box::new(External::new(command)?), None)
+    } else {
+        let path = Path::new(text);
+        let public = path.with_extension("pub");
+        (Box::new(parse(&read(path)?, text)?), public.exists().then_some(public))
+    };
+    let public = public_key(signer.as_ref(), text)?;
+    let development = public.declared_builder_id() == Some(uri::BUILDER_DEV);
+    let builder_id = selfsame_attest::builder_id(public.declared_builder_id(), relaxed);
+    Ok(Key { signer, builder_id, development, public_file })
+}
+
+/// The development key of this machine, made on first use.
+pub(crate) fn development(settings: &Settings, relaxed: bool) -> Answer<(Key, bool)> {
+    let data = settings.data.as_ref().ok_or_else(|| {
+        Report::new(Exit::Unanswered, "no folder for a development key: neither XDG_DATA_HOME nor HOME is set")
+            .hint("make a key with `selfsame keygen -o KEY` and pass `--key KEY.key`")
+    })?;
+    let file = data.join("dev.key");
+    let made = !file.exists();
+    if made {
+        std::fs::create_dir_all(data).map_err(|error| cannot("create", data, &error))?;
+        generate(&data.join("dev"), Some(uri::BUILDER_DEV))?;
+    }
+    let text = file
+        .to_str()
+        .ok_or_else(|| Report::new(Exit::Unanswered, format!("the path `{}` is not UTF-8", file.display())))?;
+    Ok((signer(text, relaxed)?, made))
+}
+
+/// Makes a key: `PREFIX.key`, mode 0600, and `PREFIX.pub`. Neither replaces a file.
+pub(crate) fn generate(prefix: &Path, builder_id: Option<&str>) -> Answer<(PathBuf, PathBuf, PublicKey)> {
+    let fault = |error: selfsame_attest::KeyError| Report::new(Exit::Unanswered, format!("no key was made: {error}"));
+    let random = |seed: &mut [u8; 32]| std::fs::File::open("/dev/urandom")?.read_exact(seed);
+    let key = SigningKey::generate(random).and_then(|key| key.with_builder_id(builder_id)).map_err(fault)?;
+    let with = |extension: &str| {
+        let mut name = prefix.as_os_str().to_owned();
+        name.push(extension);
+        PathBuf::from(name)
+    };
+    let (private, public) = (with(".key"), with(".pub"));
+    if public.exists() {
+        return Err(exists(&public).into());
+    }
+    let written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&private);
+    let mut file = written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(&private),
+        _ => *cannot("create", &private, &error),
+    })?;
+    file.write_all(key.to_pem().as_bytes()).map_err(|error| cannot("write", &private, &error))?;
+    std::fs::write(&public, key.public().to_pem()).map_err(|error| cannot("write", &public, &error))?;
+    Ok((private, public, key.public()))
+}
+
+/// A public key from a file.
+pub(crate) fn public(path: &Path) -> Answer<PublicKey> {
+    PublicKey::parse(&read(path)?).map_err(|error| {
+        Report::new(Exit::Unanswered, format!("`{}` is not a public key: {error}", path.display()))
+            .hint("`selfsame keygen -o KEY` writes KEY.pub beside KEY.key; give the .pub file")
+            .into()
+    })
+}
+
+fn parse(bytes: &[u8], text: &str) -> Answer<SigningKey> {
+    SigningKey::parse(bytes).map_err(|error| {
+        Report::new(Exit::Unanswered, format!("key `{text}` cannot be used: {error}"))
+            .consequence("Nothing was built.")
+            .hint("make a key with `selfsame keygen -o KEY` and pass `--key KEY.key`")
+            .into()
+    })
+}
+
+fn public_key(signer: &dyn Signer, text: &str) -> Answer<PublicKey> {
+    signer
+        .public_key()
+        .map_err(|error| Report::new(Exit::Unanswered, format!("key `{text}` cannot be used: {error}")).into())
+}
+
+fn read(path: &Path) -> Answer<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(KEY_BYTES).read_to_end(&mut bytes))
+        .map_err(|error| cannot("read key", path, &error))?;
+    Ok(bytes)
+}
+
+fn exists(path: &Path) -> Report {
+    Report::new(Exit::Unanswered, format!("`{}` exists, and a key is never replaced", path.display()))
+        .hint("choose another name with `selfsame keygen -o PREFIX`")
+}
+
+fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Box<Report> {
+    Report::new(Exit::Unanswered, format!("cannot {what} `{}`: {error}", path.display())).into()
+}
+
+/// A signer in another program: any HSM or key service. The command is run by `sh -c`.
+///
+/// With the argument `public-key` it prints its public key as PEM; with `sign` it reads a PAE from standard input and
+/// prints an ASN.1 DER signature. docs/keys.md.
+struct External {
+    command: String,
+    public: PublicKey,
+}
+
+impl External {
+    fn new(command: &str) -> Answer<Self> {
+        let fault = |error: SignError| {
+            Report::new(Exit::Unanswered, format!("key `exec:{command}` cannot be used: {error}"))
+                .consequence("Nothing was built.")
+                .hint("the command is called with `public-key` and with `sign`; see docs/keys.md")
+        };
+        let pem = call(command, "public-key", &[]).map_err(fault)?;
+        let public = PublicKey::parse(&pem)
+            .map_err(|error| fault(SignError::Refused { reason: format!("its public key: {error}") }))?;
+        Ok(Self { command: command.to_owned(), public })
+    }
+}
+
+impl Signer for External {
+    fn public_key(&self) -> Result<PublicKey, SignError> {
+        Ok(self.public.clone())
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        call(&self.command, "sign", message)
+    }
+
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+}
+
+fn call(command: &str, argument: &str, input: &[u8]) -> Result<Vec<u8>, SignError> {
+    let refused = |reason: String| SignError::Refused { reason };
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("{command} \"$@\""), "selfsame-signer", argument])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map_err(|error| refused(format!("it could not be started: {error}")))?;
+    let mut stdin = child.stdin.take().ok_or_else(|| refused("it has no standard input".to_owned()))?;
+    let stdout = child.stdout.take().ok_or_else(|| refused("it has no standard output".to_owned()))?;
+    let answer = std::thread::scope(|scope| {
+        // A command that does not read its input must not stop us from reading its answer.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        let mut answer = Vec::new();
+        stdout.take(ANSWER_BYTES).read_to_end(&mut answer).map(|_| answer)
+    });
+    let answer = answer.map_err(|error| refused(format!("its answer could not be read: {error}")))?;
+    let status = child.wait().map_err(|error| refused(format!("it was lost: {error}")))?;
+    if status.success() { Ok(answer) } else { Err(refused(format!("`{argument}` ended with {status}"))) }
+}

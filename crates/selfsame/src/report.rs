@@ -1,0 +1,163 @@
+//! What is said when something is wrong: one line, facts, what was done about it, and what to do next.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+/// The four answers of a process. docs/verdicts.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Built, verified, same.
+    Yes = 0,
+    /// Not verified, differs, denied, action failed.
+    No = 1,
+    /// The question could not be answered.
+    Unanswered = 2,
+    /// It could not be answered now; a retry may help.
+    NotNow = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A command's end: an answer, or a report of why there is none.
+pub(crate) type Answer<T = Exit> = Result<T, Box<Report>>;
+
+/// An error as a person reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Names the thing and the fault. Lower case, no period.
+    pub(crate) headline: String,
+    /// Aligned under one another: name and value.
+    pub(crate) facts: Vec<(String, String)>,
+    /// Shown as they are, behind a bar: the end of a log, a line of a file.
+    pub(crate) excerpt: Vec<String>,
+    /// What was done about it: a full sentence.
+    pub(crate) consequence: Option<String>,
+    /// What to do, with a command that can be pasted.
+    pub(crate) hints: Vec<String>,
+    /// The exit code.
+    pub(crate) exit: Exit,
+}
+
+impl Report {
+    /// A report of which only the headline is known.
+    pub(crate) fn new(exit: Exit, headline: impl Into<String>) -> Self {
+        Self {
+            headline: headline.into(),
+            facts: Vec::new(),
+            excerpt: Vec::new(),
+            consequence: None,
+            hints: Vec::new(),
+            exit,
+        }
+    }
+
+    pub(crate) fn fact(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.facts.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    pub(crate) fn excerpt(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.excerpt.extend(lines);
+        self
+    }
+
+    pub(crate) fn consequence(mut self, sentence: impl Into<String>) -> Self {
+        self.consequence = Some(sentence.into());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The text, without colour.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("error: {}\n", printable(&self.headline));
+        let width = self.facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in &self.facts {
+            text += &format!("  {name:width$}  {}\n", printable(value));
+        }
+        for line in &self.excerpt {
+            text += &format!("    | {}\n", printable(line));
+        }
+        if let Some(sentence) = &self.consequence {
+            text += &format!("  {sentence}\n");
+        }
+        if !self.hints.is_empty() {
+            text.push('\n');
+        }
+        for hint in &self.hints {
+            text += &format!("hint: {hint}\n");
+        }
+        text
+    }
+
+    /// The same as JSON: `schema` first, as in all of selfsame's JSON.
+    pub(crate) fn json(&self) -> String {
+        let facts: Vec<Value> = self.facts.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        let body = json!({
+            "class": match self.exit {
+                Exit::Yes => "ok",
+                Exit::No => "no",
+                Exit::Unanswered => "error",
+                Exit::NotNow => "not-now",
+            },
+            "consequence": self.consequence,
+            "excerpt": self.excerpt,
+            "exit": self.exit as u8,
+            "facts": facts,
+            "headline": self.headline,
+            "hints": self.hints,
+        });
+        with_schema("https://selfsame.dev/report/v1", &body)
+    }
+}
+
+impl From<Report> for Box<dyn std::error::Error> {
+    fn from(report: Report) -> Self {
+        report.headline.into()
+    }
+}
+
+/// A JSON object with its `schema` as the first field, indented for people.
+pub(crate) fn with_schema(schema: &str, body: &Value) -> String {
+    let text = serde_json::to_string_pretty(body).expect("a value serialises");
+    match text.strip_prefix("{\n") {
+        Some(rest) => format!("{{\n  \"schema\": \"{schema}\",\n{rest}"),
+        None => format!("{{\n  \"schema\": \"{schema}\"\n}}"),
+    }
+}
+
+/// Control characters made visible: names and logs from outside may hold what moves a terminal's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| if c == '\t' || !c.is_control() { c.to_string() } else { c.escape_default().to_string() };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_aligned_and_escapes_shown() {
+        let report = Report::new(Exit::Unanswered, "input `x\u{1b}[2J` is not the file that was locked")
+            .fact("locked", "sha256:aa")
+            .fact("is", "sha256:bb")
+            .consequence("The bytes were discarded.")
+            .hint("run `selfsame lock`");
+        assert_eq!(
+            report.text(),
+            "error: input `x\\u{1b}[2J` is not the file that was locked\n  locked  sha256:aa\n  is      sha256:bb\n  \
+             The bytes were discarded.\n\nhint: run `selfsame lock`\n"
+        );
+        assert!(
+            report.json().starts_with("{\n  \"schema\": \"https://selfsame.dev/report/v1\",\n  \"class\": \"error\"")
+        );
+    }
+}
