@@ -313,8 +313,11 @@ impl Unpacker<'_> {
                 Entry::file(digest, size, executable)
             }
             EntryType::Symlink => {
-                let target = link().and_then(|link| String::from_utf8(link).ok());
-                let target = target.ok_or_else(|| self.fault(&shown, "is a link to a name that is not UTF-8"))?;
+                let target = String::from_utf8(link().unwrap_or_default());
+                let target = target.map_err(|_| self.fault(&shown, "is a link to a name that is not UTF-8"))?;
+                if target.is_empty() {
+                    return Err(self.fault(&shown, "is a link to nothing"));
+                }
                 if !stays_inside(&path, &target) {
                     let fault = format!("is a link to `{}`, outside of the archive", target.escape_debug());
                     return Err(self.fault(&shown, fault));
