@@ -61,10 +61,12 @@ impl Store {
         &self.root
     }
 
-    /// Waits until everything written so far, by anyone to this file system, is on the disk.
+    /// Waits until everything written so far, by anyone to this file system, is on the disk. That may take as long as
+    /// everything else together.
     ///
     /// Blobs are not synced one by one: a crash may leave one short or empty, which every reader notices by its size
-    /// and digest. So this is called once, before something outside of the store names what is inside.
+    /// and digest. So this is for whoever hands the folder itself on, as a snapshot for one. What is published out of
+    /// the store needs no such wait: [`crate::Staging::publish`] syncs just that.
     pub fn sync(&self) -> Result<(), StoreError> {
         let folder = sys::open_folder(&self.root).map_err(|error| StoreError::io("open", &self.root, error))?;
         rustix::fs::syncfs(folder).map_err(|error| StoreError::io("sync", &self.root, error))
