@@ -267,9 +267,18 @@ pub struct HostFacts {
     pub cpu_model: Option<String>,
     /// How many CPUs.
     pub cpu_count: Option<String>,
+    /// When the build ran, in seconds since 1970.
+    pub built_at: Option<u64>,
 }
 
 impl Known {
+    /// Whether two times lie within a day of the two builds, and the builds are known.
+    pub(crate) fn built_at(&self, a: u64, b: u64) -> bool {
+        const DAY_SECS: u64 = 86_400;
+        let near = |host: &HostFacts, time: u64| host.built_at.is_some_and(|at| at.abs_diff(time) <= DAY_SECS);
+        near(&self.a, a) && near(&self.b, b)
+    }
+
     /// The fact that explains why one text is `a` and the other `b`, if one does: putting the right machine's value
     /// in the left text gives the right text.
     pub(crate) fn explains(&self, a: &str, b: &str) -> Option<Guess> {

@@ -7,12 +7,12 @@ use crate::escape;
 const REACH: usize = 512;
 
 pub(crate) fn guess(a: &[u8], b: &[u8], at: usize, known: &Known) -> Guess {
-    let (Some(text_a), Some(text_b)) = (text_around(a, at), text_around(b, at)) else { return number(a, b, at) };
+    let (Some(text_a), Some(text_b)) = (text_around(a, at), text_around(b, at)) else { return number(a, b, at, known) };
     let guesses: Vec<Guess> =
         runs(text_a, text_b).iter().map(|run| Guess::of_run(text_a, text_b, run, known, Setting::Program)).collect();
     match Guess::distinct(&guesses).into_iter().next() {
         Some(guess) if guess.cause != Cause::Unknown => guess,
-        _ => number(a, b, at),
+        _ => number(a, b, at, known),
     }
 }
 
@@ -25,24 +25,29 @@ fn text_around(bytes: &[u8], at: usize) -> Option<&[u8]> {
 }
 
 /// A four-byte time in either byte order, if nothing around it differs; otherwise a stretch that shares nothing.
-fn number(a: &[u8], b: &[u8], at: usize) -> Guess {
+fn number(a: &[u8], b: &[u8], at: usize, known: &Known) -> Guess {
     let length = differing_length(a, b, at);
-    if length <= 4 {
-        for start in at.saturating_sub(3)..=at {
-            let (Some(word_a), Some(word_b)) = (word(a, start), word(b, start)) else { continue };
-            if at + length > start + 4 {
-                continue;
+    for start in at.saturating_sub(3)..=at {
+        let (Some(word_a), Some(word_b)) = (word(a, start), word(b, start)) else { continue };
+        if at + length > start + 4 {
+            continue;
+        }
+        for (order, read) in [("little", u32::from_le_bytes as fn([u8; 4]) -> u32), ("big", u32::from_be_bytes)] {
+            let (x, y) = (u64::from(read(word_a)), u64::from(read(word_b)));
+            let (moment_a, moment_b) = (signs::moment(x), signs::moment(y));
+            let evidence = format!("four bytes that read as {moment_a} and {moment_b} ({order}-endian seconds)");
+            if known.built_at(x, y) {
+                let evidence = format!("{evidence}, when the run records say the builds ran");
+                return Guess::new(Cause::Timestamp, Level::Deterministic, evidence);
             }
-            for (order, read) in [("little", u32::from_le_bytes as fn([u8; 4]) -> u32), ("big", u32::from_be_bytes)] {
-                let (x, y) = (u64::from(read(word_a)), u64::from(read(word_b)));
-                if plausible(x) && plausible(y) && x.abs_diff(y) <= 366 * 86_400 {
-                    let evidence = format!(
-                        "four bytes that read as {} and {} ({order}-endian seconds), and equal bytes around them",
-                        signs::moment(x),
-                        signs::moment(y)
-                    );
-                    return Guess::new(Cause::Timestamp, Level::Deterministic, evidence);
-                }
+            // One number in eight is such a time, so more is asked: alignment, and two bytes or more that differ.
+            let likely = start % 4 == 0 && length >= 2 && plausible(x) && plausible(y);
+            if likely && x.abs_diff(y) <= 366 * 86_400 {
+                return Guess::new(
+                    Cause::Timestamp,
+                    Level::Deterministic,
+                    format!("{evidence}, with equal bytes around them"),
+                );
             }
         }
     }
@@ -56,9 +61,9 @@ fn number(a: &[u8], b: &[u8], at: usize) -> Guess {
     Guess::unknown(format!("bytes from offset {at} on"))
 }
 
-/// 2008 to 2038: outside, a number is more often something else.
+/// 2020 to 2037: outside, a number is more often something else.
 fn plausible(seconds: u64) -> bool {
-    (1_200_000_000..2_147_483_648).contains(&seconds)
+    (1_577_836_800..2_145_916_800).contains(&seconds)
 }
 
 fn word(bytes: &[u8], start: usize) -> Option<[u8; 4]> {

@@ -108,7 +108,9 @@ pub(crate) fn explain(pair: &Pair<'_>) -> Option<Finding> {
         if *name == BUILD_ID {
             build_id(&mut collector, x, y, alone, !a.contains_key(&(".symtab".to_owned(), 0)));
         } else {
-            section(pair, &mut collector, name, x, y);
+            // What texts differ may move and change the rest.
+            let explained = telling(name) > TEXTS && differing.iter().any(|(other, ..)| telling(other) == TEXTS);
+            section(pair, &mut collector, name, (x, y), explained);
         }
     }
     let equal = a.len().min(b.len()).saturating_sub(differing.len());
@@ -142,13 +144,15 @@ fn without_hashes(name: &str) -> String {
     name.split('.').map(|word| if hash(word) { "#" } else { word }).collect::<Vec<_>>().join(".")
 }
 
+/// What [`telling`] says of sections that hold texts.
+const TEXTS: u8 = 0;
 /// What [`telling`] says of tables that name or point at the rest.
 const TABLES: u8 = 3;
 
 fn telling(name: &str) -> u8 {
     match name {
-        ".rodata" | ".data" | ".comment" | ".debug_line_str" | ".debug_str" | ".data.rel.ro" => 0,
-        _ if name.starts_with(".rodata.") || name.starts_with(".data.") => 0,
+        ".rodata" | ".data" | ".comment" | ".debug_line_str" | ".debug_str" | ".data.rel.ro" => TEXTS,
+        _ if name.starts_with(".rodata.") || name.starts_with(".data.") => TEXTS,
         _ if name.starts_with(".debug_") => 2,
         BUILD_ID | ".gnu_debuglink" => 4,
         ".symtab" | ".strtab" | ".shstrtab" | ".dynsym" | ".dynstr" => TABLES,
@@ -183,7 +187,7 @@ fn build_id(collector: &mut Collector<'_>, a: &[u8], b: &[u8], alone: bool, stri
 }
 
 /// One place for each stretch of text that differs, or one for the first byte that does.
-fn section(pair: &Pair<'_>, collector: &mut Collector<'_>, name: &str, a: &[u8], b: &[u8]) {
+fn section(pair: &Pair<'_>, collector: &mut Collector<'_>, name: &str, (a, b): (&[u8], &[u8]), explained: bool) {
     const MOST_STRINGS: usize = 4;
     let at = first_difference(a, b);
     let name = shown(name);
@@ -207,15 +211,16 @@ fn section(pair: &Pair<'_>, collector: &mut Collector<'_>, name: &str, a: &[u8],
     }
     if strings.is_empty() {
         let window = |bytes: &[u8]| escape::hex(bytes.get(at..).unwrap_or_default(), 16);
-        let guess = if a.len() == b.len() {
-            match Guess::of_bytes(a, b, at, pair.known) {
-                guess if guess.cause == Cause::Unknown => {
-                    Guess::derived("code, addresses or sizes differ where other sections do")
-                }
-                guess => guess,
+        let told = (a.len() == b.len()).then(|| Guess::of_bytes(a, b, at, pair.known));
+        let guess = match told {
+            // In code and tables, many four bytes look like a time.
+            Some(guess)
+                if guess.cause != Cause::Unknown && (telling(&name) == TEXTS || guess.cause != Cause::Timestamp) =>
+            {
+                guess
             }
-        } else {
-            Guess::derived(format!("{} and {} bytes", a.len(), b.len()))
+            _ if explained => Guess::derived("code, addresses or sizes differ where texts do"),
+            _ => Guess::unknown("the texts are equal and the bytes differ: another compiler, flags, or order of work"),
         };
         collector.push(crate::Place { at: format!("{name} + {at}"), a: window(a), b: window(b), guess });
     }

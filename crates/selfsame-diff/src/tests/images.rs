@@ -4,7 +4,7 @@ use selfsame_core::{Digest, RelPath};
 use selfsame_tree::{Entry, Kind};
 use serde_json::json;
 
-use super::fixtures::{FakeImage, build_id, elf};
+use super::fixtures::{FakeFile, FakeImage, build_id, elf};
 use crate::{Cause, Explanation, Extent, Known, Limits, What, explain, lines};
 
 const TIME: u64 = 1_700_000_000;
@@ -70,7 +70,7 @@ fn only_the_form_of_a_tar() {
 
 #[test]
 fn the_same_entries_in_another_order() {
-    let (one, two): ((&str, &[u8], u32), (&str, &[u8], u32)) = (("a", b"1", 0o644), ("b", b"2", 0o644));
+    let (one, two): (FakeFile<'_>, FakeFile<'_>) = (("a", b"1", 0o644), ("b", b"2", 0o644));
     let found = compared(&FakeImage::of(&[one, two], TIME), &FakeImage::of(&[two, one], TIME));
     assert_eq!(found.extent, Extent::LayerForm);
     assert_eq!(found.layers[0].form.as_ref().unwrap().guess().cause, Cause::Order);

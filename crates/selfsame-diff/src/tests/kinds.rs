@@ -72,6 +72,15 @@ fn elf_build_id_follows_from_another_section() {
 }
 
 #[test]
+fn elf_code_alone_has_no_known_cause_and_beside_a_text_follows_from_it() {
+    let program = |code: &[u8], text: &[u8]| elf(&[(".text", code), (".rodata", text)]);
+    let found = explained("app", &program(b"\x90\x01", b"same text"), &program(b"\x90\x02", b"same text"));
+    caused(&found, Cause::Unknown, None);
+    let found = explained("app", &program(b"\x90\x01", b"in /home/ada/x"), &program(b"\x90\x02", b"in /home/bob/x"));
+    caused(&found, Cause::BuildPath, Some(Level::Isolated));
+}
+
+#[test]
 fn elf_with_a_build_path_in_its_debug_information() {
     let program = |path: &[u8]| elf(&[(".text", b"\x90"), (".debug_line_str", path)]);
     let found = explained("app", &program(b"/home/ada/src/app\0main.c\0"), &program(b"/home/bob/src/app\0main.c\0"));
@@ -198,7 +207,7 @@ fn json_names_the_pointer() {
 fn any_bytes_are_shown_with_what_is_around_them() {
     let (mut a, mut b) = (vec![0x80u8; 100], vec![0x80u8; 100]);
     a[40..44].copy_from_slice(&1_700_000_000u32.to_le_bytes());
-    b[40..44].copy_from_slice(&1_700_000_123u32.to_le_bytes());
+    b[40..44].copy_from_slice(&1_700_000_923u32.to_le_bytes());
     let found = explained("x.bin", &a, &b);
     at(&found, "bytes", &["offset 40 (0x28)"]);
     caused(&found, Cause::Timestamp, Some(Level::Deterministic));
