@@ -1,4 +1,4 @@
-//! A cgroup for one run where the host lets us have one: task and memory limits that also bind root.
+//! Cgroups for one run where the host lets us have them: task and memory limits that also bind root.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::outcome::TaskLimit;
 use crate::spec::Limits;
 
-/// A new cgroup, removed by [`Cgroup::remove`] when its processes are gone.
+/// New cgroups, removed by [`Cgroup::remove`] when their processes are gone.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
-    folder: PathBuf,
-    /// Written `0` to by the process that is to be in it. Opened while the right to do so is still there.
-    pub(crate) procs: File,
+    /// One for version 2; one a controller for version 1.
+    folders: Vec<PathBuf>,
+    /// Written `0` to by the process that is to be in them. Opened while the right to do so is still there.
+    pub(crate) procs: Vec<File>,
     /// Which limit on tasks holds, if one does.
     pub(crate) tasks: Option<TaskLimit>,
     /// Whether a limit on memory holds.
@@ -34,12 +35,14 @@ impl Cgroup {
                 }
             }
         }
-        let pids = own.lines().find_map(|line| {
-            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-            controllers.split(',').any(|controller| controller == "pids").then_some(path)
-        })?;
-        let mount = mount_of(&mounts, "cgroup", Some("pids"))?;
-        Self::create_v1(&mount.join(pids.trim_start_matches('/')).join(name), limits).ok()
+        let mut cgroup = Self { folders: Vec::new(), procs: Vec::new(), tasks: None, memory: false };
+        if cgroup.add_v1(&own, &mounts, "pids", name, "pids.max", limits.tasks.into()).is_ok() {
+            cgroup.tasks = Some(TaskLimit::CgroupV1);
+        }
+        if let Some(bytes) = limits.memory_bytes {
+            cgroup.memory = cgroup.add_v1(&own, &mounts, "memory", name, "memory.limit_in_bytes", bytes).is_ok();
+        }
+        (!cgroup.folders.is_empty()).then_some(cgroup)
     }
 
     fn create_v2(folder: &Path, limits: &Limits) -> io::Result<Self> {
@@ -48,52 +51,72 @@ impl Cgroup {
             let controllers = fs::read_to_string(folder.join("cgroup.controllers"))?;
             let has = |wanted: &str| controllers.split_whitespace().any(|controller| controller == wanted);
             let tasks = has("pids") && fs::write(folder.join("pids.max"), limits.tasks.to_string()).is_ok();
-            let memory = match limits.memory_bytes {
-                Some(bytes) => {
-                    let set = has("memory") && fs::write(folder.join("memory.max"), bytes.to_string()).is_ok();
-                    if set {
-                        // Without swap, else the limit is only a slow-down. Absent where there is no swap accounting.
-                        let _ = fs::write(folder.join("memory.swap.max"), "0");
-                    }
-                    set
-                }
-                None => false,
-            };
+            let memory = limits
+                .memory_bytes
+                .is_some_and(|bytes| has("memory") && fs::write(folder.join("memory.max"), bytes.to_string()).is_ok());
             if !tasks && !memory {
                 return Err(io::ErrorKind::Unsupported.into());
             }
-            let procs = OpenOptions::new().write(true).open(folder.join("cgroup.procs"))?;
-            Ok(Self { folder: folder.to_owned(), procs, tasks: tasks.then_some(TaskLimit::CgroupV2), memory })
+            // Without swap, else the limit is only a slow-down. Absent where there is no swap accounting.
+            let _ = fs::write(folder.join("memory.swap.max"), "0");
+            let procs = vec![OpenOptions::new().write(true).open(folder.join("cgroup.procs"))?];
+            Ok(Self { folders: vec![folder.to_owned()], procs, tasks: tasks.then_some(TaskLimit::CgroupV2), memory })
         };
         set().inspect_err(|_| {
             let _ = fs::remove_dir(folder);
         })
     }
 
-    fn create_v1(folder: &Path, limits: &Limits) -> io::Result<Self> {
-        fs::create_dir(folder)?;
+    fn add_v1(
+        &mut self,
+        own: &str,
+        mounts: &str,
+        controller: &str,
+        name: &str,
+        file: &str,
+        limit: u64,
+    ) -> io::Result<()> {
+        let path = own.lines().find_map(|line| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+            controllers.split(',').any(|known| known == controller).then_some(path)
+        });
+        let (path, mount) = path.zip(mount_of(mounts, "cgroup", Some(controller))).ok_or(io::ErrorKind::NotFound)?;
+        let folder = mount.join(path.trim_start_matches('/')).join(name);
+        fs::create_dir(&folder)?;
         let set = || {
-            fs::write(folder.join("pids.max"), limits.tasks.to_string())?;
-            let procs = OpenOptions::new().write(true).open(folder.join("cgroup.procs"))?;
-            Ok(Self { folder: folder.to_owned(), procs, tasks: Some(TaskLimit::CgroupV1), memory: false })
+            fs::write(folder.join(file), limit.to_string())?;
+            OpenOptions::new().write(true).open(folder.join("cgroup.procs"))
         };
-        set().inspect_err(|_| {
-            let _ = fs::remove_dir(folder);
-        })
+        match set() {
+            Ok(procs) => {
+                self.procs.push(procs);
+                self.folders.push(folder);
+                Ok(())
+            }
+            Err(error) => {
+                let _ = fs::remove_dir(&folder);
+                Err(error)
+            }
+        }
     }
 
     /// How often the limit on tasks refused a process, and how many processes were killed for want of memory.
     pub(crate) fn events(&self) -> (u64, u64) {
         let count = |file: &str, key: &str| {
-            let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
-            text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0)
+            let texts = self.folders.iter().filter_map(|folder| fs::read_to_string(folder.join(file)).ok());
+            let counts = texts
+                .filter_map(|text| text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse::<u64>().ok()));
+            counts.sum::<u64>()
         };
-        (count("pids.events", "max "), count("memory.events", "oom_kill "))
+        let oom_kills = count("memory.events", "oom_kill ") + count("memory.oom_control", "oom_kill ");
+        (count("pids.events", "max "), oom_kills)
     }
 
-    /// Removes it. Its processes must be gone.
+    /// Removes them. Their processes must be gone.
     pub(crate) fn remove(&self) {
-        let _ = fs::remove_dir(&self.folder);
+        for folder in &self.folders {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }
 

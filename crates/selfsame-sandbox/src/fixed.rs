@@ -149,7 +149,10 @@ mod tests {
         let random = selfsame_core::Digest::of(&random).hex();
         assert_eq!(random, "642451c2b79bab7f7a5aa1c8b1f0349ee1a62101de5acdf6c749ed6125781595");
         if cfg!(target_arch = "x86_64") {
-            assert_eq!(selfsame_core::Digest::of(all.as_bytes()).hex(), "0d3bc6a65aa9aaf6e5ebd131b1ffed06b7f1b54ee0ae45625aa019753eb99bb9");
+            assert_eq!(
+                selfsame_core::Digest::of(all.as_bytes()).hex(),
+                "0d3bc6a65aa9aaf6e5ebd131b1ffed06b7f1b54ee0ae45625aa019753eb99bb9"
+            );
         }
     }
 }

@@ -116,12 +116,8 @@ fn namespaces() -> Result<(), Failure> {
     // A change of credentials clears it.
     let tie = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     tie.map_err(|e| Failure::refused("a parent death signal")(e.into()))?;
-    let others = UnshareFlags::NEWPID
-        | UnshareFlags::NEWNET
-        | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP;
-    sys::unshare(others).map_err(Failure::refused("pid, network, ipc, uts and cgroup namespaces"))?;
+    let others = UnshareFlags::NEWPID | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    sys::unshare(others).map_err(Failure::refused("pid, network, ipc and uts namespaces"))?;
     let name = || -> rustix::io::Result<()> {
         rustix::system::sethostname(HOSTNAME.as_bytes())?;
         rustix::system::setdomainname(b"(none)")
@@ -160,7 +156,9 @@ fn start(
         false => Ok((None, None)),
     }
     .map_err(refused("a socket pair"))?;
-    let procs = cgroup.map(|cgroup| cgroup.procs.try_clone()).transpose().map_err(Failure::refused("a descriptor"))?;
+    let procs =
+        cgroup.into_iter().flat_map(|cgroup| &cgroup.procs).map(File::try_clone).collect::<io::Result<Vec<_>>>();
+    let procs = procs.map_err(Failure::refused("a descriptor"))?;
     let streams = || -> io::Result<_> {
         Ok((rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?, rustix::io::fcntl_dupfd_cloexec(io::stderr(), 3)?))
     };

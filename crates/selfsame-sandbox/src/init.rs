@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
+use rustix::thread::UnshareFlags;
 
 use crate::command::{self, Handles};
 use crate::error::takes_outputs;
@@ -28,7 +29,7 @@ pub(crate) struct Inherited<'a> {
     pub(crate) life: OwnedFd,
     pub(crate) observer: Option<Channel>,
     /// To be joined: `cgroup.procs`.
-    pub(crate) cgroup: Option<File>,
+    pub(crate) cgroup: Vec<File>,
     pub(crate) cgroup_tasks: Option<TaskLimit>,
     pub(crate) memory_limit: bool,
     pub(crate) groups: SupplementaryGroups,
@@ -65,9 +66,11 @@ fn start(inherited: &mut Inherited<'_>) -> Result<Pid, Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(refused("a parent death signal"))?;
     rustix::thread::set_name(c"init").map_err(refused("a process name"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(refused("a hidden init"))?;
-    if let Some(procs) = inherited.cgroup.take() {
+    for procs in inherited.cgroup.drain(..) {
         io::Write::write_all(&mut &procs, b"0").map_err(Failure::refused("joining its cgroup"))?;
     }
+    // Behind joining, so that the cgroup of this run is the root that the command sees.
+    sys::unshare(UnshareFlags::NEWCGROUP).map_err(Failure::refused("a cgroup namespace"))?;
     sys::loopback_up().map_err(Failure::refused("a loopback interface"))?;
 
     let root = mounts::prepare(inherited.wire, inherited.random.as_ref())?;

@@ -5,10 +5,9 @@
 //! ```text
 //! caller ──spawn──► outer ──fork──► init ──fork──► command
 //!   run()            new user, pid,   new mount     no capabilities, no_new_privs,
-//!   reads frames,    net, ipc, uts    namespace;    seccomp filter, execve
-//!   logs, outputs    and cgroup       pid 1; mounts,
-//!                    namespaces;      reaps, kills,
-//!                    observes         hands outputs back
+//!   reads frames,    net, ipc, uts    and cgroup    seccomp filter, execve
+//!   logs, outputs    namespaces;      namespaces;
+//!                    observes         pid 1; mounts, reaps, kills, hands outputs back
 //! ```
 //!
 //! The outer process is this program executed again with [`HELPER_ARG`], so it begins with one thread and no state of

@@ -31,6 +31,8 @@ const STAGING: &[&str] = &["/sys", "/proc", "/dev", "/mnt", "/tmp"];
 /// Files, folders and links that the scratch space can hold. Each takes about a kilobyte of kernel memory.
 const SCRATCH_INODES: u64 = 2 << 20;
 
+/// The staging tmpfs where it does not hold what is written: fixed files and shared memory.
+const FIXED_BYTES: u64 = 64 << 20;
 /// `RESERVED_PIDS` of the kernel, and one more.
 const RESERVED_PIDS: u32 = 301;
 
@@ -101,7 +103,9 @@ impl Root {
 fn stage(wire: &Wire) -> Result<UpperKind, Failure> {
     let place = STAGING.iter().find(|path| Path::new(path).is_dir());
     let place = place.ok_or_else(|| Failure::setup("finding", "/sys")(io::ErrorKind::NotFound.into()))?;
-    let options = format!("size={},nr_inodes={SCRATCH_INODES},mode=0755\0", wire.spec.scratch_bytes);
+    let on_disk = wire.spec.scratch_bytes == 0;
+    let size = if on_disk { FIXED_BYTES } else { wire.spec.scratch_bytes };
+    let options = format!("size={size},nr_inodes={SCRATCH_INODES},mode=0755\0");
     let options = std::ffi::CStr::from_bytes_with_nul(options.as_bytes()).expect("digits and commas");
     rustix::mount::mount("tmpfs", *place, "tmpfs", PLAIN, options)
         .map_err(|e| Failure::refused("a tmpfs mount")(e.into()))?;
@@ -111,6 +115,9 @@ fn stage(wire: &Wire) -> Result<UpperKind, Failure> {
             rustix::fs::mkdir(folder, Mode::from_raw_mode(0o755))?;
         }
         rustix::fs::chmod("h", Mode::from_raw_mode(0o1777))?;
+        if on_disk {
+            return Ok(UpperKind::Disk);
+        }
         // Overlay keeps its marks in user attributes. A tmpfs has those since Linux 6.6, if its kernel was built so.
         match rustix::fs::setxattr("r", "user.overlay.probe", b"y", XattrFlags::empty()) {
             Ok(()) => {

@@ -39,7 +39,7 @@ pub struct Spec {
     pub scratch_dirs: Vec<String>,
     /// An existing host folder, mode 0700, for written files where tmpfs has no user xattrs (before Linux 6.6). Left empty.
     pub scratch_dir: PathBuf,
-    /// The size of the scratch tmpfs, in bytes.
+    /// The size of the scratch tmpfs, in bytes; 0 for no tmpfs: written files then go below `scratch_dir`, unbounded.
     pub scratch_bytes: u64,
     /// What stands in the sandbox when the command starts, besides lowers and binds; sorted by path.
     pub placements: Vec<Placement>,

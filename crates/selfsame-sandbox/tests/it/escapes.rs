@@ -140,8 +140,8 @@ fn sandbox_places_nothing_through_a_link_of_the_root() {
 fn sandbox_kills_what_stays_behind() {
     let Some(world) = world() else { return };
     // A marker that no other test uses, to look for among the processes of the host.
-    let done =
-        world.sh("setsid sh -c 'trap \"\" TERM HUP INT; sleep 98.7654; true' >/dev/null 2>&1 & sleep 0.2; exit 0");
+    let daemon = "trap '' TERM HUP INT; sleep 98.7654 & : >/build/up; wait";
+    let done = world.sh(&format!("setsid sh -c \"{daemon}\" >/dev/null 2>&1 & until [ -e up ]; do sleep 0.01; done"));
     assert_eq!(done.ok().leftovers, 2);
     assert!(!runs_on_host("98.7654"));
 }

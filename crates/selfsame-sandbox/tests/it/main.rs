@@ -7,5 +7,6 @@ mod world;
 mod bad_outputs;
 mod basics;
 mod escapes;
+mod hosts;
 mod limits;
 mod observed;
