@@ -13,6 +13,8 @@ pub(crate) struct Graph<'a> {
     shipped: BTreeSet<String>,
     build_only: BTreeSet<String>,
     needs: BTreeMap<String, BTreeSet<String>>,
+    /// Which shipped components need a build-only part.
+    needed_by: BTreeMap<String, BTreeSet<String>>,
     completeness: BTreeMap<Completeness, BTreeSet<String>>,
 }
 
@@ -34,6 +36,7 @@ impl<'a> Graph<'a> {
             shipped: BTreeSet::from([application.to_owned()]),
             build_only: facts.build_only.iter().map(|part| build_ref(&part.purl)).collect(),
             needs: BTreeMap::new(),
+            needed_by: BTreeMap::new(),
             completeness: BTreeMap::new(),
         };
         graph.shipped.extend(facts.files.iter().map(|file| file_ref(&file.path)));
@@ -42,6 +45,9 @@ impl<'a> Graph<'a> {
         graph.needs.insert(application.to_owned(), files);
         for edge in &facts.edges {
             let (from, to) = (graph.reference(&edge.from)?, graph.reference(&edge.to)?);
+            if matches!(edge.to, Node::BuildOnly(_)) && !matches!(edge.from, Node::BuildOnly(_)) {
+                graph.needed_by.entry(to.clone()).or_default().insert(from.clone());
+            }
             if from != to {
                 graph.needs.entry(from).or_default().insert(to);
             }
@@ -110,7 +116,7 @@ impl<'a> Graph<'a> {
     pub(crate) fn build_edges(&self, reference: &str) -> Vec<(&'static str, String)> {
         let needs = self.needs.get(reference).into_iter().flatten();
         let needs = needs.map(|to| ("selfsame:dependsOn", to.clone()));
-        let needed = self.needs.iter().filter(|(from, to)| to.contains(reference) && self.shipped.contains(*from));
-        needs.chain(needed.map(|(from, _)| ("selfsame:neededBy", from.clone()))).collect()
+        let needed = self.needed_by.get(reference).into_iter().flatten();
+        needs.chain(needed.map(|from| ("selfsame:neededBy", from.clone()))).collect()
     }
 }
