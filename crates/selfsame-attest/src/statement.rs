@@ -104,6 +104,25 @@ impl Statement {
         }))
     }
 
+    /// The predicate's own bytes within the payload that this statement was parsed from, if the payload is laid out as
+    /// [`Statement::to_payload`] does it: their SHA-256 is that of the document, without printing it again.
+    ///
+    /// What is between the frame's two halves may still be spelled otherwise than canonically.
+    #[must_use]
+    pub fn predicate_bytes<'a>(&self, payload: &'a [u8]) -> Option<&'a [u8]> {
+        const EMPTY: &[u8] = br#""predicate":{}"#;
+        let frame = Self {
+            predicate: Map::new(),
+            subjects: self.subjects.clone(),
+            predicate_type: self.predicate_type.clone(),
+        };
+        let frame = frame.to_payload();
+        // `_type` comes first and is a constant, so the first match is the field.
+        let at = frame.windows(EMPTY.len()).position(|window| window == EMPTY)? + EMPTY.len();
+        let (before, after) = (&frame[..at - 2], &frame[at..]);
+        payload.strip_prefix(before)?.strip_suffix(after)
+    }
+
     /// Whether a subject has this SHA-256.
     #[must_use]
     pub fn is_about(&self, digest: Digest) -> bool {

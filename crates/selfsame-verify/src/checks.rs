@@ -16,7 +16,7 @@ mod sbom;
 mod side;
 
 use selfsame_attest::RunRecord;
-use selfsame_core::Digest;
+use selfsame_core::{Digest, uri};
 
 use crate::files::ReleaseFiles;
 use crate::options::Options;
@@ -72,13 +72,14 @@ fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options, rows: &mu
     let image = image::read(release, &index, rows)?;
     let referrers = referrers::read(release, &index, &image, rows);
 
-    let documents = documents::read(release, trust, &image, &referrers, rows, &mut seen.unlisted);
-    if let Some(documents) = &documents
+    let mut documents = documents::read(release, trust, &image, &referrers, rows, &mut seen.unlisted);
+    if let Some(documents) = &mut documents
         && let Some(evidence) = inventory::check(documents, &image, rows)
     {
         seen.release_id = Some(evidence.release_id);
         provenance::check(&evidence, documents.signer, &image, options, rows);
-        sbom::check(&evidence, rows);
+        let sbom = documents.by_type.get(uri::CYCLONEDX);
+        sbom::check(&evidence, sbom.and_then(|sbom| sbom.predicate), rows);
         names::check(release, &index, &image, &evidence, rows);
         expectations::check(&evidence, options, rows);
         seen.evidence = Some(evidence);

@@ -116,3 +116,17 @@ fn prints_canonically_and_reads_itself() {
     );
     assert_eq!(Statement::parse(&payload).unwrap(), statement);
 }
+
+#[test]
+fn finds_the_predicates_own_bytes() {
+    let predicate =
+        serde_json::json!({"a": {"predicate": {}}, "z": ",\"predicateType\":"}).as_object().unwrap().clone();
+    let subjects = vec![Subject::new("\"predicate\":{}", Digest::of(b"image"))];
+    let statement = Statement::raw(subjects, "https://example.com/p", predicate.clone());
+    let payload = statement.to_payload();
+    assert_eq!(statement.predicate_bytes(&payload).unwrap(), selfsame_core::json::canonical(&predicate));
+    // A payload in another layout has none; the statement is the same.
+    let spaced = [b" ".as_slice(), &payload].concat();
+    assert_eq!(Statement::parse(&spaced).unwrap(), statement);
+    assert_eq!(statement.predicate_bytes(&spaced), None);
+}

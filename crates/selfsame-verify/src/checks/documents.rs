@@ -38,9 +38,10 @@ pub(super) struct Documents<'a> {
 }
 
 /// One signed document.
-#[derive(Clone)]
 pub(super) struct Document {
     pub(super) statement: Statement,
+    /// SHA-256 of the predicate's own bytes, if the payload is laid out as ours are.
+    pub(super) predicate: Option<Digest>,
     /// SHA-256 of the DSSE payload.
     pub(super) payload: Digest,
     /// SHA-256 of the bundle.
@@ -150,8 +151,10 @@ impl<'a> Reading<'a> {
                 self.trusted += 1;
                 match statement(referrer, bundle) {
                     Ok(statement) => {
+                        let predicate = statement.predicate_bytes(&bundle.envelope().payload).map(Digest::of);
                         let (payload, bundle) = (bundle.payload_digest(), layer.digest);
-                        self.signed.push(Signed { key, document: Document { statement, payload, bundle, file } });
+                        let document = Document { statement, predicate, payload, bundle, file };
+                        self.signed.push(Signed { key, document });
                     }
                     Err(reason) => rows.fail(CheckId::Statements, format!("{file}: {reason}"), Vec::new()),
                 }

@@ -12,7 +12,7 @@ use crate::verdict::{CheckId, Fact};
 use crate::verified::Evidence;
 
 /// The `inventory` row.
-pub(super) fn check(documents: &Documents<'_>, image: &Image, rows: &mut Rows) -> Option<Evidence> {
+pub(super) fn check(documents: &mut Documents<'_>, image: &Image, rows: &mut Rows) -> Option<Evidence> {
     const ID: CheckId = CheckId::Inventory;
     let document = documents.by_type.get(uri::INVENTORY)?;
     let inventory: Inventory =
@@ -59,9 +59,10 @@ pub(super) fn check(documents: &Documents<'_>, image: &Image, rows: &mut Rows) -
         release_id,
         signer: documents.signer.key.clone(),
         provenance,
-        sbom: documents.by_type.get(uri::CYCLONEDX)?.statement.predicate.clone(),
         inventory,
         payloads: digests(|document| document.payload),
         bundles: digests(|document| document.bundle),
+        // Moved, not copied: it may be most of the release's documents.
+        sbom: std::mem::take(&mut documents.by_type.get_mut(uri::CYCLONEDX)?.statement.predicate),
     })
 }

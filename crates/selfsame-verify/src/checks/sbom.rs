@@ -20,12 +20,14 @@ const PROPERTY_INPUT: &str = "selfsame:input";
 const PROPERTY_URI: &str = "selfsame:uri";
 
 /// The rows `sbom-digest` and `components`.
-pub(super) fn check(evidence: &Evidence, rows: &mut Rows) {
-    digest(evidence, rows);
+///
+/// `as_signed` is the SHA-256 of the SBOM's bytes as they stand in the payload, if they stand apart in it.
+pub(super) fn check(evidence: &Evidence, as_signed: Option<Digest>, rows: &mut Rows) {
+    digest(evidence, as_signed, rows);
     components(evidence, rows);
 }
 
-fn digest(evidence: &Evidence, rows: &mut Rows) {
+fn digest(evidence: &Evidence, as_signed: Option<Digest>, rows: &mut Rows) {
     const ID: CheckId = CheckId::SbomDigest;
     let named: Vec<_> =
         evidence.provenance.run_details.byproducts.iter().filter(|byproduct| byproduct.name == SBOM_NAME).collect();
@@ -35,6 +37,10 @@ fn digest(evidence: &Evidence, rows: &mut Rows) {
     let Some(expected) = byproduct.digest.sha256() else {
         return rows.fail(ID, format!("the provenance names `{SBOM_NAME}` without a SHA-256"), Vec::new());
     };
+    if as_signed == Some(expected) {
+        return rows.pass(ID, vec![Fact::new("sbom", expected.to_string())]);
+    }
+    // Signed in another spelling, perhaps: its canonical form decides.
     let found = match canonical_of(&Value::Object(evidence.sbom.clone())) {
         Ok(bytes) => Digest::of(&bytes),
         Err(error) => return rows.fail(ID, format!("the SBOM: {error}"), Vec::new()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use selfsame_attest::{DigestSet, Provenance};
+use selfsame_attest::{DigestSet, Inventory, Provenance};
 use selfsame_core::{Digest, media};
 use selfsame_oci::Descriptor;
 use selfsame_verify::{CheckId, Depth};
@@ -105,12 +105,24 @@ fn the_sbom_is_the_one_that_the_provenance_names() {
     statements[0] = selfsame_attest::Statement::new(vec![parts.subject()], &parts.provenance);
     statements.push(parts.inventory(&statements));
     fails(&parts.lay_out(&signed(&statements, "signer")), CheckId::SbomDigest, "names 0 byproducts");
+    // An SBOM signed in another spelling is still the one that its canonical form names.
+    let mut statements = parts.statements();
+    let payload = String::from_utf8(statements[1].to_payload()).unwrap().replace("{\"bomFormat\"", "{ \"bomFormat\"");
+    let mut inventory: Inventory = statements.pop().unwrap().predicate_as().unwrap();
+    inventory.documents[0].sha256 = Digest::of(payload.as_bytes());
+    statements.push(selfsame_attest::Statement::new(vec![parts.subject()], &inventory));
+    let mut bundles = signed(&statements, "signer");
+    bundles[1].1 = crate::signatures::signed_as(media::IN_TOTO, payload.as_bytes());
+    verifies(&verdict(&parts.lay_out(&bundles), Depth::Content));
     // A number that has no canonical form is an answer, not a crash.
     let payload = parts.statements()[1].to_payload();
     let text = String::from_utf8(payload).unwrap().replace("\"specVersion\":\"1.6\"", "\"specVersion\":1.6");
     let mut bundles = signed(&parts.statements(), "signer");
     bundles[1].1 = crate::signatures::signed_as(media::IN_TOTO, text.as_bytes());
-    fails(&parts.lay_out(&bundles), CheckId::Inventory, "lists another SBOM");
+    inventory.documents[0].sha256 = Digest::of(text.as_bytes());
+    let inventory = selfsame_attest::Statement::new(vec![parts.subject()], &inventory);
+    bundles[3] = signed(&[inventory], "signer").remove(0);
+    fails(&parts.lay_out(&bundles), CheckId::SbomDigest, "the number 1.6 is not an integer");
 }
 
 #[track_caller]
