@@ -175,26 +175,19 @@ impl<'a> Capture<'a> {
     /// reason (gcc's own, or LLVM's where clang was used) is added at the end.
     fn loaded_by_chance<'o>(&mut self, observed: &'o BTreeSet<String>) -> BTreeSet<&'o str> {
         let is_plugin = |path: &&String| path.split('/').rev().nth(1) == Some("bfd-plugins");
-        let (plugins, others): (Vec<&String>, Vec<&String>) = observed.iter().partition(is_plugin);
-        let mut libraries = BTreeSet::new();
-        let mut ahead = Vec::new();
-        for plugin in &plugins {
-            if let End::File(place, _) = self.walk.resolve(plugin).end {
-                ahead.extend(self.libraries.needs(&place, &mut self.walk));
-            }
-        }
+        let mut loaded = BTreeSet::new();
+        let mut ahead: Vec<String> = observed.iter().filter(is_plugin).cloned().collect();
         while let Some(path) = ahead.pop() {
             let End::File(place, _) = self.walk.resolve(&path).end else { continue };
-            if libraries.insert(place.clone()) {
+            if loaded.insert(place.clone()) {
                 ahead.extend(self.libraries.needs(&place, &mut self.walk));
             }
         }
         let came_along = |path: &&String| match self.walk.resolve(path).end {
-            End::File(place, _) => libraries.contains(&place),
+            End::File(place, _) => loaded.contains(&place),
             _ => false,
         };
-        let others: Vec<&String> = others.into_iter().filter(came_along).collect();
-        plugins.into_iter().chain(others).map(String::as_str).collect()
+        observed.iter().filter(came_along).map(String::as_str).collect()
     }
 
     /// `/bin`, `/lib` and their like where they are links: which of them one run names is chance.
@@ -422,5 +415,8 @@ fn root_of(path: &RelPath) -> Option<RelPath> {
         "etc" | "toolchain" => 2,
         _ => 1,
     };
+    if path.components().count() < depth {
+        return None;
+    }
     RelPath::new(path.components().take(depth).collect::<Vec<_>>().join("/")).ok()
 }

@@ -1,8 +1,8 @@
 //! Host toolchains recorded as trees: which files, which packages, whose licence.
 //!
-//! Reads host files and the package managers' databases, and puts content into the store; runs no compiler and asks no
-//! network, no clock and no environment. What it records depends on what was touched and on the packages that own it,
-//! never on what else is installed (docs/toolchain.md).
+//! Reads host files and the package managers' databases, and puts content into the store. Runs nothing but `rpm -qa`,
+//! and asks no network, no clock and no environment. What it records depends on what was touched and on the packages
+//! that own it, never on what else is installed (docs/toolchain.md).
 #![forbid(unsafe_code)]
 
 mod alternatives;

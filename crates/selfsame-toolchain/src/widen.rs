@@ -1,12 +1,14 @@
 //! What is recorded beside what was touched, and what never is.
 
-/// Never recorded: the host's own choice of languages, and byte code that its installation compiled.
+/// Never recorded, since tools do without them and they tell what else the host has: its choice of languages, its
+/// list of character sets, byte code that its installation compiled.
 ///
 /// `ld.so.cache` is recorded in a form of its own ([`crate::ldcache`]).
 pub(crate) fn is_left_out(place: &str) -> bool {
     place.starts_with("usr/share/locale/")
         || place == "usr/lib/locale/locale-archive"
         || place == "etc/ld.so.cache"
+        || place.ends_with("/gconv/gconv-modules.cache")
         || place.split('/').any(|part| part == "__pycache__")
 }
 
@@ -139,6 +141,7 @@ mod tests {
         for place in ["usr/share/locale/de/LC_MESSAGES/gcc.mo", "usr/lib/python3/__pycache__/os.cpython-311.pyc"] {
             assert!(is_left_out(place), "{place}");
         }
+        assert!(is_left_out("usr/lib64/gconv/gconv-modules.cache"));
         assert!(!is_left_out("usr/lib/locale/C.utf8/LC_CTYPE"));
     }
 }

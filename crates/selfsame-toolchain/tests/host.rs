@@ -1,5 +1,5 @@
 //! The compiler of this machine: recorded from what it says it uses, then run where nothing else is.
-#![expect(clippy::disallowed_methods, reason = "measures, and asks for PATH's compiler")]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "measures, and asks where rustup is")]
 
 mod support;
 
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use selfsame_store::Store;
 use selfsame_testing::{Tier, require};
-use selfsame_toolchain::{Host, capture, recapture};
+use selfsame_toolchain::{Host, capture, close_over_libraries, recapture, rustup_toolchain};
 use selfsame_tree::{Kind, Tree};
 
 /// What a run of `cc -O2 -static -o hello hello.c` names, asked of the compiler itself.
@@ -48,20 +48,24 @@ fn unpack(tree: &Tree, store: &Store, root: &Path) {
             Kind::HardLink { .. } => panic!("a captured tree has no hard links"),
         }
     }
-    fs::create_dir_all(root.join("build")).unwrap();
-    fs::create_dir_all(root.join("tmp")).unwrap();
+    for folder in ["build", "proc", "tmp"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
 }
+
+/// A new `/proc`, since loaders and linkers ask it where they are.
+const NAMESPACES: [&str; 6] = ["--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc"];
 
 /// A command where only `root` is.
 fn inside(root: &Path, argv: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/unshare");
-    command.args(["--user", "--map-root-user", "--net", "--wd=/build"]).arg(format!("--root={}", root.display()));
-    command.args(argv).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
+    command.args(NAMESPACES).arg("--wd=/build").arg(format!("--root={}", root.display()));
+    command.args(argv).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").env("CARGO_HOME", "/tmp");
     command
 }
 
 fn can_unshare() -> Result<(), String> {
-    let answer = Command::new("unshare").args(["--user", "--map-root-user", "--net", "true"]).output();
+    let answer = Command::new("/usr/bin/unshare").args(NAMESPACES).arg("true").output();
     match answer {
         Ok(answer) if answer.status.success() => Ok(()),
         Ok(answer) => Err(String::from_utf8_lossy(&answer.stderr).trim().to_owned()),
@@ -111,7 +115,7 @@ fn the_recorded_compiler_compiles_more_than_it_was_seen_to() {
     let captured = capture(&observed, &Host::new("/"), &store).unwrap();
     let took = start.elapsed();
     let (entries, megabytes) = (captured.tree.len(), captured.tree.size_bytes() / 1_000_000);
-    eprintln!("{entries} entries, {megabytes} MB, {} packages, {took:.1?}", captured.packages.len());
+    println!("{entries} entries, {megabytes} MB, {} packages, {took:.1?}", captured.packages.len());
     assert_eq!(store.missing(&captured.tree).unwrap(), []);
     for (path, entry) in captured.tree.iter() {
         assert!(matches!(entry.mode, 0o644 | 0o755 | 0o777), "{path}");
@@ -139,6 +143,53 @@ fn the_recorded_compiler_compiles_more_than_it_was_seen_to() {
     outside.args(["-O2", "-static", "-o", "hello", "hello.c"]).current_dir(scratch.path()).env("LC_ALL", "C.UTF-8");
     succeed(outside);
     assert_eq!(fs::read(at("hello")).unwrap(), fs::read(root.join("build/hello")).unwrap());
+}
+
+/// `RUSTUP_HOME`, where this machine has rustup.
+fn rustup_home() -> Result<std::path::PathBuf, String> {
+    let home = std::env::var_os("RUSTUP_HOME").map(std::path::PathBuf::from);
+    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".rustup")));
+    home.filter(|home| home.join("toolchains").is_dir()).ok_or_else(|| "there is no rustup".to_owned())
+}
+
+#[test]
+fn the_recorded_rust_compiles_from_another_place() {
+    let ability = can_unshare().and_then(|()| rustup_home()).and_then(|home| {
+        let found = Path::new("/usr/bin/cc").exists();
+        if found { Ok(home) } else { Err("there is no /usr/bin/cc".to_owned()) }
+    });
+    if !require(Tier::Foreign, ability.clone().map(drop)) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    fs::write(at("hello.c"), HELLO).unwrap();
+    let store = Store::open(&at("store")).unwrap();
+    let components = ["rustc", "cargo", "rust-std"].map(str::to_owned);
+    let start = Instant::now();
+    let rust = rustup_toolchain(env!("CARGO_PKG_RUST_VERSION"), "rust", &ability.unwrap(), &components, &store)
+        .or_else(|_| rustup_toolchain("stable", "rust", &rustup_home().unwrap(), &components, &store))
+        .unwrap();
+    let megabytes = rust.tree.size_bytes() / 1_000_000;
+    println!("rust {}: {} entries, {megabytes} MB, {:.1?}", rust.version, rust.tree.len(), start.elapsed());
+
+    let host = Host::new("/");
+    let (libraries, missing) = close_over_libraries(&rust.needs, &host, &store).unwrap();
+    assert!(missing.is_empty(), "{missing:?}");
+    let only_libraries = rust.tree.clone().union(&libraries.tree).unwrap();
+    unpack(&only_libraries, &store, &at("rustc"));
+    let version = succeed(inside(&at("rustc"), &["/toolchain/rust/bin/rustc", "--version"]));
+    assert!(version.starts_with(&format!("rustc {}", rust.version)), "{version}");
+    assert!(succeed(inside(&at("rustc"), &["/toolchain/rust/bin/cargo", "--version"])).starts_with("cargo "));
+
+    let mut named = observed(&at("hello.c")).unwrap();
+    named.extend(libraries.tree.iter().map(|(path, _)| format!("/{path}")));
+    let cc = capture(&named, &host, &store).unwrap();
+    let root = at("root");
+    unpack(&rust.tree.union(&cc.tree).unwrap(), &store, &root);
+    fs::write(root.join("build/hello.rs"), "fn main() { println!(\"hello\"); }\n").unwrap();
+    succeed(inside(&root, &["/toolchain/rust/bin/rustc", "-O", "hello.rs"]));
+    assert_eq!(succeed(inside(&root, &["./hello"])), "hello\n");
 }
 
 #[test]
