@@ -292,11 +292,6 @@ impl<R: Read> Entries<R> {
     pub(crate) fn broken(&self) -> Option<Broken> {
         self.broken
     }
-
-    /// The reader below, when the last member has been read.
-    pub(crate) fn into_inner(self) -> R {
-        self.tar
-    }
 }
 
 /// A fault of the text of an extended header, or of the stream.

@@ -14,6 +14,7 @@ mod entries;
 mod flatten;
 mod gzip;
 mod header;
+mod inflate;
 mod layer;
 pub mod layout;
 mod manifest;

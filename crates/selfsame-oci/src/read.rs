@@ -1,23 +1,23 @@
 //! A layer, ours or anybody's, becomes a tree: decompressed, hashed, every member checked, nothing unpacked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 
-use flate2::bufread::GzDecoder;
-use selfsame_core::{Digest, Hasher, RelPath};
+use selfsame_core::{Digest, RelPath};
 use selfsame_tree::{Entry, Kind, Tree, TreeError};
 
 use crate::dialect::{DIRECTORY, FILE, HARD_LINK, SYMLINK};
 use crate::entries::{Bounds, Broken, Entries, EntryFault, Special};
 use crate::header::RawEntry;
+use crate::inflate::{Hashing, Sums, through};
 use crate::layer::WHITEOUT;
-use crate::layout::{Encoding, layer_encoding};
+use crate::layout::layer_encoding;
 
 /// Reads a layer that a descriptor announced with `media_type`: gzip or plain, OCI's names or Docker's.
 ///
-/// The whole of `reader` is read; `visitor` sees the content of every file in the layer's order.
+/// The whole of `reader` is read, on a thread of its own; `visitor` sees the content of every file in the layer's order.
 pub fn read_layer(
-    reader: impl Read,
+    reader: impl Read + Send,
     media_type: &str,
     limits: Limits,
     visitor: &mut dyn LayerVisitor,
@@ -31,7 +31,7 @@ pub fn read_layer(
 /// Reads a pack, or any other tar that is not a layer: names beginning with `.wh.` are names like others, and devices
 /// are refused.
 pub fn read_pack(
-    reader: impl Read,
+    reader: impl Read + Send,
     media_type: &str,
     limits: Limits,
     visitor: &mut dyn LayerVisitor,
@@ -192,6 +192,9 @@ pub enum ReadError {
         /// Why.
         source: TreeError,
     },
+    /// Another part of the pipeline failed first, and its error says why.
+    #[error("the reading stopped")]
+    Stopped,
     /// The visitor failed.
     #[error("the content of `{path}` was not taken")]
     Visitor {
@@ -203,7 +206,7 @@ pub enum ReadError {
 }
 
 fn read(
-    reader: impl Read,
+    reader: impl Read + Send,
     media_type: &str,
     limits: Limits,
     visitor: &mut dyn LayerVisitor,
@@ -211,51 +214,14 @@ fn read(
 ) -> Result<(ReadPack, Collected), ReadError> {
     let encoding =
         layer_encoding(media_type).ok_or_else(|| ReadError::MediaType { media_type: media_type.to_owned() })?;
-    let mut collected = Collected::default();
-    let stored = BufReader::with_capacity(BUFFER_BYTES, Hashing::new(reader));
-    let (diff, stored) = match encoding {
-        Encoding::Plain => {
-            let stored = collected.read_all(stored, limits, visitor, layer)?;
-            (None, stored)
-        }
-        Encoding::Gzip => {
-            let tar = BufReader::with_capacity(BUFFER_BYTES, Hashing::new(GzDecoder::new(stored)));
-            let Hashing { inner, hasher } = collected.read_all(tar, limits, visitor, layer)?.into_inner();
-            let mut stored = inner.into_inner();
-            // One member only: what a second one holds is seen by some readers and not by others.
-            let behind = stored.fill_buf().map_err(|source| ReadError::Stream { source })?;
-            if !behind.is_empty() {
-                return Err(ReadError::SecondMember);
-            }
-            (Some(hasher.finish()), stored)
-        }
-    };
-    let (digest, size) = stored.into_inner().hasher.finish();
-    let (diff_id, diff_size) = diff.unwrap_or((digest, size));
+    let (mut collected, sums) = through(reader, encoding, |tar| {
+        let mut collected = Collected::default();
+        collected.read_all(tar, limits, visitor, layer)?;
+        Ok(collected)
+    })?;
+    let Sums { diff: (diff_id, diff_size), stored: (digest, size) } = sums;
     let tree = collected.tree()?;
     Ok((ReadPack { tree, diff_id, diff_size, digest, size }, collected))
-}
-
-const BUFFER_BYTES: usize = 128 << 10;
-
-/// Hashes what is read through it.
-struct Hashing<R> {
-    inner: R,
-    hasher: Hasher,
-}
-
-impl<R> Hashing<R> {
-    fn new(inner: R) -> Self {
-        Self { inner, hasher: Hasher::new() }
-    }
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
 }
 
 /// What has been read so far.
@@ -275,13 +241,13 @@ impl Collected {
         limits: Limits,
         visitor: &mut dyn LayerVisitor,
         layer: bool,
-    ) -> Result<R, ReadError> {
+    ) -> Result<(), ReadError> {
         let bounds = Bounds { members: limits.members, size_bytes: limits.diff_size_bytes };
         let mut entries = Entries::new(tar, bounds);
         while let Some(raw) = entries.next()? {
             self.take(raw, &mut entries, limits, visitor, layer)?;
         }
-        Ok(entries.into_inner())
+        Ok(())
     }
 
     fn take<R: Read>(
@@ -317,7 +283,7 @@ impl Collected {
                 let mut content = Hashing::new(entries.content());
                 let taken = visitor.file(&path, raw.size, &mut content);
                 let skipped = io::copy(&mut content, &mut io::sink());
-                let hasher = content.hasher;
+                let (digest, size) = content.finish();
                 // A visitor passes on what it was told: the layer's own fault comes first.
                 match (entries.broken(), taken, skipped) {
                     (Some(Broken::Truncated { offset }), ..) => return Err(ReadError::Truncated { offset }),
@@ -327,7 +293,6 @@ impl Collected {
                     (_, Err(source), _) => return Err(ReadError::Visitor { path, source }),
                     (_, Ok(()), Ok(_)) => {}
                 }
-                let (digest, size) = hasher.finish();
                 Kind::File { digest, size }
             }
             DIRECTORY => Kind::Directory,
