@@ -165,6 +165,13 @@ pub enum What {
         /// Right.
         b: String,
     },
+    /// A whiteout, device or FIFO; `None` where a side lacks it.
+    Mark {
+        /// Left, in words.
+        a: Option<String>,
+        /// Right.
+        b: Option<String>,
+    },
     /// Other bytes in a file.
     Content(ContentDifference),
     /// Other bytes in a file, which were not read because enough others were.

@@ -1,8 +1,9 @@
 //! Two images, from the manifest down to the bytes of a file.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-use selfsame_core::Digest;
+use selfsame_core::{Digest, RelPath};
 use selfsame_tree::{Change, Entry, Kind, compare};
 
 use crate::cause::{Guess, Known};
@@ -88,14 +89,18 @@ fn layer(
     };
     let (Some(a), Some(b)) = (a, b) else { return Ok(change) };
     let changes = compare(&a.tree, &b.tree);
-    if changes.is_empty() {
+    change.changes = marks(a, b);
+    let marked = change.changes.len();
+    change.changes.truncate(limits.entries);
+    if changes.is_empty() && marked == 0 {
         let (tar_a, tar_b) = (image_a.tar(index)?, image_b.tar(index)?);
         change.form = Some(tarball::explain_form(tar_a, tar_b, known, limits));
         return Ok(change);
     }
-    change.more = changes.len().saturating_sub(limits.entries);
+    let room = limits.entries - change.changes.len();
+    change.more = (marked + changes.len()).saturating_sub(limits.entries);
     let mut contents_left = limits.contents;
-    for found in changes.into_iter().take(limits.entries) {
+    for found in changes.into_iter().take(room) {
         let what = match &found {
             Change::Added(_, entry) => vec![What::Added { kind: entry.kind.name() }],
             Change::Removed(_, entry) => vec![What::Removed { kind: entry.kind.name() }],
@@ -120,7 +125,19 @@ fn layer(
         };
         change.changes.push(EntryChange { path: found.path().clone(), what });
     }
+    change.changes.sort_by(|x, y| x.path.cmp(&y.path));
     Ok(change)
+}
+
+/// Whiteouts and special files that only one layer has, or that differ.
+fn marks(a: &LayerView, b: &LayerView) -> Vec<EntryChange> {
+    let paths: BTreeSet<&RelPath> = a.marks.keys().chain(b.marks.keys()).collect();
+    let differing = paths.into_iter().filter(|path| a.marks.get(*path) != b.marks.get(*path));
+    let change = |path: &RelPath| {
+        let side = |layer: &LayerView| layer.marks.get(path).map(|mark| escape::clip(mark.as_bytes()));
+        EntryChange { path: path.clone(), what: vec![What::Mark { a: side(a), b: side(b) }] }
+    };
+    differing.map(change).collect()
 }
 
 fn attributes(x: &Entry, y: &Entry) -> Vec<What> {
@@ -146,7 +163,7 @@ fn attributes(x: &Entry, y: &Entry) -> Vec<What> {
         let wide = |entry: &Entry| (u64::from(entry.uid), u64::from(entry.gid));
         what.push(What::Owner { a: (x.uid, x.gid), b: (y.uid, y.gid), guess: Guess::owner(wide(x), wide(y)) });
     }
-    let names: std::collections::BTreeSet<&String> = x.xattrs.keys().chain(y.xattrs.keys()).collect();
+    let names: BTreeSet<&String> = x.xattrs.keys().chain(y.xattrs.keys()).collect();
     for name in names {
         let (a, b) = (x.xattrs.get(name), y.xattrs.get(name));
         if a != b {

@@ -102,6 +102,10 @@ fn entry(path: &str, what: &What) -> Vec<String> {
             let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".to_owned());
             one(format!("attribute {name}: {} -> {}", shown(a), shown(b)))
         }
+        What::Mark { a, b } => {
+            let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".to_owned());
+            one(format!("{} -> {}", shown(a), shown(b)))
+        }
         What::LinkTarget { a, b } => one(format!("link to `{a}` -> `{b}`")),
         What::Content(difference) => {
             let mut lines = vec![format!("    {path}")];

@@ -1,8 +1,9 @@
 //! An image as its holder lends it: folder, tar or docker-save archive.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use selfsame_core::Digest;
+use selfsame_core::{Digest, RelPath};
 use selfsame_tree::Tree;
 use serde_json::Value;
 
@@ -15,6 +16,8 @@ pub struct LayerView {
     pub diff_id: Digest,
     /// What the layer holds.
     pub tree: Tree,
+    /// What a layer can say and a tree cannot, in words: `whiteout`, `opaque`, `device 1:3`, `fifo`.
+    pub marks: BTreeMap<RelPath, String>,
 }
 
 /// Read access to one image. Methods that give bytes are called only where the layers differ.

@@ -49,7 +49,12 @@ impl FakeImage {
         let tree = Tree::from_entries(entries).unwrap();
         let tar = tar(&files.iter().map(|(path, content, mode)| (*path, *content, *mode, mtime)).collect::<Vec<_>>());
         let diff_id = Digest::of(&tar);
-        self.layers.push(LayerView { digest: Some(Digest::of(&gzip(&tar, 0, ""))), diff_id, tree });
+        self.layers.push(LayerView {
+            digest: Some(Digest::of(&gzip(&tar, 0, ""))),
+            diff_id,
+            tree,
+            marks: BTreeMap::new(),
+        });
         self.tars.push(tar);
         self.manifest = Some(json!({
             "layers": self.layers.iter().map(|layer| json!({ "digest": layer.digest.unwrap().to_string() })).collect::<Vec<_>>(),

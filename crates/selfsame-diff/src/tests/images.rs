@@ -133,6 +133,16 @@ fn every_sort_of_change_to_an_entry() {
 }
 
 #[test]
+fn a_whiteout_only_one_layer_has() {
+    let mut other = app();
+    other.layers[0].marks.insert(RelPath::new("etc/gone").unwrap(), "whiteout".into());
+    other.layers[0].diff_id = Digest::of(b"another tar");
+    let found = compared(&app(), &other);
+    assert_eq!(found.extent, Extent::LayerContent);
+    assert_eq!(found.layers[0].changes[0].what, [What::Mark { a: None, b: Some("whiteout".into()) }]);
+}
+
+#[test]
 fn added_and_removed_entries_and_layers() {
     let other = FakeImage::of(&[("bin/app", b"program", 0o755), ("etc/new", b"", 0o644)], TIME).layer(&[], TIME);
     let found = compared(&app(), &other);
