@@ -151,7 +151,10 @@ fn attributes(x: &Entry, y: &Entry) -> Vec<What> {
         }
         (Kind::HardLink { target: a }, Kind::HardLink { target: b }) => {
             if a != b {
-                what.push(What::LinkTarget { a: a.to_string(), b: b.to_string() });
+                what.push(What::LinkTarget {
+                    a: escape::clip(a.as_str().as_bytes()),
+                    b: escape::clip(b.as_str().as_bytes()),
+                });
             }
         }
         (a, b) => what.push(What::Kind { a: a.name(), b: b.name() }),

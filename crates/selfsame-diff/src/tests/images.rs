@@ -181,6 +181,21 @@ fn a_file_too_long_to_hold_is_compared_as_a_stream() {
     assert_eq!(difference.summary, "1 bytes differ; too long to be taken apart");
 }
 
+/// Names come from strangers' images and go to terminals.
+#[test]
+fn names_cannot_drive_a_terminal() {
+    let evil = "etc/\u{1b}[2J\u{202e}";
+    let image = |mode| {
+        let mut image = FakeImage::of(&[("a", b"x", 0o644), (evil, b"x", mode)], TIME);
+        image.config["config"]["Labels"] = json!({ (format!("\u{1b}{mode}")): "\u{1b}[31m" });
+        image
+    };
+    let found = compared(&image(0o644), &image(0o600));
+    for line in lines(&found, "a", "b") {
+        assert!(!line.contains(['\u{1b}', '\u{202e}', '\n']), "{line:?}");
+    }
+}
+
 #[test]
 fn the_same_facts_as_json() {
     let mut other = app();
