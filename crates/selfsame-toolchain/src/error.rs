@@ -47,14 +47,9 @@ pub enum ToolchainError {
         /// Its last line, or what the system said.
         said: String,
     },
-    /// The store did not take a file.
-    #[error("the store did not take `{}`", path.display())]
-    Store {
-        /// On the host.
-        path: PathBuf,
-        /// Why.
-        source: StoreError,
-    },
+    /// The store did not take a file; its error names which.
+    #[error("the store did not take a file of the toolchain")]
+    Store(#[from] StoreError),
     /// A package whose name or version cannot be written as a package URL.
     #[error("package `{name}` {version} has no package URL")]
     Purl {

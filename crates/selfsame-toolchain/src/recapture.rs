@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use selfsame_core::{Digest, Hasher, RelPath};
 use selfsame_store::Store;
@@ -28,13 +29,9 @@ pub struct Missing {
 /// taken. What is still missing afterwards comes back, in the order of paths.
 pub fn recapture(tree: &Tree, host: &Host, store: &Store) -> Result<Vec<Missing>, ToolchainError> {
     let mut walk = Walk::new(host);
-    let failed = |path: &RelPath| {
-        let path = host.path(path.as_str());
-        move |source| ToolchainError::Store { path, source }
-    };
     let mut missing: BTreeMap<Digest, Missing> = BTreeMap::new();
     let mut taken = BTreeSet::new();
-    let lacking = store.missing(tree).map_err(failed(&RelPath::root()))?;
+    let lacking = store.missing(tree)?;
     for (path, digest, size) in lacking {
         if taken.contains(&digest) {
             continue;
@@ -44,17 +41,17 @@ pub fn recapture(tree: &Tree, host: &Host, store: &Store) -> Result<Vec<Missing>
             let bytes = loader_cache(tree, &mut walk);
             let found = bytes.as_deref().map(Digest::of);
             if let (Some(bytes), true) = (bytes, found == Some(digest)) {
-                store.put_bytes(&bytes, executable).map_err(failed(&path))?;
+                store.put_bytes(&bytes, executable)?;
             }
             found
         } else {
-            let found = digest_on(host, &mut walk, &path);
-            if found == Some(digest) {
-                let stored = store.put_file(&host.path(path.as_str()), executable).map_err(failed(&path))?;
-                // Another content a moment later is what was found.
-                if stored.0 == digest { found } else { Some(stored.0) }
-            } else {
-                found
+            match file_on(host, &mut walk, &path) {
+                Some((file, found)) if found == digest => {
+                    // Another content a moment later is what was found.
+                    Some(store.put_file(&file, executable)?.0)
+                }
+                Some((_, found)) => Some(found),
+                None => None,
             }
         };
         if found == Some(digest) {
@@ -69,9 +66,10 @@ pub fn recapture(tree: &Tree, host: &Host, store: &Store) -> Result<Vec<Missing>
     Ok(missing)
 }
 
-/// The digest of the regular file at exactly this place.
-fn digest_on(host: &Host, walk: &mut Walk<'_>, path: &RelPath) -> Option<Digest> {
+/// The regular file that a path leads to on this host, and its digest.
+fn file_on(host: &Host, walk: &mut Walk<'_>, path: &RelPath) -> Option<(PathBuf, Digest)> {
     let End::File(place, _) = walk.resolve(path.as_str()).end else { return None };
-    let file = fs::File::open(host.path(&place)).ok()?;
-    Hasher::of_reader(file).ok().map(|(digest, _)| digest)
+    let file = host.path(&place);
+    let (digest, _) = Hasher::of_reader(fs::File::open(&file).ok()?).ok()?;
+    Some((file, digest))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use selfsame_core::{Digest, RelPath};
 use selfsame_store::Store;
@@ -49,8 +49,7 @@ pub(crate) fn tree(selection: &mut Selection, walk: &mut Walk<'_>, store: &Store
     let tree = Tree::from_entries(entries)?;
     match loader_cache(&tree, walk) {
         Some(bytes) => {
-            let failed = |source| ToolchainError::Store { path: PathBuf::from("/").join(LOADER_CACHE), source };
-            let digest = store.put_bytes(&bytes, false).map_err(failed)?;
+            let digest = store.put_bytes(&bytes, false)?;
             let cache = RelPath::new(LOADER_CACHE).expect("a path of our own");
             Ok(tree.union(&Tree::from_entries([(cache, Entry::file(digest, bytes.len() as u64, false))])?)?)
         }
@@ -82,7 +81,6 @@ pub(crate) fn store_each_once<'p>(
             wanted.len() - 1
         }));
     }
-    let failed = |source| ToolchainError::Store { path: Path::new("/").to_owned(), source };
-    let stored = store.put_files(&wanted).map_err(failed)?;
+    let stored = store.put_files(&wanted)?;
     Ok(positions.into_iter().map(|position| stored[position]).collect())
 }

@@ -176,6 +176,12 @@ fn link_loops_end() {
 }
 
 #[test]
+fn nothing_named_is_nothing_recorded() {
+    let captured = debian().capture(&["/build/x", "/proc/self/exe", "/home/a/b", "/usr/bin/nothing"]);
+    assert_eq!((paths(&captured.tree), captured.packages.len()), (vec![], 0));
+}
+
+#[test]
 fn named_folders_stay_when_empty() {
     let host = debian();
     host.folder("usr/local/include/x").folder("usr/lib/empty");
@@ -321,6 +327,12 @@ fn recapture_takes_only_the_recorded_content() {
     let elsewhere = debian();
     assert_eq!(recapture(&tree, &elsewhere.host(), &elsewhere.store).unwrap(), []);
     assert_eq!(elsewhere.store.missing(&tree).unwrap(), []);
+
+    // The same content by another way: a header that became a link.
+    let moved = debian();
+    fs::rename(moved.root().join("usr/include/math.h"), moved.root().join("usr/include/math-1.h")).unwrap();
+    moved.link("usr/include/math.h", "math-1.h");
+    assert_eq!(recapture(&tree, &moved.host(), &moved.store).unwrap(), []);
 
     let newer = debian();
     newer.file("usr/include/math.h", "another", 0o644);
