@@ -136,7 +136,8 @@ fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>) -> 
         let folder = project.folder.join(path);
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let is_release = |path: &PathBuf| {
-            path.extension().is_some_and(|extension| extension == "release") && selfsame_store::is_release(path).is_ok()
+            let named = path.extension().is_some_and(|extension| extension == "release");
+            named && selfsame_store::is_release(path).is_ok() || selfsame_store::is_staging(path)
         };
         outputs.extend(entries.map(|entry| entry.path()).filter(is_release));
     }
@@ -204,7 +205,6 @@ fn publish(
         file.flush().map_err(archive_fault)?;
         stagings.push(staging);
     }
-    store.sync().map_err(errors::store)?;
     selfsame_store::publish_all(stagings, Replace::Release).map_err(errors::publish)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Images of any of the forms that tools leave, as the explainer wants to see them.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -79,7 +80,12 @@ pub(crate) fn open(path: &Path) -> Answer<Image> {
         let limits = selfsame_oci::Limits { specials: selfsame_oci::Specials::Report, ..selfsame_oci::Limits::LAYER };
         let read =
             read_layer(reader, media_type, limits, &mut ()).map_err(|error| fault(format!("`{name}`: {error}")))?;
-        layers.push(LayerView { digest: has_index.then_some(read.digest), diff_id: read.diff_id, tree: read.tree });
+        layers.push(LayerView {
+            digest: has_index.then_some(read.digest),
+            diff_id: read.diff_id,
+            marks: marks(&read),
+            tree: read.tree,
+        });
     }
     Ok(Image { manifest_digest, manifest, config, layers, sources, last: RefCell::new(None), files })
 }
@@ -151,6 +157,16 @@ impl ImageView for Image {
     }
 }
 
+/// What a layer holds that a tree cannot: whiteouts and devices, in words.
+fn marks(read: &selfsame_oci::ReadLayer) -> BTreeMap<RelPath, String> {
+    let whiteouts = read.whiteouts.iter().map(|whiteout| match whiteout {
+        selfsame_oci::Whiteout::Path(path) => (path.clone(), "takes this path away".to_owned()),
+        selfsame_oci::Whiteout::Opaque(path) => (path.clone(), "hides what lower layers have here".to_owned()),
+    });
+    let specials = read.specials.iter().map(|(path, special)| (path.clone(), format!("{special:?}").to_lowercase()));
+    whiteouts.chain(specials).collect()
+}
+
 /// Keeps the content of one file of a layer.
 struct Find {
     wanted: RelPath,
@@ -178,7 +194,7 @@ struct TreeImage<'a> {
 impl<'a> TreeImage<'a> {
     fn new(tree: &Tree, store: &'a Store) -> Self {
         // The digest of the tree stands for the tar that nobody wrote.
-        let layer = LayerView { digest: None, diff_id: tree.digest(), tree: tree.clone() };
+        let layer = LayerView { digest: None, diff_id: tree.digest(), tree: tree.clone(), marks: BTreeMap::new() };
         Self { config: Value::Object(serde_json::Map::new()), layers: vec![layer], store }
     }
 }
