@@ -133,7 +133,7 @@ impl Repository {
     ) -> Result<Vec<(Vec<u8>, String)>, SourceError> {
         let mut running = self.start(environment, &["check-attr", "-z", "--stdin", "filter"], Path::new(""), true)?;
         let input: Vec<u8> = paths.iter().flat_map(|path| path.iter().copied().chain([0])).collect();
-        let mut stdin = running.child.stdin.take();
+        let mut stdin = running.child.as_mut().and_then(|child| child.stdin.take());
         let output = std::thread::scope(|scope| {
             scope.spawn(move || {
                 // A git that stopped reading says why at its end.
@@ -197,14 +197,25 @@ impl Repository {
             std::io::ErrorKind::NotFound => SourceError::NoGitProgram { root: self.work_tree.clone() },
             _ => SourceError::Io { operation: "run", path: PathBuf::from("git"), source },
         })?;
-        Ok(Running { child, name: arguments.first().copied().unwrap_or_default().to_owned() })
+        Ok(Running { child: Some(child), name: arguments.first().copied().unwrap_or_default().to_owned() })
     }
 }
 
-/// A git command that runs.
+/// A git command that runs. Dropped unfinished, it is stopped.
+#[derive(Debug)]
 pub(crate) struct Running {
-    child: Child,
+    child: Option<Child>,
     name: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself; either way nobody wants its answer.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 impl Running {
@@ -215,10 +226,11 @@ impl Running {
     }
 
     /// What it printed, and how it failed if it did.
-    fn outcome(self) -> Result<(Vec<u8>, Option<SourceError>), SourceError> {
-        let Self { child, name } = self;
+    fn outcome(mut self) -> Result<(Vec<u8>, Option<SourceError>), SourceError> {
         let failed = |source| SourceError::Io { operation: "run", path: PathBuf::from("git"), source };
-        let output = child.wait_with_output().map_err(failed)?;
+        let output = self.child.take().map(Child::wait_with_output).transpose().map_err(failed)?;
+        let output = output.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let name = self.name.clone();
         let failure = (!output.status.success()).then(|| {
             let said = String::from_utf8_lossy(&output.stderr);
             let message = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no message");

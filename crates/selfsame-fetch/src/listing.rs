@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use selfsame_core::{RelPath, SourceEpoch};
 
 use crate::environment::Environment;
-use crate::git::{Repository, Settings};
+use crate::git::{Repository, Running, Settings, Tracked};
 use crate::source::SourceError;
 
 /// The most files of one source.
@@ -27,11 +27,12 @@ pub(crate) struct Listed {
     pub(crate) index_mode: Option<u32>,
 }
 
-/// The files of a source, sorted by path, each once.
+/// The files of a source, sorted by path, each once: without a repository all, with one those that it tracks. What it
+/// neither tracks nor ignores comes from [`Pending::finish`], later: git is still looking for it.
 #[derive(Debug)]
 pub(crate) struct Listing {
     pub(crate) files: Vec<Listed>,
-    pub(crate) git: Option<GitState>,
+    pub(crate) git: Option<Pending>,
 }
 
 /// What git says about the source as a whole.
@@ -63,14 +64,15 @@ pub(crate) fn list(root: &Path, exclude: &Exclusions, environment: &Environment)
         files.sort_unstable();
         return Ok(Listing { files, git: None });
     };
-    let mut gathered = Gathered { exclude, environment, files: Vec::new(), dirty: BTreeSet::new() };
-    let below = root.strip_prefix(&repository.work_tree).unwrap_or(Path::new(""));
-    let head = gathered.gather(&repository, below, &[], 0)?;
-    let Gathered { mut files, dirty, .. } = gathered;
+    let mut pending = Pending { head: None, dirty: BTreeSet::new(), statuses: Vec::new() };
+    let mut files = Vec::new();
+    let below = root.strip_prefix(&repository.work_tree).unwrap_or(Path::new("")).to_owned();
+    let place = Place { repository, below, prefix: Vec::new() };
+    pending.head = pending.gather(place, exclude, environment, 0, &mut files)?;
     files.sort_unstable();
     // An unmerged file is in the index up to three times.
     files.dedup_by(|a, b| a.path == b.path);
-    Ok(Listing { files, git: Some(GitState { head, dirty }) })
+    Ok(Listing { files, git: Some(pending) })
 }
 
 /// All files below a folder, but for repositories' own: links, sockets and all, for the reader to judge.
@@ -115,27 +117,61 @@ fn push(files: &mut Vec<Listed>, path: &[u8], tracked: bool, index_mode: Option<
     Ok(())
 }
 
-struct Gathered<'a> {
-    exclude: &'a Exclusions,
-    environment: &'a Environment,
-    files: Vec<Listed>,
-    dirty: BTreeSet<String>,
+/// A repository, or a part of it, in the source.
+#[derive(Debug)]
+struct Place {
+    repository: Repository,
+    /// The part that counts, from the top of the working tree.
+    below: PathBuf,
+    /// What stands before its paths in the source: empty, or ends with `/`.
+    prefix: Vec<u8>,
 }
 
-impl Gathered<'_> {
-    /// Adds what `repository` has below `below`, to stand at `place` in the source. Gives the commit of HEAD.
+impl Place {
+    /// A path from the top of the working tree as one in the source, unless it is left out.
+    fn source_path(&self, path: &[u8], exclude: &Exclusions) -> Option<Vec<u8>> {
+        let below = self.below.as_os_str().as_bytes();
+        let rest = if below.is_empty() { path } else { path.strip_prefix(below)?.strip_prefix(b"/")? };
+        let path = [self.prefix.as_slice(), rest].concat();
+        (!exclude.cover(&path)).then_some(path)
+    }
+
+    fn on_disk(&self, path: &[u8]) -> PathBuf {
+        self.repository.work_tree.join(OsStr::from_bytes(path))
+    }
+}
+
+/// What git was asked for and has not said yet.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    head: Option<(String, SourceEpoch)>,
+    dirty: BTreeSet<String>,
+    statuses: Vec<PendingStatus>,
+}
+
+#[derive(Debug)]
+struct PendingStatus {
+    place: Place,
+    settings: Settings,
+    tracked: Vec<Tracked>,
+    running: Running,
+}
+
+impl Pending {
+    /// Adds the files that a repository tracks, and its submodules'. Gives the commit of HEAD.
     fn gather(
         &mut self,
-        repository: &Repository,
-        below: &Path,
-        place: &[u8],
+        place: Place,
+        exclude: &Exclusions,
+        environment: &Environment,
         depth: usize,
+        files: &mut Vec<Listed>,
     ) -> Result<Option<(String, SourceEpoch)>, SourceError> {
+        let Place { repository, below, .. } = &place;
         if depth > DEPTH {
             return Err(SourceError::TooDeep { path: repository.work_tree.clone() });
         }
-        let environment = self.environment;
-        // All at once: most of the time goes into waiting for the disk, and `status` is the longest.
+        // All at once: `status` takes longest, and what the others say keeps us busy meanwhile.
         let early_status = repository.is_ours().then(|| repository.status(below, environment)).transpose()?;
         let tracked = repository.tracked(below, environment)?;
         let settings = repository.settings(environment)?;
@@ -146,98 +182,111 @@ impl Gathered<'_> {
         if let Some((key, value)) = settings.line_endings {
             return Err(SourceError::LineEndings { setting: key, value });
         }
-
-        let prefix = below.as_os_str().as_bytes();
-        let source_path = |path: &[u8]| -> Option<Vec<u8>> {
-            let rest = if prefix.is_empty() { path } else { path.strip_prefix(prefix)?.strip_prefix(b"/")? };
-            let path: Vec<u8> = place.iter().copied().chain(rest.iter().copied()).collect();
-            (!self.exclude.cover(&path)).then_some(path)
+        let names = tracked.iter().map(|file| file.path.as_slice());
+        if has_filters(&place, &settings, environment, names) {
+            refuse_filtered(&place, &tracked, exclude, environment)?;
+        }
+        let running = match early_status {
+            Some(running) => running,
+            None => repository.status(below, environment)?,
         };
-        let kept: Vec<_> = tracked.iter().filter_map(|file| Some((source_path(&file.path)?, file))).collect();
-        let names = kept.iter().filter(|(_, file)| file.mode != 0o160_000).map(|(_, file)| file.path.as_slice());
-        if has_filters(repository, &settings, below, environment, names.clone()) {
-            refuse_filtered(repository, environment, &names.collect::<Vec<_>>(), &source_path)?;
-        }
-        let status = match early_status {
-            Some(running) => running.status()?,
-            None => repository.status(below, environment)?.status()?,
-        };
-        let untracked: Vec<_> = status.untracked.iter().filter_map(|path| Some((source_path(path)?, path))).collect();
-        let names = untracked.iter().map(|(_, path)| path.as_slice()).filter(|path| path.ends_with(b".gitattributes"));
-        if has_filters(repository, &settings, below, environment, names) {
-            let names: Vec<&[u8]> = kept.iter().map(|(_, file)| file.path.as_slice()).collect();
-            refuse_filtered(repository, environment, &names, &source_path)?;
-        }
 
-        let dirty = status.changed.iter().filter_map(|path| source_path(path));
-        let mut dirty: BTreeSet<String> = dirty.map(|path| String::from_utf8_lossy(&path).into_owned()).collect();
-        for (path, _) in &untracked {
-            if path.ends_with(b"/") {
-                return Err(SourceError::NestedRepository { path: String::from_utf8_lossy(path).into_owned() });
-            }
-            push(&mut self.files, path, false, None)?;
-            dirty.insert(String::from_utf8_lossy(path).into_owned());
-        }
         let mut submodules = Vec::new();
-        for (path, file) in &kept {
-            if file.mode == 0o160_000 {
-                submodules.push((path.clone(), *file));
+        for file in &tracked {
+            let Some(path) = place.source_path(&file.path, exclude) else { continue };
+            if file.mode == SUBMODULE {
+                submodules.push((path, file));
                 continue;
             }
             let is_link = file.mode == 0o120_000;
             let believed = (settings.ignores_modes && !is_link) || (settings.links_as_files && is_link);
-            push(&mut self.files, path, true, believed.then_some(file.mode))?;
+            push(files, &path, true, believed.then_some(file.mode))?;
             if file.unwatched {
-                let on_disk = repository.work_tree.join(OsStr::from_bytes(&file.path));
-                if on_disk.symlink_metadata().is_err() {
-                    return Err(SourceError::Sparse { path: String::from_utf8_lossy(path).into_owned() });
+                if place.on_disk(&file.path).symlink_metadata().is_err() {
+                    return Err(SourceError::Sparse { path: shown(&path) });
                 }
                 // Git does not look at it, so nobody knows.
-                dirty.insert(String::from_utf8_lossy(path).into_owned());
+                self.dirty.insert(shown(&path));
             }
         }
-        self.dirty.append(&mut dirty);
-        for (mut path, file) in submodules {
-            let shown = String::from_utf8_lossy(&path).into_owned();
-            let folder = repository.work_tree.join(OsStr::from_bytes(&file.path));
-            let submodule = Repository::at(&folder)?.ok_or_else(|| SourceError::Submodule { path: shown.clone() })?;
-            path.push(b'/');
-            let head = self.gather(&submodule, Path::new(""), &path, depth + 1)?;
+        for (path, file) in submodules {
+            let missing = || SourceError::Submodule { path: shown(&path) };
+            let repository = Repository::at(&place.on_disk(&file.path))?.ok_or_else(missing)?;
+            let inner = Place { repository, below: PathBuf::new(), prefix: [path.as_slice(), b"/"].concat() };
+            let head = self.gather(inner, exclude, environment, depth + 1, files)?;
             if head.is_none_or(|(commit, _)| commit != file.object) {
-                self.dirty.insert(shown);
+                self.dirty.insert(shown(&path));
             }
         }
+        self.statuses.push(PendingStatus { place, settings, tracked, running });
         Ok(head)
+    }
+
+    /// Waits for the rest: the files that are neither tracked nor ignored, and what differs from HEAD.
+    pub(crate) fn finish(
+        self,
+        exclude: &Exclusions,
+        environment: &Environment,
+    ) -> Result<(Vec<Listed>, GitState), SourceError> {
+        let Self { head, mut dirty, statuses } = self;
+        let mut files = Vec::new();
+        for PendingStatus { place, settings, tracked, running } in statuses {
+            let status = running.status()?;
+            let names = status.untracked.iter().map(Vec::as_slice);
+            if has_filters(&place, &settings, environment, names) {
+                refuse_filtered(&place, &tracked, exclude, environment)?;
+            }
+            let changed = status.changed.iter().filter_map(|path| place.source_path(path, exclude));
+            dirty.extend(changed.map(|path| shown(&path)));
+            for path in status.untracked.iter().filter_map(|path| place.source_path(path, exclude)) {
+                if path.ends_with(b"/") {
+                    return Err(SourceError::NestedRepository { path: shown(&path) });
+                }
+                push(&mut files, &path, false, None)?;
+                dirty.insert(shown(&path));
+            }
+        }
+        files.sort_unstable();
+        Ok((files, GitState { head, dirty }))
     }
 }
 
-/// Whether any file that gives attributes speaks of filters. Cheaper than to ask git about every file.
+/// The mode of a submodule in the index.
+const SUBMODULE: u32 = 0o160_000;
+
+fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}
+
+/// Whether any file that gives attributes speaks of filters: of the named ones, or outside of them. Cheaper than to ask
+/// git about every file.
 fn has_filters<'n>(
-    repository: &Repository,
+    place: &Place,
     settings: &Settings,
-    below: &Path,
     environment: &Environment,
     names: impl Iterator<Item = &'n [u8]>,
 ) -> bool {
     let inner = names
         .filter(|name| name.rsplit(|&byte| byte == b'/').next() == Some(b".gitattributes"))
-        .map(|name| repository.work_tree.join(OsStr::from_bytes(name)));
-    let outer = repository.outer_attributes(settings, below, environment);
+        .map(|name| place.on_disk(name));
+    let outer = place.repository.outer_attributes(settings, &place.below, environment);
     let speaks = |path: PathBuf| std::fs::read(path).is_ok_and(|text| text.windows(6).any(|word| word == b"filter"));
     inner.chain(outer).any(speaks)
 }
 
 fn refuse_filtered(
-    repository: &Repository,
+    place: &Place,
+    tracked: &[Tracked],
+    exclude: &Exclusions,
     environment: &Environment,
-    names: &[&[u8]],
-    source_path: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Result<(), SourceError> {
-    match repository.filtered(names, environment)?.into_iter().next() {
+    let counts = |file: &&Tracked| file.mode != SUBMODULE && place.source_path(&file.path, exclude).is_some();
+    let names: Vec<&[u8]> = tracked.iter().filter(counts).map(|file| file.path.as_slice()).collect();
+    match place.repository.filtered(&names, environment)?.into_iter().next() {
         None => Ok(()),
         Some((path, filter)) => {
-            let path = source_path(&path).unwrap_or(path);
-            Err(SourceError::Filtered { path: String::from_utf8_lossy(&path).into_owned(), filter })
+            let path = place.source_path(&path, exclude).unwrap_or(path);
+            Err(SourceError::Filtered { path: shown(&path), filter })
         }
     }
 }

@@ -21,11 +21,11 @@ pub(crate) fn try_map<T: Sync, R: Send, E: Send>(
         return items.iter().map(work).collect();
     }
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let done: Mutex<Vec<(usize, Result<Vec<R>, E>)>> = Mutex::new(Vec::with_capacity(chunks));
+    let done = Mutex::new(Vec::with_capacity(chunks));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let mut mine = Vec::new();
+                let mut mine: Vec<(usize, Result<Vec<R>, E>)> = Vec::new();
                 while !failed.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(chunk) = items.chunks(chunk_size).nth(index) else { break };

@@ -15,7 +15,7 @@ use selfsame_core::path::PathError;
 use selfsame_core::{Digest, RelPath, SourceEpoch};
 use selfsame_definition::Epoch;
 use selfsame_lock::{HostLock, Lock};
-use selfsame_store::{FileStamp, Store, StoreError};
+use selfsame_store::{FileStamp, StatCache, Store, StoreError};
 use selfsame_tree::{Entry, Tree, TreeError};
 
 use crate::environment::Environment;
@@ -240,7 +240,14 @@ pub fn bind(request: &SourceRequest<'_>, environment: &Environment, store: &Stor
     let cache_key = Digest::of(&[b"source v1\0", root.as_os_str().as_bytes()].concat());
     let mut cache = store.stat_cache(&cache_key).map_err(stored)?;
 
-    let Listing { files, git } = listing::list(&root, &exclusions(request, &root), environment)?;
+    let exclude = exclusions(request, &root);
+    let Listing { files, git } = listing::list(&root, &exclude, environment)?;
+    let mut found = Found::default();
+    let files = without_linked_folders(&root, files)?;
+    found.add(&root, &files, &mut cache, request.trust_stat_cache, store)?;
+    let (untracked, git) = git.map(|pending| pending.finish(&exclude, environment)).transpose()?.unzip();
+    let untracked = untracked.unwrap_or_default();
+    found.add(&root, &untracked, &mut cache, request.trust_stat_cache, store)?;
     let epoch = match (request.epoch, &git) {
         (Epoch::At(epoch), _) => epoch,
         (Epoch::Git, None) => return Err(SourceError::NoRepository { root }),
@@ -249,47 +256,18 @@ pub fn bind(request: &SourceRequest<'_>, environment: &Environment, store: &Stor
             None => return Err(SourceError::NoCommit { root }),
         },
     };
-    let files = without_linked_folders(&root, files)?;
-    let looks = parallel::try_map(&files, |file| look(&root, file))?;
 
-    let mut known = Vec::new();
-    let mut unknown = Vec::new();
-    let mut links = Vec::new();
-    let mut seen = Vec::with_capacity(files.len());
-    for (file, look) in files.iter().zip(looks) {
-        match look {
-            Look::Absent => {}
-            Look::Link { target, stamp } => {
-                seen.push((file.path.clone(), stamp));
-                links.push((file.path.clone(), Entry::symlink(target)));
-            }
-            Look::File { stamp, executable } => {
-                seen.push((file.path.clone(), stamp));
-                let cached = if request.trust_stat_cache { cache.lookup(&file.path, &stamp) } else { None };
-                match cached {
-                    Some(digest) => known.push((&file.path, stamp, executable, digest)),
-                    None => unknown.push((&file.path, stamp, executable)),
-                }
-            }
-        }
-    }
-    // What the cache knows must also be in the store still: a collector may have been there.
-    let there = parallel::try_map(&known, |(_, stamp, _, digest)| Ok(store.blob_size(digest)? == Some(stamp.size)));
-    let there = there.map_err(stored)?;
-    let (kept, lost): (Vec<_>, Vec<_>) = known.into_iter().zip(there).partition(|(_, there)| *there);
-    unknown.extend(lost.into_iter().map(|((path, stamp, executable, _), _)| (path, stamp, executable)));
-
-    let read = parallel::try_map(&unknown, |(path, stamp, executable)| read(&root, path, stamp, *executable, store))?;
+    let Found { links: mut entries, known, unknown, seen } = found;
+    let read = parallel::try_map(&unknown, |file| read(&root, file, store))?;
     let mut warnings = Vec::new();
-    let mut entries = links;
-    for ((path, stamp, executable, digest), _) in kept {
-        warnings.extend(look_for_secret(&root, path, None));
-        entries.push((path.clone(), Entry::file(digest, stamp.size, executable)));
+    for (FoundFile { path, stamp, executable }, digest) in known {
+        warnings.extend(look_for_secret(&root, &path, None));
+        entries.push((path, Entry::file(digest, stamp.size, executable)));
     }
-    for ((path, stamp, executable), (digest, content)) in unknown.into_iter().zip(read) {
+    for (FoundFile { path, stamp, executable }, (digest, content)) in unknown.into_iter().zip(read) {
         cache.record(path.clone(), stamp, digest);
-        warnings.extend(look_for_secret(&root, path, Some(content)));
-        entries.push((path.clone(), Entry::file(digest, stamp.size, executable)));
+        warnings.extend(look_for_secret(&root, &path, Some(content)));
+        entries.push((path, Entry::file(digest, stamp.size, executable)));
     }
     if entries.is_empty() {
         return Err(SourceError::Empty { root });
@@ -322,6 +300,68 @@ enum Look {
     Absent,
     File { stamp: FileStamp, executable: bool },
     Link { target: String, stamp: FileStamp },
+}
+
+/// Files by what is known about them.
+#[derive(Default)]
+struct Found {
+    links: Vec<(RelPath, Entry)>,
+    /// Unchanged since they were stored, and still in the store.
+    known: Vec<(FoundFile, Digest)>,
+    /// To be read.
+    unknown: Vec<FoundFile>,
+    /// Everything, as it was seen.
+    seen: Vec<(RelPath, FileStamp)>,
+}
+
+struct FoundFile {
+    path: RelPath,
+    stamp: FileStamp,
+    executable: bool,
+}
+
+impl Found {
+    fn add(
+        &mut self,
+        root: &Path,
+        files: &[Listed],
+        cache: &mut StatCache,
+        trust_stat_cache: bool,
+        store: &Store,
+    ) -> Result<(), SourceError> {
+        let looks = parallel::try_map(files, |file| look(root, file))?;
+        let mut cached = Vec::new();
+        for (file, look) in files.iter().zip(looks) {
+            let path = file.path.clone();
+            match look {
+                Look::Absent => {}
+                Look::Link { target, stamp } => {
+                    self.seen.push((path.clone(), stamp));
+                    self.links.push((path, Entry::symlink(target)));
+                }
+                Look::File { stamp, executable } => {
+                    self.seen.push((path.clone(), stamp));
+                    let digest = if trust_stat_cache { cache.lookup(&path, &stamp) } else { None };
+                    let file = FoundFile { path, stamp, executable };
+                    match digest {
+                        Some(digest) => cached.push((file, digest)),
+                        None => self.unknown.push(file),
+                    }
+                }
+            }
+        }
+        // What the cache knows must also be in the store still: a collector may have been there.
+        let there = |(file, digest): &(FoundFile, Digest)| Ok(store.blob_size(digest)? == Some(file.stamp.size));
+        let there = parallel::try_map(&cached, there).map_err(|source| SourceError::Store { source })?;
+        for ((file, digest), there) in cached.into_iter().zip(there) {
+            if there {
+                self.known.push((file, digest));
+            } else {
+                self.unknown.push(file);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn look(root: &Path, file: &Listed) -> Result<Look, SourceError> {
@@ -389,14 +429,9 @@ fn without_linked_folders(root: &Path, files: Vec<Listed>) -> Result<Vec<Listed>
     Ok(files.into_iter().filter(|file| !deleted(file)).collect())
 }
 
-/// Stores a file that is as `stamp` says, before and after. Gives its digest, and its content if it is small.
-fn read(
-    root: &Path,
-    path: &RelPath,
-    stamp: &FileStamp,
-    executable: bool,
-    store: &Store,
-) -> Result<(Digest, Vec<u8>), SourceError> {
+/// Stores a file that is as its stamp says, before and after. Gives its digest, and its content if it is small.
+fn read(root: &Path, file: &FoundFile, store: &Store) -> Result<(Digest, Vec<u8>), SourceError> {
+    let FoundFile { path, stamp, executable } = file;
     let on_disk = locate(root, path);
     let failed = |source| SourceError::Io { operation: "read", path: on_disk.clone(), source };
     let changed = || SourceError::Changed { path: path.clone() };
@@ -405,7 +440,7 @@ fn read(
         source => SourceError::Store { source },
     };
     if stamp.size > IN_MEMORY_BYTES {
-        let (digest, _) = store.put_file(&on_disk, executable).map_err(stored)?;
+        let (digest, _) = store.put_file(&on_disk, *executable).map_err(stored)?;
         let after = on_disk.symlink_metadata().map_err(failed)?;
         return if FileStamp::of(&after) == *stamp { Ok((digest, Vec::new())) } else { Err(changed()) };
     }
@@ -418,7 +453,7 @@ fn read(
     if after != *stamp || content.len() as u64 != stamp.size {
         return Err(changed());
     }
-    let digest = store.put_bytes(&content, executable).map_err(stored)?;
+    let digest = store.put_bytes(&content, *executable).map_err(stored)?;
     if content.len() as u64 > secret::SEARCHED_BYTES {
         content = Vec::new();
     }

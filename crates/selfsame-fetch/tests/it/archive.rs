@@ -14,7 +14,7 @@ use crate::disk::Disk;
 struct Archive(Vec<u8>);
 
 impl Archive {
-    fn entry(mut self, kind: EntryType, name: &str, link: &str, content: &[u8]) -> Self {
+    fn entry(self, kind: EntryType, name: &str, link: &str, content: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_size(content.len() as u64);

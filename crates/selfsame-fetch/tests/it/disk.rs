@@ -7,27 +7,27 @@ use selfsame_definition::Epoch;
 use selfsame_fetch::{BoundSource, Environment, SourceError, SourceRequest, bind};
 use selfsame_store::Store;
 
-pub struct Disk {
+pub(crate) struct Disk {
     folder: tempfile::TempDir,
-    pub store: Store,
+    pub(crate) store: Store,
 }
 
 /// The time of every commit in these tests.
-pub const COMMIT_SECS: u64 = 1_700_000_000;
+pub(crate) const COMMIT_SECS: u64 = 1_700_000_000;
 
 impl Disk {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store")).unwrap();
         Self { folder, store }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes files below a folder; a name that ends with `*` is executable.
-    pub fn write(&self, folder: &str, files: &[(&str, &str)]) {
+    pub(crate) fn write(&self, folder: &str, files: &[(&str, &str)]) {
         for (name, content) in files {
             let path = self.path(folder).join(name.trim_end_matches('*'));
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -38,25 +38,25 @@ impl Disk {
         }
     }
 
-    pub fn chmod(&self, path: &Path, mode: u32) {
+    pub(crate) fn chmod(&self, path: &Path, mode: u32) {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
     /// A repository with these files in one commit.
-    pub fn repository(&self, folder: &str, files: &[(&str, &str)]) {
+    pub(crate) fn repository(&self, folder: &str, files: &[(&str, &str)]) {
         self.write(folder, files);
         self.git(folder, &["init", "-q", "-b", "main"]);
         self.git(folder, &["add", "-A"]);
         self.commit(folder);
     }
 
-    pub fn commit(&self, folder: &str) {
+    pub(crate) fn commit(&self, folder: &str) {
         self.git(folder, &["commit", "-q", "--allow-empty", "-m", "x"]);
     }
 
     #[track_caller]
-    pub fn git(&self, folder: &str, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, folder: &str, arguments: &[&str]) -> String {
         let date = format!("{COMMIT_SECS} +0200");
         let output = Command::new("git")
             .args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always"])
@@ -71,7 +71,7 @@ impl Disk {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub fn environment(&self) -> Environment {
+    pub(crate) fn environment(&self) -> Environment {
         let mut environment = Environment { variables: std::env::vars_os().collect() };
         // Nothing of this machine's user: `home` has no `.gitconfig` unless a test writes one.
         for name in ["XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL"] {
@@ -84,7 +84,7 @@ impl Disk {
         environment
     }
 
-    pub fn bind_with(
+    pub(crate) fn bind_with(
         &self,
         folder: &str,
         change: impl FnOnce(&mut SourceRequest<'_>),
@@ -103,26 +103,26 @@ impl Disk {
 
     /// Binds with these output folders left out.
     #[track_caller]
-    pub fn bind_without(&self, folder: &str, exclude: &[PathBuf]) -> BoundSource {
+    pub(crate) fn bind_without(&self, folder: &str, exclude: &[PathBuf]) -> BoundSource {
         let root = &self.path(folder);
         let request = SourceRequest { root, definition_dir: root, exclude, epoch: Epoch::Git, trust_stat_cache: true };
         bind(&request, &self.environment(), &self.store).unwrap()
     }
 
     #[track_caller]
-    pub fn bind(&self, folder: &str) -> BoundSource {
+    pub(crate) fn bind(&self, folder: &str) -> BoundSource {
         self.bind_with(folder, |_| {}).unwrap()
     }
 
     #[track_caller]
-    pub fn refusal(&self, folder: &str) -> String {
+    pub(crate) fn refusal(&self, folder: &str) -> String {
         let error = self.bind_with(folder, |_| {}).expect_err("a source that is refused");
         error.to_string().replace(self.folder.path().to_str().unwrap(), "TMP")
     }
 }
 
 /// `path mode` or `path -> target`, one a line.
-pub fn picture(source: &BoundSource) -> String {
+pub(crate) fn picture(source: &BoundSource) -> String {
     use selfsame_tree::Kind;
     let line = |(path, entry): (&selfsame_core::RelPath, &selfsame_tree::Entry)| match &entry.kind {
         Kind::Symlink { target } => format!("{path} -> {target}\n"),
@@ -130,4 +130,10 @@ pub fn picture(source: &BoundSource) -> String {
         other => format!("{path} {}\n", other.name()),
     };
     source.tree.iter().map(line).collect()
+}
+
+/// Says loudly that something was not tested.
+#[expect(clippy::print_stderr, reason = "a skip is never silent")]
+pub(crate) fn skipped(what: &str, because: &str) {
+    eprintln!("SKIPPED: {what} ({because})");
 }

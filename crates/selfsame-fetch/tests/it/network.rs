@@ -7,14 +7,14 @@ use selfsame_definition::Definition;
 use selfsame_fetch::{CratesError, Environment, FetchError, fetch, fetch_crates, resolve, source_tree, vendor_tree};
 use selfsame_lock::{Claim, answers};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, skipped};
 
 /// Whether the tier is asked for; says loudly that it is not.
 fn wanted(test: &str) -> bool {
     let required = std::env::var("SELFSAME_REQUIRE").unwrap_or_default();
     let wanted = required.split([',', ' ']).any(|tier| matches!(tier, "network" | "all"));
     if !wanted {
-        eprintln!("SKIPPED: {test} (tier `network`: set SELFSAME_REQUIRE=network)");
+        skipped(test, "tier `network`: set SELFSAME_REQUIRE=network");
     }
     wanted
 }

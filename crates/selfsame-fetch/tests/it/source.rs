@@ -6,7 +6,7 @@ use selfsame_core::SourceEpoch;
 use selfsame_definition::Epoch;
 use selfsame_fetch::SourceError;
 
-use crate::disk::{COMMIT_SECS, Disk, picture};
+use crate::disk::{COMMIT_SECS, Disk, picture, skipped};
 
 const FILES: [(&str, &str); 4] =
     [("main.c", "int main;"), ("run.sh*", "#!/bin/sh"), ("lib/a.c", ""), (".gitignore", "*.o\n/out/\n")];
@@ -91,7 +91,7 @@ fn umask_clone_depth_and_owner_do_not_change_the_digest() {
         }
         assert_eq!(disk.bind("shallow").digest, digest);
     } else {
-        eprintln!("SKIPPED: a checkout with another owner (needs root)");
+        skipped("a checkout with another owner", "needs root");
     }
 }
 
@@ -191,7 +191,7 @@ fn what_depends_on_this_machines_git_is_refused() {
 #[test]
 fn a_foreign_repository_runs_nothing() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: a checkout with another owner (needs root)");
+        skipped("a checkout with another owner", "needs root");
         return;
     }
     let disk = Disk::new();
@@ -236,8 +236,7 @@ fn files_that_are_none() {
     assert!(refusal("tracked").contains("`main.c` in the source is a FIFO"));
 
     disk.write("name", &[("a", "")]);
-    let name =
-        std::ffi::OsString::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(vec![b'x', 0xff]));
+    let name = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(vec![b'x', 0xff]);
     std::fs::write(disk.path("name").join(name), "").unwrap();
     assert!(refusal("name").contains("has a name that is not UTF-8"));
 
