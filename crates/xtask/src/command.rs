@@ -47,8 +47,8 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String
     let line = format!("{program} {}", arguments.join(" "));
     let output = command(program, arguments).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("`{line}` could not be started: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("`{line}` ended with {}", output.status));
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    String::from_utf8(output.stdout).map_err(|_| format!("`{line}` printed something that is not UTF-8"))
+    Err(format!("`{line}` ended with {}", output.status))
 }

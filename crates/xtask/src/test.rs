@@ -2,9 +2,9 @@
 //! machine lacks it, the test says SKIPPED and passes, or fails if its tier is required.
 #![expect(clippy::disallowed_methods, reason = "SELFSAME_REQUIRE is handed on")]
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use crate::command::{output, run_with, succeeds};
+use crate::command::{root, run_with, succeeds};
 use crate::foreign;
 
 /// Which tests are asked for.
@@ -35,8 +35,11 @@ impl Tier {
     }
 }
 
-/// Tests of a tier begin with its name, or stand in a module that does.
+/// Tests of a tier begin with its name, or stand in a module or test binary that does.
 const OTHER_TIERS: [&str; 3] = ["sandbox_", "network_", "foreign_"];
+
+/// Where nextest writes what tests said: its own folder, `store.dir`, and the name in `.config/nextest.toml`.
+const REPORT: &str = "target/nextest/default/junit.xml";
 
 /// Runs the tests of a tier, or all that this machine can run.
 pub(crate) fn test(tier: Option<Tier>) -> Result<(), String> {
@@ -51,11 +54,11 @@ pub(crate) fn test(tier: Option<Tier>) -> Result<(), String> {
 
     if succeeds("cargo", &["nextest", "--version"]) {
         let mut arguments = vec!["nextest", "run", "--workspace"];
-        let without = OTHER_TIERS.map(|name| format!("not test(/(^|::){name}/)")).join(" and ");
+        let without = "not (test(/(^|::)(sandbox|network|foreign)_/) or binary(/^(sandbox|network|foreign)/))";
         if tier == Some(Tier::Default) {
-            arguments.extend(["--filterset", &without]);
+            arguments.extend(["--filterset", without]);
         }
-        let report = junit_file()?;
+        let report = root().join(REPORT);
         let _ = std::fs::remove_file(&report);
         let done = run_with("cargo", &arguments, &environment);
         print_skipped(&report);
@@ -69,16 +72,8 @@ pub(crate) fn test(tier: Option<Tier>) -> Result<(), String> {
     run_with("cargo", &arguments, &environment)
 }
 
-/// Where `.config/nextest.toml` has nextest write what tests said.
-fn junit_file() -> Result<PathBuf, String> {
-    let metadata = output("cargo", &["metadata", "--no-deps", "--offline", "--format-version", "1"])?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
-    let target = metadata["target_directory"].as_str().ok_or("cargo names no target directory")?;
-    Ok(PathBuf::from(target).join("nextest/default/junit.xml"))
-}
-
 /// nextest keeps what passing tests said to itself; the tests that were skipped must not be silent.
-fn print_skipped(report: &std::path::Path) {
+fn print_skipped(report: &Path) {
     let Ok(report) = std::fs::read_to_string(report) else { return };
     let mut skipped: Vec<String> = report.lines().filter_map(skip_line).collect();
     skipped.sort();
