@@ -133,7 +133,8 @@ pub(crate) fn picture(source: &BoundSource) -> String {
 }
 
 /// Says loudly that something was not tested.
-#[expect(clippy::print_stderr, reason = "a skip is never silent")]
 pub(crate) fn skipped(what: &str, because: &str) {
-    eprintln!("SKIPPED: {what} ({because})");
+    use std::io::Write as _;
+    // Straight to the file descriptor: the harness swallows what a passing test prints.
+    let _ = std::io::stderr().write_all(format!("SKIPPED {what}: {because}\n").as_bytes());
 }

@@ -6,17 +6,16 @@ use selfsame_core::{Digest, RelPath};
 use selfsame_definition::Definition;
 use selfsame_fetch::{CratesError, Environment, FetchError, fetch, fetch_crates, resolve, source_tree, vendor_tree};
 use selfsame_lock::{Claim, answers};
+use selfsame_testing::{Tier, require};
 
-use crate::disk::{Disk, skipped};
+use crate::disk::Disk;
 
-/// Whether the tier is asked for; says loudly that it is not.
-fn wanted(test: &str) -> bool {
+/// Whether the tier is asked for: these tests never use a network that nobody promised.
+#[track_caller]
+fn wanted() -> bool {
     let required = std::env::var("SELFSAME_REQUIRE").unwrap_or_default();
-    let wanted = required.split([',', ' ']).any(|tier| matches!(tier, "network" | "all"));
-    if !wanted {
-        skipped(test, "tier `network`: set SELFSAME_REQUIRE=network");
-    }
-    wanted
+    let asked = required.split(',').any(|tier| matches!(tier.trim(), "network" | "all"));
+    asked || require(Tier::Network, Err("SELFSAME_REQUIRE does not name it".to_owned()))
 }
 
 fn definition(source: &str) -> Definition {
@@ -54,7 +53,7 @@ fn unreachable(disk: &Disk) -> Environment {
 
 #[test]
 fn lua_src_by_checksum() {
-    if !wanted("lua_src_by_checksum") {
+    if !wanted() {
         return;
     }
     let disk = Disk::new();
@@ -81,7 +80,7 @@ fn lua_src_by_checksum() {
 
 #[test]
 fn a_version_that_no_registry_has() {
-    if !wanted("a_version_that_no_registry_has") {
+    if !wanted() {
         return;
     }
     let disk = Disk::new();
@@ -93,7 +92,7 @@ fn a_version_that_no_registry_has() {
 
 #[test]
 fn ripgrep_and_its_crates_build_offline_from_the_tree() {
-    if !wanted("ripgrep_and_its_crates_build_offline_from_the_tree") {
+    if !wanted() {
         return;
     }
     let disk = Disk::new();
@@ -134,7 +133,7 @@ fn ripgrep_and_its_crates_build_offline_from_the_tree() {
 
 #[test]
 fn a_checksum_that_is_not_the_registrys() {
-    if !wanted("a_checksum_that_is_not_the_registrys") {
+    if !wanted() {
         return;
     }
     let disk = Disk::new();
