@@ -55,6 +55,17 @@ pub(crate) fn sys_files() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// The folders of [`sys_files`], parents first.
+pub(crate) const SYS_FOLDERS: &[&str] = &[
+    "devices",
+    "devices/system",
+    "devices/system/cpu",
+    "devices/system/node",
+    "kernel",
+    "kernel/mm",
+    "kernel/mm/transparent_hugepage",
+];
+
 /// Files below `/etc`, each only where the root has none.
 pub(crate) const ETC_FILES: &[(&str, &str)] = &[
     ("group", "root:x:0:\nbuild:x:1000:\nnogroup:x:65534:\n"),

@@ -15,6 +15,7 @@ use crate::cgroup::Cgroup;
 use crate::init;
 use crate::observe::Observer;
 use crate::outcome::SupplementaryGroups;
+use crate::probe::{self, PROBE};
 use crate::spec::{BUILD_GID, BUILD_UID, HOSTNAME};
 use crate::sys;
 use crate::wire::{Channel, Failure, Frame, Wire};
@@ -36,7 +37,13 @@ pub fn helper_main() -> ExitCode {
 
 fn outer() -> io::Result<()> {
     let channel = take_channel()?;
-    let (wire, random) = receive(&channel)?;
+    let mut word = Vec::new();
+    let mut fds = channel.receive_bytes(&mut word)?.ok_or(io::ErrorKind::UnexpectedEof)?.into_iter();
+    if word == PROBE {
+        return probe::answer(&channel, fds.next().as_ref());
+    }
+    let wire = read_wire(fds.next())?;
+    let random = fds.next();
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
     if u32::try_from(parent) != Ok(wire.caller) {
@@ -61,14 +68,12 @@ fn take_channel() -> io::Result<Channel> {
     Ok(Channel::new(socket))
 }
 
-fn receive(channel: &Channel) -> io::Result<(Wire, Option<OwnedFd>)> {
-    let fds = channel.receive_bytes(&mut Vec::new())?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let mut fds = fds.into_iter();
-    let mut file = File::from(fds.next().ok_or(io::ErrorKind::UnexpectedEof)?);
+fn read_wire(file: Option<OwnedFd>) -> io::Result<Wire> {
+    let mut file = File::from(file.ok_or(io::ErrorKind::UnexpectedEof)?);
     file.rewind()?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    Ok((serde_json::from_slice(&text)?, fds.next()))
+    Ok(serde_json::from_slice(&text)?)
 }
 
 fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<(), Failure> {
@@ -104,15 +109,12 @@ fn drop_groups() -> SupplementaryGroups {
 
 /// User namespace with one user and one group, then the others. The same for root.
 fn namespaces() -> Result<(), Failure> {
-    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    sys::unshare(UnshareFlags::NEWUSER).map_err(Failure::refused("a user namespace"))?;
-    let maps = || -> io::Result<()> {
-        // The kernel wants this before it takes a group map from the unprivileged.
-        fs::write("/proc/self/setgroups", "deny")?;
-        fs::write("/proc/self/uid_map", format!("{BUILD_UID} {uid} 1\n"))?;
-        fs::write("/proc/self/gid_map", format!("{BUILD_GID} {gid} 1\n"))
-    };
-    maps().map_err(Failure::refused("an id map for the user namespace"))?;
+    let before = fs::read_link("/proc/self/ns/user").ok();
+    user_namespace().map_err(|error| {
+        // Which of the two it was decides what helps.
+        let entered = fs::read_link("/proc/self/ns/user").ok() != before;
+        Failure::refused(if entered { "an id map for the user namespace" } else { "a user namespace" })(error)
+    })?;
     // A change of credentials clears it.
     let tie = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     tie.map_err(|e| Failure::refused("a parent death signal")(e.into()))?;
@@ -123,6 +125,16 @@ fn namespaces() -> Result<(), Failure> {
         rustix::system::setdomainname(b"(none)")
     };
     name().map_err(|e| Failure::refused("a host name")(e.into()))
+}
+
+/// A user namespace in which this process has every capability and is [`BUILD_UID`]:[`BUILD_GID`].
+pub(crate) fn user_namespace() -> io::Result<()> {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    sys::unshare(UnshareFlags::NEWUSER)?;
+    // The kernel wants this before it takes a group map from the unprivileged.
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("{BUILD_UID} {uid} 1\n"))?;
+    fs::write("/proc/self/gid_map", format!("{BUILD_GID} {gid} 1\n"))
 }
 
 /// `kernel.pid_max` is a value of the pid namespace since Linux 6.14.

@@ -28,6 +28,7 @@ mod observe;
 mod outcome;
 mod outputs;
 mod place;
+pub mod probe;
 mod run;
 mod spec;
 mod sys;

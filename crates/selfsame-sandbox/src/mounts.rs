@@ -6,14 +6,14 @@
 //! ```text
 //! l/N   links to the lower folders, so that hundreds fit into one page of mount options and no host path shows
 //! x     where upper `x/u`, work `x/w` and scratch folders `x/t/N` are: here, or a link to the host's disk
-//! f     fixed files, read-only        d  /dev, read-only        s  /sys, read-only
+//! f     fixed files, read-only        s  /sys, read-only
 //! h     /dev/shm                      r  the root
 //! ```
 
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, XattrFlags};
@@ -99,19 +99,23 @@ impl Root {
     }
 }
 
+/// The first of [`STAGING`] that is there.
+pub(crate) fn staging_place() -> Option<&'static str> {
+    STAGING.iter().copied().find(|path| Path::new(path).is_dir())
+}
+
 /// The staging tmpfs and its folders; the working folder from here on.
 fn stage(wire: &Wire) -> Result<UpperKind, Failure> {
-    let place = STAGING.iter().find(|path| Path::new(path).is_dir());
-    let place = place.ok_or_else(|| Failure::setup("finding", "/sys")(io::ErrorKind::NotFound.into()))?;
+    let place = staging_place().ok_or_else(|| Failure::setup("finding", "/sys")(io::ErrorKind::NotFound.into()))?;
     let on_disk = wire.spec.scratch_bytes == 0;
     let size = if on_disk { FIXED_BYTES } else { wire.spec.scratch_bytes };
     let options = format!("size={size},nr_inodes={SCRATCH_INODES},mode=0755\0");
     let options = std::ffi::CStr::from_bytes_with_nul(options.as_bytes()).expect("digits and commas");
-    rustix::mount::mount("tmpfs", *place, "tmpfs", PLAIN, options)
+    rustix::mount::mount("tmpfs", place, "tmpfs", PLAIN, options)
         .map_err(|e| Failure::refused("a tmpfs mount")(e.into()))?;
     let folders = || -> io::Result<UpperKind> {
-        rustix::process::chdir(*place)?;
-        for folder in ["l", "f", "d", "s", "h", "r"] {
+        rustix::process::chdir(place)?;
+        for folder in ["l", "f", "s", "h", "r"] {
             rustix::fs::mkdir(folder, Mode::from_raw_mode(0o755))?;
         }
         rustix::fs::chmod("h", Mode::from_raw_mode(0o1777))?;
@@ -151,6 +155,20 @@ fn overlay(spec: &Spec) -> Result<(), Failure> {
         lowers.push_str(if index == 0 { "" } else { ":" });
         lowers.push_str(&format!("l/{index:x}"));
     }
+    let result = mount_overlay(&lowers);
+    result.map_err(|error| {
+        let missing = spec.lowers.iter().find(|lower| !lower.is_dir());
+        match missing {
+            Some(lower) => {
+                Failure::setup("using as a lower folder", lower)(io::Error::from_raw_os_error(libc::ENOTDIR))
+            }
+            None => Failure::refused("an overlay mount in a user namespace")(error.into()),
+        }
+    })
+}
+
+/// Mounts these lowers (separated by `:`) with upper `x/u` and work `x/w` on `r`, all below the working folder.
+pub(crate) fn mount_overlay(lowers: &str) -> rustix::io::Result<()> {
     // No redirects: a renamed folder is copied, or `rename` says EXDEV and the program copies. Nothing that a lower
     // holds can then point at another part of it.
     let common = "index=off,metacopy=off,userxattr";
@@ -163,15 +181,7 @@ fn overlay(spec: &Spec) -> Result<(), Failure> {
             break;
         }
     }
-    result.map_err(|error| {
-        let missing = spec.lowers.iter().find(|lower| !lower.is_dir());
-        match missing {
-            Some(lower) => {
-                Failure::setup("using as a lower folder", lower)(io::Error::from_raw_os_error(libc::ENOTDIR))
-            }
-            None => Failure::refused("an overlay mount in a user namespace")(error.into()),
-        }
-    })
+    result
 }
 
 fn scratch_folders(spec: &Spec, root: &OwnedFd) -> Result<(), Failure> {
@@ -216,22 +226,31 @@ fn attach(root: &OwnedFd, bind: &Bind, tree: &OwnedFd) -> Result<(), Failure> {
 
 fn devices(level: Level, random: Option<&OwnedFd>) -> Result<(), Failure> {
     let make = || -> io::Result<()> {
+        // Of its own, because large pages make the megabyte of random bytes four times as cheap, and because large
+        // pages on the scratch space would show in `st_blksize`.
+        let options = c"size=2m,nr_inodes=64,mode=0755,huge=within_size";
+        let flags = PLAIN | MountFlags::NOEXEC;
+        rustix::mount::mount("tmpfs", "r/dev", "tmpfs", flags, options)
+            .or_else(|_| rustix::mount::mount("tmpfs", "r/dev", "tmpfs", flags, c"size=2m,nr_inodes=64,mode=0755"))?;
         for name in ["null", "zero", "full"] {
-            fs::write(format!("d/{name}"), "")?;
+            write_new(&format!("r/dev/{name}"), b"")?;
         }
-        for name in ["random", "urandom"] {
-            let path = format!("d/{name}");
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
-            if let (Level::Normalized, Some(bytes)) = (level, random) {
+        match (level, random) {
+            (Level::Normalized, Some(bytes)) => {
+                let mut file = new_file("r/dev/random")?;
                 place::copy(bytes.as_fd(), &mut file)?;
-                rustix::fs::fchmod(&file, Mode::from_raw_mode(0o444))?;
+                fs::hard_link("r/dev/random", "r/dev/urandom")?;
+            }
+            _ => {
+                write_new("r/dev/random", b"")?;
+                write_new("r/dev/urandom", b"")?;
             }
         }
         for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
-            symlink(target, format!("d/{name}"))?;
+            symlink(target, format!("r/dev/{name}"))?;
         }
-        fs::create_dir("d/shm")?;
-        bind_read_only("d", "r/dev", PLAIN | MountFlags::NOEXEC)?;
+        rustix::fs::mkdir("r/dev/shm", Mode::from_raw_mode(0o755))?;
+        rustix::mount::mount_remount("r/dev", flags | MountFlags::BIND | MountFlags::RDONLY, c"")?;
         bind("h", "r/dev/shm")?;
         for name in ["null", "zero", "full"] {
             bind(&format!("/dev/{name}"), &format!("r/dev/{name}"))?;
@@ -244,6 +263,15 @@ fn devices(level: Level, random: Option<&OwnedFd>) -> Result<(), Failure> {
         Ok(())
     };
     make().map_err(Failure::setup("preparing", "/dev"))
+}
+
+/// A new file that nobody may write to once it is closed.
+fn new_file(path: &str) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)
+}
+
+fn write_new(path: &str, content: &[u8]) -> io::Result<()> {
+    io::Write::write_all(&mut new_file(path)?, content)
 }
 
 /// `/proc`: whether it is our own, and whether it let us limit the pid namespace.
@@ -274,13 +302,11 @@ fn proc(spec: &Spec) -> Result<(bool, bool), Failure> {
     let pid_max = spec.limits.tasks.saturating_add(RESERVED_PIDS);
     let pid_max = own && fs::write("r/proc/sys/kernel/pid_max", pid_max.to_string()).is_ok();
     let cover = || -> io::Result<()> {
-        fs::write("f/empty", "")?;
-        fs::create_dir("f/none")?;
+        write_new("f/empty", b"")?;
+        rustix::fs::mkdir("f/none", Mode::from_raw_mode(0o555))?;
         let fixed = if spec.level == Level::Normalized { fixed::proc_files() } else { Vec::new() };
         for (index, (_, text)) in fixed.iter().enumerate() {
-            let path = format!("f/{index}");
-            fs::write(&path, text)?;
-            rustix::fs::chmod(&path, Mode::from_raw_mode(0o444))?;
+            write_new(&format!("f/{index}"), text.as_bytes())?;
         }
         // A bind of a read-only mount is read-only: one change for all of them.
         bind_read_only("f", "f", flags)?;
@@ -303,10 +329,11 @@ fn proc(spec: &Spec) -> Result<(bool, bool), Failure> {
 
 fn sysfs() -> Result<(), Failure> {
     let make = || -> io::Result<()> {
+        for folder in fixed::SYS_FOLDERS {
+            rustix::fs::mkdir(format!("s/{folder}"), Mode::from_raw_mode(0o755))?;
+        }
         for (path, text) in fixed::sys_files() {
-            let path = Path::new("s").join(path);
-            fs::create_dir_all(path.parent().expect("below s"))?;
-            fs::write(path, text)?;
+            write_new(&format!("s/{path}"), text.as_bytes())?;
         }
         bind_read_only("s", "r/sys", PLAIN | MountFlags::NOEXEC)
     };

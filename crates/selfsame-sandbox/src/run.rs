@@ -326,7 +326,7 @@ fn random_file() -> io::Result<std::os::fd::BorrowedFd<'static>> {
 }
 
 /// Removes what an overlay wrote to the disk. A command may have left folders without any permission.
-fn remove_scratch(folder: &std::path::Path) {
+pub(crate) fn remove_scratch(folder: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -11,7 +11,7 @@ use selfsame_sandbox::{Relaxation, SandboxError, SupplementaryGroups, TaskLimit,
 use crate::world::{HELPER, World, go, relaxed, skip, world};
 
 /// A script in the helper's place. `$H` is the helper, `"$@"` its arguments.
-fn wrapper(world: &World, script: &str) -> PathBuf {
+pub(crate) fn wrapper(world: &World, script: &str) -> PathBuf {
     let path = world.path("wrapper");
     let helper = world.path("helper");
     if !helper.exists() {
@@ -29,7 +29,7 @@ fn is_root() -> bool {
 }
 
 /// Whether a command can be had that makes the emulation.
-fn works(program: &str, args: &[&str]) -> bool {
+pub(crate) fn works(program: &str, args: &[&str]) -> bool {
     let works = Command::new(program).args(args).output().is_ok_and(|output| output.status.success());
     if !works {
         skip(&format!("`{program} {}` does not work here", args.join(" ")));
@@ -107,7 +107,7 @@ fn sandbox_names_refused_user_namespaces() {
 }
 
 /// The program of `blocked.c`.
-fn blocked(world: &World) -> Option<PathBuf> {
+pub(crate) fn blocked(world: &World) -> Option<PathBuf> {
     let program = world.path("blocked");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/blocked.c");
     let made = Command::new("cc").args([source, "-o"]).arg(&program).status();

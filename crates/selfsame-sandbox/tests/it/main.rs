@@ -10,3 +10,4 @@ mod escapes;
 mod hosts;
 mod limits;
 mod observed;
+mod probed;
