@@ -71,6 +71,53 @@ fn every_name_below_our_domain_has_its_page() {
     none("type URIs, builder ids and media types of ours are described in docs/:", faults);
 }
 
+/// `doctor` prints lines; the page for people has the same.
+#[test]
+fn the_lines_of_doctor_are_on_its_page() {
+    let page = std::fs::read_to_string(root().join("docs/ci.md")).expect("docs/ci.md");
+    let page = one_spaced(&page);
+    let source = std::fs::read_to_string(root().join(REMEDIES)).expect(REMEDIES);
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines: Vec<String> = literals(code).into_iter().filter(|text| is_line(text)).collect();
+    assert!(lines.len() > 10, "found only {} lines in {REMEDIES}", lines.len());
+    let faults = lines.into_iter().filter(|line| !page.contains(&one_spaced(line))).collect();
+    none("docs/ci.md has every line that `doctor` prints:", faults);
+}
+
+const REMEDIES: &str = "crates/selfsame-sandbox/src/probe/remedy.rs";
+
+/// What is to be pasted, not said.
+fn is_line(text: &str) -> bool {
+    let marks = ["sudo ", "--security-opt", "security_opt", "procMount: ", "Profile: ", "--relax", "userns,"];
+    !text.starts_with('#') && marks.into_iter().any(|mark| text.contains(mark))
+}
+
+/// The string literals of Rust code without raw strings.
+fn literals(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut literal: Option<String> = None;
+    let mut characters =
+        code.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| line.chars().chain(['\n']));
+    while let Some(character) = characters.next() {
+        match (&mut literal, character) {
+            (Some(text), '\\') => match characters.next() {
+                Some('n') => text.push('\n'),
+                Some('\n') | None => text.push(' '),
+                Some(escaped) => text.push(escaped),
+            },
+            (Some(_), '"') => found.extend(literal.take()),
+            (Some(text), other) => text.push(other),
+            (None, '"') => literal = Some(String::new()),
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+fn one_spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 const BASE: &str = "https://selfsame.dev/";
 const MEDIA: &str = "application/vnd.selfsame.";
 
@@ -164,6 +211,11 @@ fn resolve(page: &str, target: &str) -> String {
         }
     }
     parts.join("/")
+}
+
+#[test]
+fn reads_literals() {
+    assert_eq!(literals("f(\"a \\\"b\\\"\", // \n \"c \\\n   d\")"), ["a \"b\"", "c     d"]);
 }
 
 #[test]
