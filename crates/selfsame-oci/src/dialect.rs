@@ -215,6 +215,29 @@ mod tests {
     }
 
     #[test]
+    fn numbers_beyond_ustar_are_read_again() {
+        let xattrs = BTreeMap::new();
+        for size in [MAX_OCTAL_11, MAX_OCTAL_11 + 1, 10 << 40] {
+            let member = Member {
+                path: "a",
+                type_flag: FILE,
+                link: "",
+                mode: 0o644,
+                uid: 0o777_7777,
+                gid: 0o1000_0000,
+                size,
+                mtime: size,
+                xattrs: &xattrs,
+            };
+            let header = member.header().unwrap();
+            let bounds = crate::entries::Bounds { members: 9, size_bytes: u64::MAX };
+            let entry = crate::entries::Entries::new(&header[..], bounds).next().unwrap().unwrap();
+            assert_eq!((entry.size, entry.mtime), (size, size as i64));
+            assert_eq!((entry.uid, entry.gid), (0o777_7777, 0o1000_0000));
+        }
+    }
+
+    #[test]
     fn record_lengths_count_themselves() {
         for (value, text) in [("x", "6 k=x\n"), ("xxxx", "9 k=xxxx\n"), ("xxxxx", "11 k=xxxxx\n")] {
             let mut out = Vec::new();

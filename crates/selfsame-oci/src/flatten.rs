@@ -23,6 +23,7 @@ pub struct ApplyError {
 ///
 /// A whiteout takes away what the layers below have, never what its own layer adds. What is not a folder replaces
 /// whatever is at its path, with all below it; a folder on a folder changes only its mode, owner and attributes.
+/// Devices and FIFOs replace what is at their path and are not in the tree.
 pub fn apply(layers: &[ReadLayer]) -> Result<Tree, ApplyError> {
     let mut tree = Tree::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -48,6 +49,10 @@ fn apply_one(below: &Tree, layer: &ReadLayer) -> Result<Tree, TreeError> {
         if entry.kind != Kind::Directory {
             remove_below(&mut entries, path, &mut removed);
         }
+        remove(&mut entries, path, &mut removed);
+    }
+    for path in layer.specials.keys() {
+        remove_below(&mut entries, path, &mut removed);
         remove(&mut entries, path, &mut removed);
     }
     adopt(&mut entries, &removed);

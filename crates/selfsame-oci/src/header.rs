@@ -22,6 +22,14 @@ pub(crate) struct RawEntry {
     pub(crate) xattrs: BTreeMap<String, Vec<u8>>,
 }
 
+impl RawEntry {
+    /// What a tree would hold of it in memory.
+    pub(crate) fn metadata_bytes(&self) -> u64 {
+        let attributes = self.xattrs.iter().map(|(name, value)| name.len() + value.len());
+        (self.name.len() + self.link.len() + attributes.sum::<usize>()) as u64
+    }
+}
+
 /// A header whose magic and checksum are right.
 pub(crate) struct Header<'a> {
     block: &'a [u8; BLOCK_BYTES],

@@ -47,6 +47,8 @@ pub struct Limits {
     pub members: u64,
     /// The largest tar, in bytes: where a gzip bomb stops.
     pub diff_size_bytes: u64,
+    /// Names, link texts and attributes together, in bytes: they are held in memory.
+    pub metadata_bytes: u64,
     /// What happens to devices and FIFOs.
     pub specials: Specials,
 }
@@ -61,8 +63,9 @@ pub enum Specials {
 }
 
 impl Limits {
-    /// A million members, 64 GiB, no devices.
-    pub const LAYER: Self = Self { members: 1_000_000, diff_size_bytes: 64 << 30, specials: Specials::Refuse };
+    /// A million members, 64 GiB, 256 MiB of names and attributes, no devices.
+    pub const LAYER: Self =
+        Self { members: 1_000_000, diff_size_bytes: 64 << 30, metadata_bytes: 256 << 20, specials: Specials::Refuse };
 }
 
 /// Sees what a layer holds, as it is read. `()` looks at nothing.
@@ -170,6 +173,12 @@ pub enum ReadError {
         /// How many are read.
         limit_bytes: u64,
     },
+    /// More names, link texts and attributes than are held.
+    #[error("more than {limit_bytes} bytes of names, link texts and attributes")]
+    Metadata {
+        /// How many are held.
+        limit_bytes: u64,
+    },
     /// A header that is refused before its name is known.
     #[error("the member at byte {offset} of the tar {fault}")]
     Header {
@@ -232,6 +241,7 @@ struct Collected {
     links: BTreeMap<RelPath, Vec<RelPath>>,
     whiteouts: BTreeSet<Whiteout>,
     specials: BTreeMap<RelPath, Special>,
+    metadata_bytes: u64,
 }
 
 impl Collected {
@@ -260,6 +270,10 @@ impl Collected {
     ) -> Result<(), ReadError> {
         let shown = || String::from_utf8_lossy(&raw.name).chars().take(256).collect();
         let refuse = |fault| ReadError::Entry { path: shown(), fault };
+        self.metadata_bytes += raw.metadata_bytes();
+        if self.metadata_bytes > limits.metadata_bytes {
+            return Err(ReadError::Metadata { limit_bytes: limits.metadata_bytes });
+        }
         let (path, slash) = path_of(&raw.name).map_err(refuse)?;
         if slash && raw.type_flag != DIRECTORY {
             return Err(refuse(EntryFault::Slash));

@@ -1,6 +1,6 @@
 //! Layers on top of one another.
 
-use selfsame_oci::{ApplyError, ReadLayer, apply};
+use selfsame_oci::{ApplyError, Limits, ReadLayer, Specials, apply, read_layer};
 
 use crate::fixture::{member, read, tar};
 
@@ -81,4 +81,13 @@ fn nothing_goes_through_a_link_of_a_lower_layer() {
     let upper = layer(&[file("a/passwd", b"x")]);
     let ApplyError { number, source, .. } = apply(&[lower, upper]).unwrap_err();
     assert_eq!((number, source.to_string().as_str()), (2, "`a/passwd` lies below `a`, which is a symlink"));
+}
+
+#[test]
+fn a_device_takes_the_place_of_a_file() {
+    let lower = layer(&[file("null", b"x"), file("b", b"")]);
+    let device = tar(&[member("null", b'3', b"").bytes()]);
+    let limits = Limits { specials: Specials::Report, ..Limits::LAYER };
+    let upper = read_layer(&device[..], selfsame_core::media::LAYER_TAR, limits, &mut ()).unwrap();
+    check(&[lower, upper], "b=0");
 }

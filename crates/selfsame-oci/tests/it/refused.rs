@@ -236,6 +236,18 @@ fn bombs() {
 }
 
 #[test]
+fn attributes_that_would_fill_memory() {
+    let value = vec![b'a'; 1_000_000];
+    let members: Vec<_> =
+        (0..5).flat_map(|number| [extended(&[("SCHILY.xattr.user.a", &value)]), file(&number.to_string())]).collect();
+    let stored = gzip(&tar(&members));
+    let limits = Limits { metadata_bytes: 4_000_000, ..Limits::LAYER };
+    let refused = read_layer(&stored[..], media::LAYER_GZIP, limits, &mut ());
+    assert!(matches!(refused, Err(ReadError::Metadata { limit_bytes: 4_000_000 })));
+    assert!(read_layer(&stored[..], media::LAYER_GZIP, Limits::LAYER, &mut ()).is_ok());
+}
+
+#[test]
 fn media_types_that_are_not_read() {
     for name in ["application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.oci.image.layer.v1.tar+encrypted", ""]
     {
