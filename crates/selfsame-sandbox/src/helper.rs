@@ -229,10 +229,10 @@ fn watch(channel: &Channel, started: &mut Started) {
                 let _ = rustix::process::pidfd_send_signal(init, Signal::KILL);
                 break;
             }
-            if let (Some(observer), Some(events)) = (&mut started.observer, events.get(2)) {
-                if !events.is_empty() {
-                    observer.serve(*events);
-                }
+            if let (Some(observer), Some(events)) = (&mut started.observer, events.get(2))
+                && !events.is_empty()
+            {
+                observer.serve(*events);
             }
         }
     }

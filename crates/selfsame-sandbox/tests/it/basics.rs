@@ -223,7 +223,8 @@ fn sandbox_start_cost() {
         spec
     });
     let true_ = world.path("root/bin/true");
-    let mut rows: Vec<(&str, Box<dyn Fn() -> bool>)> = vec![
+    type Row<'a> = (&'a str, Box<dyn Fn() -> bool + 'a>);
+    let mut rows: Vec<Row<'_>> = vec![
         ("clone + exec", Box::new(|| run(true_.to_str().unwrap(), &[]))),
         ("clone + exec of the helper alone", Box::new(|| run(crate::world::HELPER, &[]))),
         ("isolated", Box::new(|| go(&specs[0]).result.is_ok())),

@@ -2,6 +2,8 @@
 //!
 //! A test that cannot run here says so on standard error, and fails where `SELFSAME_REQUIRE` names `sandbox`.
 
+#![expect(clippy::disallowed_methods, reason = "tests measure time")]
+
 mod world;
 
 mod bad_outputs;

@@ -65,3 +65,71 @@ fn sandbox_observation_survives_parallel_jobs() {
     let named = outcome.observed.iter().filter(|path| path.starts_with("/usr/include/file-")).count();
     assert_eq!(named, 240);
 }
+
+#[test]
+fn sandbox_observes_a_parallel_make() {
+    let Some(world) = world() else { return };
+    if !Path::new("/usr/bin/make").exists() || !Path::new("/usr/bin/cc").exists() {
+        skip("there is no make or no cc");
+        return;
+    }
+    let mut makefile = "all: prog\nOBJ =".to_owned();
+    let mut spec = observing(&world, &["make", "-s", "-j4"]);
+    let place = |spec: &mut Spec, name: &str, text: &str| {
+        let from = world.file(&format!("project/{name}"), text);
+        let path = format!("build/{name}");
+        spec.placements.push(crate::world::placement(&path, PlacementKind::File { from }, 0o644, 315_532_800));
+    };
+    for unit in 0..24 {
+        makefile.push_str(&format!(" unit{unit}.o"));
+        let text = format!(
+            "#include <stdio.h>\n#include <string.h>\n#include \"unit.h\"\nint f{unit}(void) {{ return {unit}; }}\n"
+        );
+        place(&mut spec, &format!("unit{unit}.c"), &text);
+    }
+    makefile.push_str("\nprog: $(OBJ) main.o\n\tcc -o $@ $^\n%.o: %.c unit.h\n\tcc -c -o $@ $<\n");
+    place(&mut spec, "Makefile", &makefile);
+    place(&mut spec, "main.c", "int f7(void);\nint main(void) { return f7() - 7; }\n");
+    place(&mut spec, "unit.h", "#include <stdlib.h>\n");
+    spec.placements.sort_by(|a, b| a.path.cmp(&b.path));
+    spec.outputs = vec!["prog".to_owned()];
+    let done = go(&spec);
+    let outcome = done.ok();
+    assert_eq!(done.outputs.len(), 1);
+    for unit in 0..24 {
+        assert!(outcome.observed.contains(&format!("/build/unit{unit}.c")));
+    }
+    assert!(outcome.observed.contains("/usr/include/stdlib.h"));
+}
+
+#[test]
+fn sandbox_observes_cargo() {
+    let Some(world) = world() else { return };
+    let sysroot = std::process::Command::new("rustc").args(["--print", "sysroot"]).output();
+    let Some(sysroot) = sysroot.ok().and_then(|output| String::from_utf8(output.stdout).ok()) else {
+        skip("there is no rustc");
+        return;
+    };
+    let sysroot = sysroot.trim();
+    let mut spec = observing(&world, &["cargo", "build", "--offline"]);
+    spec.binds.push(bind(sysroot, "/toolchain/rust"));
+    spec.env.insert("PATH".to_owned(), "/toolchain/rust/bin:/usr/bin:/bin".to_owned());
+    spec.env.insert("CARGO_HOME".to_owned(), "/tmp/cargo".to_owned());
+    let manifest = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    for (name, text) in [
+        ("Cargo.toml", manifest),
+        ("build.rs", "fn main() { println!(\"cargo::rustc-env=WHAT=hello\"); }\n"),
+        ("src/main.rs", "fn main() { println!(env!(\"WHAT\")); }\n"),
+    ] {
+        let from = world.file(&format!("crate/{name}"), text);
+        let path = format!("build/{name}");
+        spec.placements.push(crate::world::placement(&path, PlacementKind::File { from }, 0o644, 315_532_800));
+    }
+    spec.outputs = vec!["target/debug/hello".to_owned()];
+    let done = go(&spec);
+    let outcome = done.ok();
+    assert_eq!(done.outputs.len(), 1);
+    for path in ["/build/src/main.rs", "/toolchain/rust/bin/rustc", "/build/build.rs"] {
+        assert!(outcome.observed.contains(path), "`{path}` is not among {} paths", outcome.observed.len());
+    }
+}
