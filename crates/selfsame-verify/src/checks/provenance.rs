@@ -66,6 +66,13 @@ fn relaxation_names(provenance: &Provenance) -> Vec<&str> {
     }
 }
 
+/// What the sandbox says it made use of: names with spaces between, ` or ` where actions disagree.
+fn relaxations_made_use_of(provenance: &Provenance) -> impl Iterator<Item = &str> {
+    let sandbox = provenance.build_definition.internal_parameters.get("sandbox");
+    let relaxed = sandbox.and_then(|sandbox| sandbox.get("relaxed")).and_then(Value::as_str).unwrap_or_default();
+    relaxed.split_whitespace().filter(|word| *word != "or")
+}
+
 fn builder(provenance: &Provenance, signer: &TrustedKey, rows: &mut Rows) {
     const ID: CheckId = CheckId::Builder;
     let id = &provenance.run_details.builder.id;
@@ -105,6 +112,13 @@ fn parameters(provenance: &Provenance, image: &Image, rows: &mut Rows) {
     }
     if external(provenance, "level").is_none_or(|level| level.parse::<Level>().is_err()) {
         return rows.fail(ID, "externalParameters: `level` is none that this version knows", vec![fact("level")]);
+    }
+    // Nothing is weakened in silence: what was achieved is at least what was asked for.
+    let achieved = provenance.build_definition.internal_parameters.get("level").and_then(Value::as_str);
+    let parsed = |level: Option<&str>| level.and_then(|level| level.parse::<Level>().ok());
+    if parsed(achieved) < parsed(external(provenance, "level")) {
+        let facts = vec![fact("level"), Fact::new("achieved", quote(achieved.unwrap_or("none")))];
+        return rows.fail(ID, "the build achieved a lower level than was asked for", facts);
     }
     rows.pass(ID, vec![fact("name"), fact("version"), fact("platform"), fact("level")]);
 }
@@ -151,7 +165,15 @@ fn source_digests(source: &Map<String, Value>) -> Option<DigestSet> {
 
 fn relaxations(provenance: &Provenance, options: &Options, rows: &mut Rows) {
     const ID: CheckId = CheckId::Relaxations;
-    let used = relaxation_names(provenance).join(",");
+    let asked = relaxation_names(provenance);
+    if let Some(silent) = relaxations_made_use_of(provenance).find(|name| !asked.contains(name)) {
+        return rows.fail(
+            ID,
+            format!("the build used the relaxation `{}`, which nobody asked for", quote(silent)),
+            Vec::new(),
+        );
+    }
+    let used = asked.join(",");
     let accepted = options.expect.get("relaxations").unwrap_or_default();
     if used == accepted {
         let facts = if used.is_empty() { Vec::new() } else { vec![Fact::new("accepted", quote(&used))] };
@@ -193,6 +215,11 @@ fn inputs(provenance: &Provenance, rows: &mut Rows) {
             let facts = input.digest.entries().map(|(name, text)| Fact::new(quote(name), quote(text))).collect();
             return rows.fail(ID, format!("input `{}` has no well-formed sha256 or gitCommit", quote(name)), facts);
         }
+    }
+    let definition = external(provenance, "definition").unwrap_or_default();
+    if !inputs.iter().any(|input| input.uri == definition) {
+        let facts = vec![Fact::new("definition", quote(definition))];
+        return rows.fail(ID, "the definition of the external parameters is not among the inputs", facts);
     }
     // The source that was asked for is one of the inputs, with every digest that the request gave it.
     let source = provenance.build_definition.external_parameters.get("source").and_then(Value::as_object);

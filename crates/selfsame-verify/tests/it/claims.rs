@@ -54,6 +54,25 @@ fn external_parameters() {
 }
 
 #[test]
+fn the_level_achieved() {
+    let achieved = |level: Value| {
+        move |provenance: &mut Provenance| {
+            provenance.build_definition.internal_parameters.insert("level".into(), level.clone());
+        }
+    };
+    for level in [json!("isolated"), json!("none"), Value::Null, json!(7)] {
+        provenance(achieved(level), CheckId::Parameters, "achieved a lower level than was asked for");
+    }
+    let mut parts = Parts::good();
+    achieved(json!("deterministic"))(&mut parts.provenance);
+    verifies(&verdict(&parts.release(), Depth::Content));
+    let silent = |provenance: &mut Provenance| {
+        provenance.build_definition.internal_parameters["sandbox"]["relaxed"] = json!(" or aslr");
+    };
+    provenance(silent, CheckId::Relaxations, "`aslr`, which nobody asked for");
+}
+
+#[test]
 fn inputs() {
     let dependency = |digest: DigestSet| {
         move |provenance: &mut Provenance| provenance.build_definition.resolved_dependencies[2].digest = digest.clone()
@@ -73,6 +92,8 @@ fn inputs() {
         provenance.build_definition.resolved_dependencies[1].digest = Digest::of(b"other source").into();
     };
     provenance(no_source, CheckId::Inputs, "the source of the external parameters is not among the inputs");
+    let no_definition = |provenance: &mut Provenance| drop(provenance.build_definition.resolved_dependencies.remove(0));
+    provenance(no_definition, CheckId::Inputs, "the definition of the external parameters is not among the inputs");
     // A commit alone names an input too.
     let mut parts = Parts::good();
     let mut git = input("git+https://example.com/x", "x", Digest::of(b""));

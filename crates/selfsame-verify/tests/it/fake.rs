@@ -137,7 +137,11 @@ impl Parts {
                 build_definition: BuildDefinition {
                     build_type: uri::BUILD_TYPE.into(),
                     external_parameters: parameters.as_object().unwrap().clone(),
-                    internal_parameters: Map::from_iter([("profile".to_owned(), json!(1))]),
+                    internal_parameters: Map::from_iter([
+                        ("level".to_owned(), json!("normalized")),
+                        ("profile".to_owned(), json!(1)),
+                        ("sandbox".to_owned(), json!({"network": "none", "relaxed": ""})),
+                    ]),
                     resolved_dependencies: vec![
                         input("selfsame:definition", "selfsame.toml", Digest::of(DEFINITION)),
                         input("selfsame:source", "source", source.digest()),

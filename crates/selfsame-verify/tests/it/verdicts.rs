@@ -305,3 +305,20 @@ fn the_verdict_does_not_depend_on_the_number_of_threads() {
         assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]));
     }
 }
+
+#[test]
+fn the_page_for_readers_has_every_check_in_order() {
+    let page = include_str!("../../../../docs/verdicts.md");
+    let rows: Vec<(&str, &str)> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .filter_map(|(id, rest)| Some((id, rest.split_once(" | ")?.0)))
+        .filter(|(_, depth)| ["evidence", "blobs", "content", "-"].contains(depth))
+        .collect();
+    let checks: Vec<(&str, &str)> =
+        CheckId::ALL.iter().map(|id| (id.as_str(), id.required_from().map_or("-", Depth::as_str))).collect();
+    assert_eq!(rows, checks);
+    for (name, _) in Expectations::NAMES {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
+}
