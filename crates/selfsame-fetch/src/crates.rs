@@ -72,7 +72,7 @@ pub enum CratesError {
         fault: String,
     },
     /// Not in the store, not in cargo's cache, and the network may not be used.
-    #[error("{} are not here, and the network may not be used: {}", plural(crates.len()), list(crates))]
+    #[error("not here, and the network may not be used: {}", list(crates))]
     Offline {
         /// `NAME@VERSION` each.
         crates: Vec<String>,
@@ -142,10 +142,7 @@ impl CratesError {
     }
 }
 
-fn plural(count: usize) -> String {
-    if count == 1 { "a crate".to_owned() } else { format!("{count} crates") }
-}
-
+/// The first few, and how many more.
 fn list(crates: &[String]) -> String {
     const SHOWN: usize = 5;
     let shown = crates.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

@@ -3,5 +3,6 @@
 
 mod archive;
 mod disk;
+mod inputs;
 mod network;
 mod source;
