@@ -146,7 +146,9 @@ fn barriers(facts: &Facts, abilities: &[Ability]) -> BTreeSet<Barrier> {
             barriers.insert(Barrier::AppArmor);
         }
     }
-    if facts.seccomp_mode.as_deref() == Some("2") && (namespaces && barriers.is_empty() || missing("fixed addresses")) {
+    let other_than_proc =
+        abilities.iter().any(|ability| ability.name != "fresh /proc" && matches!(ability.state, State::No { .. }));
+    if facts.seccomp_mode.as_deref() == Some("2") && other_than_proc && barriers.is_empty() {
         barriers.insert(Barrier::ContainerFilter);
     }
     if missing("fresh /proc") && !namespaces {

@@ -76,7 +76,7 @@ fn trials(scratch: &Path) -> Vec<Trial<'_>> {
         ("pid namespace", None, Box::new(in_user_namespace(UnshareFlags::NEWPID))),
         ("network namespace", None, Box::new(network)),
         ("ipc namespace", None, Box::new(in_user_namespace(UnshareFlags::NEWIPC))),
-        ("uts namespace", None, Box::new(in_user_namespace(UnshareFlags::NEWUTS))),
+        ("uts namespace", None, Box::new(host_name)),
         ("cgroup namespace", None, Box::new(in_user_namespace(UnshareFlags::NEWCGROUP))),
         (OVERLAY_TMPFS, None, Box::new(|| overlay(None))),
         (OVERLAY_DISK, None, Box::new(move || overlay(Some(scratch)))),
@@ -139,6 +139,14 @@ fn network() -> io::Result<()> {
     helper::user_namespace()?;
     sys::unshare(UnshareFlags::NEWNET)?;
     sys::loopback_up()
+}
+
+/// Container filters that allow the namespace still refuse the call that makes use of it.
+fn host_name() -> io::Result<()> {
+    helper::user_namespace()?;
+    sys::unshare(UnshareFlags::NEWUTS)?;
+    rustix::system::sethostname(b"probe")?;
+    Ok(rustix::system::setdomainname(b"(none)")?)
 }
 
 fn overlay(disk: Option<&Path>) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use selfsame_sandbox::{Relaxation, SandboxError, SupplementaryGroups, TaskLimit, UpperKind};
 
-use crate::world::{HELPER, World, go, relaxed, skip, world};
+use crate::world::{HELPER, World, go, relaxed, skip, skip_in, world};
 
 /// A script in the helper's place. `$H` is the helper, `"$@"` its arguments.
 pub(crate) fn wrapper(world: &World, script: &str) -> PathBuf {
@@ -205,4 +205,69 @@ fn sandbox_uses_and_removes_cgroups() {
         .filter(|path| fs::read_to_string(format!("{path}/cgroup.procs")).is_ok_and(|p| p.is_empty()))
         .collect();
     assert!(mine.is_empty(), "{mine:?}");
+}
+
+/// Runs one of the tests of this program in a container whose root is made of the host's folders.
+fn in_podman(world: &World, options: &[&str], test: &str) -> Option<String> {
+    let root = world.path("container");
+    for folder in ["usr", "bin", "lib", "lib64", "etc", "proc", "sys", "dev", "tmp", "run"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    let tests = std::env::current_exe().unwrap();
+    let mut command = Command::new("podman");
+    command.args(["--runtime", "runc", "run", "--rm", "--rootfs", "--network", "none"]);
+    command.args(["--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1000:1000", "--tmpfs", "/tmp:exec"]);
+    let folders = ["/usr", "/bin", "/lib", "/lib64"].map(PathBuf::from);
+    let programs = [tests.clone(), PathBuf::from(HELPER)];
+    for path in folders.iter().chain(&programs).filter(|path| path.exists()) {
+        command.arg("-v").arg(format!("{0}:{0}:ro", path.display()));
+    }
+    command.args(options).arg(&root).arg(&tests).args(["--exact", test, "--include-ignored"]);
+    let output = command.output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    text.contains("test result:").then_some(text)
+}
+
+#[test]
+fn sandbox_works_in_a_podman_container() {
+    let Some(world) = world() else { return };
+    let unconfined = ["--security-opt", "seccomp=unconfined"];
+    let unmasked = ["--security-opt", "seccomp=unconfined", "--security-opt", "unmask=ALL"];
+    for (options, test) in [
+        (&unmasked[..], "basics::sandbox_runs_a_command_and_says_what_held"),
+        (&unconfined[..], "hosts::sandbox_with_a_proc_that_the_container_masks"),
+        (&[][..], "hosts::sandbox_with_the_filter_of_the_container"),
+    ] {
+        let Some(text) = in_podman(&world, options, test) else {
+            skip_in("foreign", "podman with runc cannot start a container here");
+            return;
+        };
+        assert!(text.contains("test result: ok. 1 passed"), "{options:?}\n{text}");
+    }
+}
+
+#[test]
+#[ignore = "a part of sandbox_works_in_a_podman_container"]
+fn sandbox_with_a_proc_that_the_container_masks() {
+    let Some(world) = world() else { return };
+    let spec = world.spec(&["sh", "-c", "cat /proc/version"]);
+    let done = go(&spec);
+    let refused = done.error();
+    assert!(matches!(refused, SandboxError::Refused { relaxation: Some(Relaxation::Proc), .. }), "{refused:?}");
+    let done = go(&relaxed(spec, Relaxation::Proc));
+    assert!(done.ok().achieved.relaxed.contains(&Relaxation::Proc));
+    assert!(done.stdout.contains("6.1.0-selfsame"), "{}", done.stdout);
+}
+
+#[test]
+#[ignore = "a part of sandbox_works_in_a_podman_container"]
+fn sandbox_with_the_filter_of_the_container() {
+    let Some(world) = world() else { return };
+    let done = go(&world.spec(&["true"]));
+    let refused = done.error();
+    assert!(matches!(refused, SandboxError::Refused { errno: libc::EPERM, .. }), "{refused:?}");
+    let probe = crate::probed::here(&world, HELPER.into());
+    assert!(probe.environment.barriers.contains(&selfsame_sandbox::probe::Barrier::ContainerFilter), "{probe:#?}");
+    let podman = probe.remedies.iter().flat_map(|remedy| &remedy.lines).any(|line| line.starts_with("podman run"));
+    assert!(podman, "{probe:#?}");
 }

@@ -8,7 +8,7 @@ use selfsame_sandbox::probe::{Barrier, Circumstances, Probe, State, probe};
 use crate::hosts::{blocked, works, wrapper};
 use crate::world::{HELPER, World, world};
 
-fn here(world: &World, program: PathBuf) -> Probe {
+pub(crate) fn here(world: &World, program: PathBuf) -> Probe {
     let circumstances = Circumstances {
         program,
         installed: "/usr/local/bin/selfsame".into(),
@@ -29,7 +29,8 @@ fn sandbox_probe_agrees_with_a_run() {
     let probe = here(&world, HELPER.into());
     let ran = world.sh("true").result.is_ok();
     assert_eq!(probe.is_complete(), ran, "{probe:#?}");
-    assert!(probe.remedies.is_empty() && probe.environment.barriers.is_empty(), "{probe:#?}");
+    assert_eq!(probe.remedies.is_empty(), ran, "{probe:#?}");
+    assert_eq!(probe.environment.barriers.is_empty(), ran, "{probe:#?}");
     assert_eq!(probe.abilities.len(), 16);
     assert_eq!(std::fs::read_dir(world.path("scratch")).unwrap().count(), 0, "the probe left something behind");
 }
