@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use selfsame_core::SourceEpoch;
 
 use crate::environment::Environment;
-use crate::source::SourceError;
+use crate::source_error::SourceError;
 
 /// A working tree and its repository.
 #[derive(Debug, Clone)]

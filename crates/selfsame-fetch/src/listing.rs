@@ -9,7 +9,7 @@ use selfsame_core::{RelPath, SourceEpoch};
 
 use crate::environment::Environment;
 use crate::git::{Repository, Running, Settings, Tracked};
-use crate::source::SourceError;
+use crate::source_error::SourceError;
 
 /// The most files of one source.
 const FILES: usize = 4_000_000;
