@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Keygen(Keygen),
     /// Pin every input by content in selfsame.lock
     Lock(Lock),
-    /// Bring every locked input into the store
+    /// Bring every input of a project, or of a release, into the store
     Fetch(Fetch),
     /// Record host toolchains, and say what is recorded
     #[command(subcommand)]
@@ -103,8 +103,9 @@ pub(crate) struct Lock {
 
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
-    #[command(flatten)]
-    pub(crate) project: Project,
+    /// The project's folder, its selfsame.toml, or a release: a folder or a tar
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
     /// How much is said
     #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
     pub(crate) progress: Verbosity,

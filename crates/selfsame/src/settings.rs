@@ -1,7 +1,6 @@
 //! The environment, read once and in one place. Every variable that selfsame looks at has its name here or is a flag's.
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What the surroundings say.
@@ -11,20 +10,10 @@ pub(crate) struct Settings {
     pub(crate) store: Option<PathBuf>,
     /// Where the development key is kept: `selfsame` below `XDG_DATA_HOME` or `~/.local/share`.
     pub(crate) data: Option<PathBuf>,
-    /// `HOME`.
-    pub(crate) home: Option<PathBuf>,
-    /// `CARGO_HOME`, else `~/.cargo`.
-    pub(crate) cargo_home: Option<PathBuf>,
     /// `RUSTUP_HOME`, else `~/.rustup`.
     pub(crate) rustup_home: Option<PathBuf>,
-    /// `PATH`.
-    pub(crate) path: Option<OsString>,
     /// `CI` is set and not empty, `0` or `false`.
     pub(crate) ci: bool,
-    /// `GITLAB_CI` is set.
-    pub(crate) gitlab: bool,
-    /// `KUBERNETES_SERVICE_HOST` is set.
-    pub(crate) kubernetes: bool,
     /// Standard error is a terminal, and `NO_COLOR` is not set.
     pub(crate) colour: bool,
     /// Standard error is a terminal.
@@ -46,16 +35,11 @@ impl Settings {
         Self {
             store: folder("SELFSAME_STORE").or_else(|| data.as_ref().map(|data| data.join("store"))),
             data,
-            cargo_home: folder("CARGO_HOME").or_else(|| below_home(".cargo")),
             rustup_home: folder("RUSTUP_HOME").or_else(|| below_home(".rustup")),
-            path: std::env::var_os("PATH"),
             ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false")),
-            gitlab: set("GITLAB_CI"),
-            kubernetes: set("KUBERNETES_SERVICE_HOST"),
             colour: terminal && !set("NO_COLOR"),
             terminal,
             folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
-            home,
             json: std::cell::Cell::new(false),
         }
     }

@@ -42,8 +42,14 @@ pub(super) fn fetch(arguments: &Fetch, settings: &Settings) -> Answer {
     let voice = Voice::new(arguments.progress, settings);
     let cancel = crate::interrupt::flag()?;
     let store = prepare::store(settings)?;
-    let project = Project::open(&arguments.project.path, &store, settings, &voice, &cancel)?;
-    let count = project.fetch_all()?;
+    let path = &arguments.path;
+    let is_release = path.is_file() && path.extension().is_none_or(|extension| extension != "toml")
+        || path.join(selfsame_oci::layout::INDEX_FILE).exists();
+    let count = if is_release {
+        super::rebuild_verify::fetch(path, &store, settings, &voice)?
+    } else {
+        Project::open(path, &store, settings, &voice, &cancel)?.fetch_all()?
+    };
     terminal::talk(&format!("{count} inputs are in the store"));
     Ok(Exit::Yes)
 }

@@ -11,11 +11,11 @@ use selfsame_build::rebuild::{self, Original, Outcome, actions_of};
 use selfsame_build::request::{Origin, Request};
 use selfsame_build::sbom::ToolchainPackage;
 use selfsame_build::{BuildError, Built, Mode, capsule};
-use selfsame_core::{Digest, Profile, media};
+use selfsame_core::{Digest, Profile, media, uri};
 use selfsame_definition::{Definition, SourceOrigin, Toolchain};
 use selfsame_diff::{HostFacts, Known, Limits};
 use selfsame_executor::LocalExecutor;
-use selfsame_lock::HostLock;
+use selfsame_lock::{HostLock, Lock};
 use selfsame_oci::{ImageConfig, Index, Manifest, layout};
 use selfsame_store::Store;
 use selfsame_tree::Tree;
@@ -329,6 +329,44 @@ fn vendored(
             if missing.is_empty() { Err(report) } else { Ok(None) }
         }
     }
+}
+
+/// Brings what registries have of a release's inputs: the archive of its source and its crates, each by digest. Whose
+/// release it is does not matter for that; `rebuild-verify` asks.
+pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings, voice: &Voice) -> Answer<usize> {
+    let files = crate::files::open(release)?;
+    let statements = super::inspect::statements(files.as_ref())?;
+    let provenance = statements
+        .get(uri::PROVENANCE)
+        .and_then(|statement| statement.predicate_as().ok())
+        .ok_or_else(|| Report::new(Exit::Unanswered, format!("`{}` has no provenance", release.display())))?;
+    let request = request_from(&provenance).map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
+    import_capsule(files.as_ref(), store)?;
+    let text = |digest: Digest| -> Answer<String> {
+        let bytes = store.read_blob(&digest, DOCUMENT_BYTES).map_err(errors::store)?;
+        String::from_utf8(bytes).map_err(|_| Report::new(Exit::Unanswered, format!("{digest} is not UTF-8")).into())
+    };
+    let definition = Definition::parse(&text(request.definition)?)
+        .map_err(|error| errors::text(Path::new(Definition::FILE_NAME), &error))?;
+    let mut count = 0;
+    if let Some(lock) = request.lock {
+        let lock = Lock::parse(&text(lock)?).map_err(|error| errors::text(Path::new(Lock::FILE_NAME), &error))?;
+        let environment = settings.environment();
+        selfsame_fetch::fetch(&definition, Path::new("."), &lock, &environment, store, false).map_err(errors::fetch)?;
+        count += lock.inputs.len();
+    }
+    let mut missing = Vec::new();
+    let source = match &request.source.origin {
+        Origin::Path { .. } => tree(request.source.tree, "source", store, &mut missing)?,
+        Origin::Locked { purl, sha256 } => {
+            unpacked(&definition, purl, *sha256, request.source.tree, store, &mut missing)?
+        }
+    };
+    if let Some(source) = source.filter(|_| missing.is_empty()) {
+        let (crates, _) = prepare::crates(&definition, &source, &settings.environment(), store, voice, false)?;
+        count += crates.len();
+    }
+    Ok(count)
 }
 
 fn could_not_rebuild(arguments: &RebuildVerify, missing: &[MissingInput]) -> Answer {
