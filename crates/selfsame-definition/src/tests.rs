@@ -123,6 +123,17 @@ to = "/"
 }
 
 #[test]
+fn the_documented_example_is_a_definition() {
+    let page = include_str!("../../../docs/definition/v1.md");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let definition = Definition::parse(example).unwrap();
+    assert_eq!(definition.image.files[0].from.to_string(), "compile:hello");
+    for name in RESERVED_ENV {
+        assert!(page.contains(&format!("`{name}`")), "{name} is reserved and not on the page");
+    }
+}
+
+#[test]
 fn a_minimal_definition_has_the_documented_defaults() {
     let definition = Definition::parse(&format!("{HEAD}{IMAGE}")).unwrap();
     assert_eq!(definition.source, Source { origin: SourceOrigin::Path { path: ".".to_owned() }, epoch: Epoch::Git });

@@ -19,6 +19,15 @@ fn version_1_specimens_are_read_and_printed_in_the_same_spelling() {
     assert_eq!(host.toolchains["rust"].platform.variant.as_deref(), Some("v7"));
 }
 
+#[test]
+fn the_documented_examples_are_locks_as_printed() {
+    let page = include_str!("../../../docs/lock/v1.md");
+    let mut examples = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let (lock, host) = (examples.next().unwrap(), examples.next().unwrap());
+    assert_eq!(Lock::parse(lock).unwrap().to_string(), lock);
+    assert_eq!(HostLock::parse(host).unwrap().to_string(), host);
+}
+
 #[track_caller]
 fn refused(from: &str, to: &str, because: &str) {
     let (text, error) = if LOCK.contains(from) {
