@@ -76,15 +76,23 @@ fn read_wire(file: Option<OwnedFd>) -> io::Result<Wire> {
     Ok(serde_json::from_slice(&text)?)
 }
 
+/// Whether this is root of the host, whom `RLIMIT_NPROC` does not bind, and not just root of a user namespace.
+pub(crate) fn is_host_root() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let root_is_root = map.lines().any(|line| line.split_whitespace().take(2).eq(["0", "0"]));
+    rustix::process::geteuid().is_root() && root_is_root
+}
+
 fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<(), Failure> {
     let spec = &wire.spec;
     let groups = drop_groups();
+    let rlimit_binds = !is_host_root();
     // A limit that also binds root: the pid namespace's own where the kernel has it, else a cgroup's.
     let cgroup = (spec.limits.memory_bytes.is_some() || !has_namespaced_pid_max())
         .then(|| Cgroup::create(&spec.limits, &wire.scratch_name))
         .flatten();
     let result = namespaces().and_then(|()| {
-        let mut started = start(wire, channel, random, groups, cgroup.as_ref())?;
+        let mut started = start(wire, channel, random, groups, rlimit_binds, cgroup.as_ref())?;
         watch(channel, &mut started);
         finish(channel, started, cgroup.as_ref());
         Ok(())
@@ -158,6 +166,7 @@ fn start(
     channel: &Channel,
     random: Option<OwnedFd>,
     groups: SupplementaryGroups,
+    rlimit_binds: bool,
     cgroup: Option<&Cgroup>,
 ) -> Result<Started, Failure> {
     let refused = |operation: &'static str| move |error: rustix::io::Errno| Failure::refused(operation)(error.into());
@@ -193,6 +202,7 @@ fn start(
                 observer: theirs,
                 cgroup: procs,
                 cgroup_tasks: cgroup.and_then(|cgroup| cgroup.tasks),
+                rlimit_binds,
                 memory_limit: cgroup.is_some_and(|cgroup| cgroup.memory),
                 groups,
             });

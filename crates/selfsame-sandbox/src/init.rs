@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
@@ -32,11 +33,13 @@ pub(crate) struct Inherited<'a> {
     pub(crate) cgroup: Vec<File>,
     pub(crate) cgroup_tasks: Option<TaskLimit>,
     pub(crate) memory_limit: bool,
+    /// Whether `RLIMIT_NPROC` means anything for this user.
+    pub(crate) rlimit_binds: bool,
     pub(crate) groups: SupplementaryGroups,
 }
 
 /// How often the scratch space and the number of processes are looked at.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs to the end. What went wrong before the command started has been said on the channel.
 pub(crate) fn run(mut inherited: Inherited<'_>) {
@@ -104,9 +107,7 @@ fn start(inherited: &mut Inherited<'_>) -> Result<Pid, Failure> {
     };
     let mut task_limits: Vec<_> = root.pid_max.then_some(TaskLimit::PidMax).into_iter().collect();
     task_limits.extend(inherited.cgroup_tasks);
-    if rustix::process::geteuid().as_raw() != 0 || !task_limits.is_empty() {
-        task_limits.push(TaskLimit::Rlimit);
-    }
+    task_limits.extend(inherited.rlimit_binds.then_some(TaskLimit::Rlimit));
     let host = HostFacts {
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         upper: root.upper,
@@ -165,7 +166,7 @@ fn burn_pids(count: u32) -> io::Result<()> {
 
 fn sleep_into_next_second() {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    std::thread::sleep(std::time::Duration::from_nanos(1_000_000_000 - now.tv_nsec as u64 + 1_000_000));
+    std::thread::sleep(Duration::from_nanos(1_000_000_000 - now.tv_nsec as u64 + 1_000_000));
 }
 
 /// Waiting for the end, whoever brings it.
@@ -180,7 +181,9 @@ impl Watch<'_> {
     /// How the command ended and how many processes had to be killed behind it. An error when nobody listens any more.
     fn wait(&mut self, command: Pid) -> io::Result<(End, u32)> {
         let signals = sys::child_signals()?;
+        let tick = Timespec { tv_sec: 0, tv_nsec: i64::from(LOOK.subsec_nanos()) };
         let mut stopped = None;
+        let mut looked = Instant::now();
         let status = loop {
             if let Some(status) = self.reap(command)? {
                 break status;
@@ -190,10 +193,13 @@ impl Watch<'_> {
                 PollFd::new(self.channel, PollFlags::IN),
                 PollFd::new(&self.life, PollFlags::IN),
             ];
-            let polled = poll(&mut fds, Some(&LOOK));
+            let polled = poll(&mut fds, Some(&tick));
             let [signal, word, life] = fds.map(|fd| fd.revents());
             match polled {
-                Ok(0) => self.look(),
+                Ok(_) if looked.elapsed() >= LOOK => {
+                    self.look();
+                    looked = Instant::now();
+                }
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
@@ -248,7 +254,9 @@ impl Watch<'_> {
         if !self.pressure.tasks_limit {
             let processes = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
             let numbered = processes.filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit()).count();
-            self.pressure.tasks_limit = numbered + 1 >= self.spec.limits.tasks as usize;
+            // Near is as good as met: our own processes count too, threads are not seen, and a look is a sample.
+            let limit = self.spec.limits.tasks as usize;
+            self.pressure.tasks_limit = numbered >= limit - limit / 16;
         }
     }
 }

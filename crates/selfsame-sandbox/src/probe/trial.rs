@@ -35,7 +35,7 @@ pub(crate) fn answer(channel: &Channel, scratch: Option<&OwnedFd>) -> io::Result
     make_up(&mut abilities, OVERLAY_DISK, OVERLAY_TMPFS);
     make_up(&mut abilities, PID_MAX, CGROUP);
     make_up(&mut abilities, CGROUP, PID_MAX);
-    if !rustix::process::geteuid().is_root() {
+    if !helper::is_host_root() {
         // Its own limit on processes binds an ordinary user.
         for ability in &mut abilities {
             if [PID_MAX, CGROUP].contains(&ability.name.as_str()) && matches!(ability.state, State::No { .. }) {

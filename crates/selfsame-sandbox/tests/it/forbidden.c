@@ -1,4 +1,4 @@
-/* Tries what a command must not be able to do; prints the error of each attempt. */
+/* Tries what a command must not be able to do; prints the error of each attempt. With an argument: a fork bomb. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +23,9 @@ static void say(const char *what, long result) {
     printf("%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "DONE");
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    (void)argv;
+    while (argc > 1) if (fork() < 0) usleep(1000);
     char byte = 0;
     struct iovec mine = {&byte, 1}, theirs = {(void *)4096, 1};
     struct rlimit limit = {1, 1};
