@@ -112,6 +112,7 @@ fn prepare(spec: &Spec, handles: &Handles<'_>) -> Result<(Words, Words, Words), 
         sys::dup_to(file.as_fd(), 1).map_err(Failure::refused("standard streams"))?;
     }
     limit(spec);
+    sys::reset_signals();
     drop_privileges().map_err(refused("dropping capabilities"))?;
 
     let argv = spec.argv.iter().map(|word| word_of(word)).collect();
@@ -127,7 +128,6 @@ fn prepare(spec: &Spec, handles: &Handles<'_>) -> Result<(Words, Words, Words), 
         };
         hand_over().map_err(Failure::refused("a seccomp listener"))?;
     }
-    sys::reset_signals();
     sys::cloexec_from(3).map_err(Failure::refused("close_range"))?;
     Ok((programs, argv, env))
 }

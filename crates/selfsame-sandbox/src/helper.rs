@@ -93,8 +93,8 @@ fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<
         .flatten();
     let result = namespaces().and_then(|()| {
         let mut started = start(wire, channel, random, groups, rlimit_binds, cgroup.as_ref())?;
-        watch(channel, &mut started);
-        finish(channel, started, cgroup.as_ref());
+        let success = watch(channel, &mut started);
+        finish(channel, started, cgroup.as_ref(), success);
         Ok(())
     });
     if let Some(cgroup) = &cgroup {
@@ -192,7 +192,7 @@ fn start(
     match sys::fork().map_err(Failure::refused("a process"))? {
         None => {
             drop((our_life, ours));
-            init::run(init::Inherited {
+            let success = init::run(init::Inherited {
                 wire,
                 channel,
                 random,
@@ -206,7 +206,7 @@ fn start(
                 memory_limit: cgroup.is_some_and(|cgroup| cgroup.memory),
                 groups,
             });
-            sys::exit_now(0);
+            sys::exit_now(i32::from(!success));
         }
         Some(init) => {
             drop((stdout, stderr, life, theirs));
@@ -217,8 +217,8 @@ fn start(
 }
 
 /// Waits for init, and with it for every process of its namespace, and observes meanwhile; kills it when the caller is
-/// gone. All in one thread: a process that has made a pid namespace for its children can start no other.
-fn watch(channel: &Channel, started: &mut Started) {
+/// gone. All in one thread: a process that has made a pid namespace for its children can start no other. Gives whether the command did what it was to do.
+fn watch(channel: &Channel, started: &mut Started) -> bool {
     let init = rustix::process::pidfd_open(started.init, PidfdFlags::empty());
     if let Ok(init) = &init {
         loop {
@@ -246,11 +246,16 @@ fn watch(channel: &Channel, started: &mut Started) {
             }
         }
     }
-    while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(Some(started.init), WaitOptions::empty()) {}
+    loop {
+        match rustix::process::waitpid(Some(started.init), WaitOptions::empty()) {
+            Err(rustix::io::Errno::INTR) => {}
+            waited => return waited.is_ok_and(|init| init.is_some_and(|(_, status)| status.exit_status() == Some(0))),
+        }
+    }
 }
 
 /// Says what only this process knows.
-fn finish(channel: &Channel, started: Started, cgroup: Option<&Cgroup>) {
+fn finish(channel: &Channel, started: Started, cgroup: Option<&Cgroup>, success: bool) {
     const PATHS_PER_FRAME: usize = 4;
     let say = || -> io::Result<()> {
         if let Some(observer) = started.observer {
@@ -260,7 +265,8 @@ fn finish(channel: &Channel, started: Started, cgroup: Option<&Cgroup>) {
             }
         }
         let (tasks_refused, in_cgroup) = cgroup.map_or((0, 0), Cgroup::events);
-        let on_host = oom_kills().saturating_sub(started.oom_kills);
+        // A costly read, and of no use behind a success.
+        let on_host = if success { 0 } else { oom_kills().saturating_sub(started.oom_kills) };
         channel.send(&Frame::Done { tasks_refused, oom_kills: in_cgroup.max(on_host) }, None)
     };
     // Fails only when the caller is gone.

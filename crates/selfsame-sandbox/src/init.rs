@@ -41,24 +41,27 @@ pub(crate) struct Inherited<'a> {
 /// How often the scratch space and the number of processes are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Runs to the end. What went wrong before the command started has been said on the channel.
-pub(crate) fn run(mut inherited: Inherited<'_>) {
+/// Runs to the end. What went wrong before the command started has been said on the channel. Gives whether the command
+/// did what it was to do.
+pub(crate) fn run(mut inherited: Inherited<'_>) -> bool {
     let (wire, channel) = (inherited.wire, inherited.channel);
     match start(&mut inherited) {
         Ok(command) => {
             // Only the command holds these now, so that their readers see the end when it and its children are gone.
             drop((inherited.stdout, inherited.stderr, inherited.observer));
             let mut watch = Watch { spec: &wire.spec, channel, life: inherited.life, pressure: Pressure::default() };
-            let Ok((end, leftovers)) = watch.wait(command) else { return };
+            let Ok((end, leftovers)) = watch.wait(command) else { return false };
             let takes = takes_outputs(&end);
             let ended = Frame::Ended { end, pressure: watch.pressure, leftovers };
             if channel.send(&ended, None).is_ok() && takes {
                 // Fails only when the caller is gone, and then there is nobody to tell.
                 let _ = outputs::send(&wire.spec, channel);
             }
+            takes
         }
         Err(failure) => {
             let _ = channel.send(&Frame::Failed(failure), None);
+            false
         }
     }
 }

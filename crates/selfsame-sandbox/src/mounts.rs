@@ -6,7 +6,7 @@
 //! ```text
 //! l/N   links to the lower folders, so that hundreds fit into one page of mount options and no host path shows
 //! x     where upper `x/u`, work `x/w` and scratch folders `x/t/N` are: here, or a link to the host's disk
-//! f     fixed files, read-only        s  /sys, read-only
+//! f     fixed files, read-only        s  /sys, read-only      e  the lowest layer
 //! h     /dev/shm                      r  the root
 //! ```
 
@@ -22,6 +22,8 @@ use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeF
 use crate::fixed;
 use crate::outcome::UpperKind;
 use crate::place;
+use selfsame_core::profile::INPUT_MTIME_SECS;
+
 use crate::spec::{Bind, Level, Relaxation, Spec};
 use crate::sys;
 use crate::wire::{Failure, Wire};
@@ -39,6 +41,9 @@ const RESERVED_PIDS: u32 = 301;
 const ATTR_RDONLY: u64 = 1;
 const ATTR_NOSUID: u64 = 2;
 const ATTR_NODEV: u64 = 4;
+
+/// Folders at the top that are always our own.
+const OWN: &[&str] = &["dev", "proc", "sys"];
 
 const PLAIN: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
@@ -72,8 +77,10 @@ pub(crate) fn prepare(wire: &Wire, random: Option<&OwnedFd>) -> Result<Root, Fai
     }
     let folder = rustix::fs::openat(CWD, "r", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| Failure::setup("opening", "/")(e.into()))?;
-    for name in ["dev", "proc", "sys"] {
-        place::own_folder(&folder, name)?;
+    if spec.observe {
+        for name in OWN {
+            place::own_folder(&folder, name)?;
+        }
     }
     scratch_folders(spec, &folder)?;
     for (bind, tree) in spec.binds.iter().zip(binds) {
@@ -82,7 +89,9 @@ pub(crate) fn prepare(wire: &Wire, random: Option<&OwnedFd>) -> Result<Root, Fai
     devices(spec.level, random)?;
     let (own_proc, pid_max) = proc(spec)?;
     sysfs()?;
-    place::etc(&folder)?;
+    if spec.observe {
+        place::etc(&folder)?;
+    }
     Ok(Root { folder, upper, own_proc, pid_max })
 }
 
@@ -155,6 +164,8 @@ fn overlay(spec: &Spec) -> Result<(), Failure> {
         lowers.push_str(if index == 0 { "" } else { ":" });
         lowers.push_str(&format!("l/{index:x}"));
     }
+    beneath_and_above(spec).map_err(Failure::setup("preparing", "/"))?;
+    lowers.push_str(":e");
     let result = mount_overlay(&lowers);
     result.map_err(|error| {
         let missing = spec.lowers.iter().find(|lower| !lower.is_dir());
@@ -165,6 +176,29 @@ fn overlay(spec: &Spec) -> Result<(), Failure> {
             None => Failure::refused("an overlay mount in a user namespace")(error.into()),
         }
     })
+}
+
+/// The lowest layer, whose `/etc` every other one wins over, and in the upper one the folders that are mounted on.
+/// Cheaper than through the overlay, and nothing that a lower holds at these names, a link for one, can matter.
+fn beneath_and_above(spec: &Spec) -> io::Result<()> {
+    let folder = |path: &str| match rustix::fs::mkdir(path, Mode::from_raw_mode(0o755)) {
+        Err(rustix::io::Errno::EXIST) => Ok(()),
+        result => result,
+    };
+    folder("e")?;
+    folder("e/etc")?;
+    for (name, text) in fixed::ETC_FILES {
+        let path = format!("e/etc/{name}");
+        fs::write(&path, text)?;
+        set_mtime(CWD, &path, INPUT_MTIME_SECS)?;
+    }
+    set_mtime(CWD, "e/etc", INPUT_MTIME_SECS)?;
+    let scratch = spec.scratch_dirs.iter().filter_map(|path| path.strip_prefix('/'));
+    for name in OWN.iter().copied().chain(scratch.filter(|name| !name.is_empty() && !name.contains('/'))) {
+        folder(&format!("x/u/{name}"))?;
+        set_mtime(CWD, &format!("x/u/{name}"), INPUT_MTIME_SECS)?;
+    }
+    Ok(())
 }
 
 /// Mounts these lowers (separated by `:`) with upper `x/u` and work `x/w` on `r`, all below the working folder.

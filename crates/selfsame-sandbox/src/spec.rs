@@ -286,8 +286,8 @@ impl Spec {
     }
 }
 
-/// The kernel's own limit (`OVL_MAX_STACK`).
-pub(crate) const MAX_LOWERS: usize = 500;
+/// The kernel's own limit (`OVL_MAX_STACK`) without the layer that is ours.
+pub(crate) const MAX_LOWERS: usize = 499;
 
 fn is_clean_absolute(path: &str) -> bool {
     path == "/" || path.strip_prefix('/').is_some_and(|below| below != "." && RelPath::new(below).is_ok())
