@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use selfsame_core::RelPath;
 
-use crate::outcome::End;
 use crate::spec::Relaxation;
 
 /// A sandbox that could not be had, a command that could not be started, or outputs that could not be taken.
@@ -142,9 +141,4 @@ pub enum OutputFault {
 pub(crate) fn errno_text(errno: i32) -> String {
     let text = io::Error::from_raw_os_error(errno).to_string();
     text.strip_suffix(&format!(" (os error {errno})")).unwrap_or(&text).to_lowercase()
-}
-
-/// Whether there is an end to report beside an output fault: only success is followed by outputs.
-pub(crate) fn takes_outputs(end: &End) -> bool {
-    end.is_success()
 }

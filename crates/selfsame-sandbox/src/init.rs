@@ -10,7 +10,6 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 use rustix::thread::UnshareFlags;
 
 use crate::command::{self, Handles};
-use crate::error::takes_outputs;
 use crate::mounts;
 use crate::outcome::{Achieved, End, HostFacts, Pressure, SupplementaryGroups, TaskLimit};
 use crate::outputs;
@@ -51,7 +50,7 @@ pub(crate) fn run(mut inherited: Inherited<'_>) -> bool {
             drop((inherited.stdout, inherited.stderr, inherited.observer));
             let mut watch = Watch { spec: &wire.spec, channel, life: inherited.life, pressure: Pressure::default() };
             let Ok((end, leftovers)) = watch.wait(command) else { return false };
-            let takes = takes_outputs(&end);
+            let takes = end.is_success();
             let ended = Frame::Ended { end, pressure: watch.pressure, leftovers };
             if channel.send(&ended, None).is_ok() && takes {
                 // Fails only when the caller is gone, and then there is nobody to tell.

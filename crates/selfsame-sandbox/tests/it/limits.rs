@@ -55,6 +55,39 @@ fn sandbox_dies_with_its_caller() {
     drop(world);
 }
 
+/// Killing the helper from outside is the one end without a word: an error, and still nothing is left.
+#[test]
+fn sandbox_dies_with_its_outer_process() {
+    let Some(world) = world() else { return };
+    let marker = "92.6666";
+    let spec = world.spec(&["sh", "-c", "setsid sleep 92.6666 & sleep 92.6666"]);
+    let done = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_until("the command runs", || runs_on_host(marker));
+            // The outer process is the grandparent of what runs: init's parent.
+            let of = |pid: i32| {
+                let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+                stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse::<i32>().unwrap()
+            };
+            let mine = i32::try_from(std::process::id()).unwrap();
+            let all =
+                std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+            let mut running = all.filter(|pid: &i32| {
+                std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"92.6666\0"))
+            });
+            let mut pid = running.next().unwrap();
+            while of(pid) != mine {
+                pid = of(pid);
+            }
+            let outer = rustix::process::Pid::from_raw(pid).unwrap();
+            rustix::process::kill_process(outer, rustix::process::Signal::KILL).unwrap();
+        });
+        go(&spec)
+    });
+    assert!(matches!(done.error(), selfsame_sandbox::SandboxError::Helper { .. }), "{:?}", done.error());
+    assert!(!runs_on_host(marker));
+}
+
 #[test]
 #[ignore = "the other half of sandbox_dies_with_its_caller"]
 fn sandbox_runs_for_long() {
