@@ -13,7 +13,7 @@ use selfsame_tree::Tree;
 
 use crate::build::Inputs;
 use crate::error::BuildError;
-use crate::layer::{Form, store_layer};
+use crate::layer::{Form, remembered_layer};
 use crate::provenance::dependencies;
 
 /// The annotation of a pack that names the tree whose files it holds.
@@ -43,9 +43,10 @@ pub fn contents(inputs: &Inputs, extent: Extent, store: &Store, threads: usize) 
             // An unpacked archive is carried as the archive.
             let has_archive =
                 is_source && matches!(inputs.request.source.origin, crate::request::Origin::Locked { .. });
-            if is_source && !has_archive || extent == Extent::Full && !has_archive {
+            if !has_archive && (is_source || extent == Extent::Full) {
                 let tree = store.tree(&digest)?;
-                let pack = store_layer(&tree, Form::Pack, inputs.request.epoch, store, threads)?;
+                let request = &inputs.request;
+                let pack = remembered_layer(&tree, Form::Pack, request.epoch, request.profile, store, threads)?;
                 let descriptor =
                     Descriptor::new(media::PACK, pack.digest, pack.size).annotated(TREE_ANNOTATION, digest.to_string());
                 blobs.push(titled(descriptor, &format!("{}.tar.gz", dependency.name)));

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use selfsame_core::json::{self, Limits};
 use selfsame_core::{Digest, RelPath, media};
 use selfsame_definition::{ActionInput, Definition, FileOrigin, ImageFile};
 use selfsame_oci::{Descriptor, ImageConfig, image_manifest, with_parents};
 use selfsame_store::Store;
 use selfsame_tree::{Entry, Kind, Tree};
-use serde::{Deserialize, Serialize};
 
 use crate::error::BuildError;
-use crate::layer::{Form, store_layer};
+use crate::layer::{Form, remembered_layer};
 use crate::progress::{Event, Progress};
 use crate::record::{Image, Layer, StepRecord};
 use crate::request::Request;
@@ -113,32 +111,8 @@ fn placed(file: &ImageFile, from: &Tree) -> Result<Vec<(RelPath, Entry)>, BuildE
     Ok(vec![(file.to.clone(), own(entry))])
 }
 
-/// What the store remembers of a layer, so that an unchanged one is not compressed again.
-#[derive(Serialize, Deserialize)]
-struct CachedLayer {
-    diff_id: Digest,
-    digest: Digest,
-    size: u64,
-}
-
 fn layer(tree: &Tree, request: &Request, store: &Store, threads: usize) -> Result<Layer, BuildError> {
-    let key = Digest::of(&json::canonical(&serde_json::json!({
-        "epoch": request.epoch,
-        "layer": "selfsame-layer v1",
-        "profile": request.profile.number(),
-        "tree": tree.digest(),
-    })));
-    let cached =
-        store.action_result(&key)?.and_then(|bytes| json::parse_as::<CachedLayer>(&bytes, Limits::DOCUMENT).ok());
-    let layer = match cached.filter(|layer| store.has(&layer.digest)) {
-        Some(layer) => layer,
-        None => {
-            let layer = store_layer(tree, Form::Layer, request.epoch, store, threads)?;
-            let layer = CachedLayer { diff_id: layer.diff_id, digest: layer.digest, size: layer.size };
-            store.put_action_result(&key, &json::canonical(&layer))?;
-            layer
-        }
-    };
+    let layer = remembered_layer(tree, Form::Layer, request.epoch, request.profile, store, threads)?;
     Ok(Layer { descriptor: Descriptor::new(media::LAYER_GZIP, layer.digest, layer.size), diff_id: layer.diff_id })
 }
 

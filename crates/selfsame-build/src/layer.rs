@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Write};
 
-use selfsame_core::{Digest, SourceEpoch};
+use selfsame_core::json::{self, Limits};
+use selfsame_core::{Digest, Profile, SourceEpoch};
 use selfsame_oci::{Compression, Contents, Layer, write_layer, write_pack};
 use selfsame_store::Store;
 use selfsame_tree::Tree;
+use serde::{Deserialize, Serialize};
 
 use crate::error::BuildError;
 
@@ -26,6 +28,49 @@ pub enum Form {
     Layer,
     /// The files of a tree in a capsule.
     Pack,
+}
+
+/// What the store remembers of a layer or pack, so that an unchanged one is not compressed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredLayer {
+    /// Of the tar.
+    pub diff_id: Digest,
+    /// Of the compressed bytes.
+    pub digest: Digest,
+    /// Of the compressed bytes.
+    pub size: u64,
+}
+
+/// The layer or pack of `tree`, as the store has it or written now. A function of tree, epoch and profile alone.
+pub fn remembered_layer(
+    tree: &Tree,
+    form: Form,
+    epoch: SourceEpoch,
+    profile: Profile,
+    store: &Store,
+    threads: usize,
+) -> Result<StoredLayer, BuildError> {
+    let form_name = match form {
+        Form::Layer => "selfsame-layer v1",
+        Form::Pack => "selfsame-pack v1",
+    };
+    let key = Digest::of(&json::canonical(&serde_json::json!({
+        "epoch": epoch,
+        "layer": form_name,
+        "profile": profile.number(),
+        "tree": tree.digest(),
+    })));
+    let known =
+        store.action_result(&key)?.and_then(|bytes| json::parse_as::<StoredLayer>(&bytes, Limits::DOCUMENT).ok());
+    if let Some(layer) = known
+        && store.blob_size(&layer.digest)? == Some(layer.size)
+    {
+        return Ok(layer);
+    }
+    let Layer { diff_id, digest, size, .. } = store_layer(tree, form, epoch, store, threads)?;
+    let layer = StoredLayer { diff_id, digest, size };
+    store.put_action_result(&key, &json::canonical(&layer))?;
+    Ok(layer)
 }
 
 /// Writes `tree` as a gzip tar into the store and says its digests.

@@ -29,3 +29,6 @@ pub use record::{BuildRecord, StepRecord};
 pub use release::{Content, RUN_RECORD, ReleaseFiles, lay_out};
 pub use request::Request;
 pub use steps::Mode;
+
+#[cfg(test)]
+mod tests;

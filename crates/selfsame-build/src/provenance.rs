@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use selfsame_attest::{BuildDefinition, Builder, Provenance, ResourceDescriptor, RunDetails};
-use selfsame_core::{Digest, Level, Profile, SourceEpoch, media, uri};
+use selfsame_core::{Digest, Level, Profile, SourceEpoch, json, media, uri};
 use serde_json::{Map, Value, json};
 
 use crate::record::BuildRecord;
@@ -35,6 +35,18 @@ pub fn provenance_of(record: &BuildRecord) -> Provenance {
             }],
         },
     }
+}
+
+/// The identity of a request: of everything in it, since provenance gives the request back.
+#[must_use]
+pub fn request_digest(request: &Request) -> Digest {
+    Digest::of(&json::canonical(&json!({
+        "builder": request.builder_id,
+        "dependencies": dependencies(request),
+        "epoch": request.epoch,
+        "parameters": external_parameters(request),
+        "profile": request.profile.number(),
+    })))
 }
 
 /// The request that made this provenance.

@@ -23,6 +23,24 @@ impl SourceEpoch {
         self.0
     }
 
+    /// Reads what [`rfc3339`](Self::rfc3339) writes, and nothing else.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+        if year < 1970 || !(1..=12).contains(&month) {
+            return None;
+        }
+        // Days from civil: years begin in March, so that the leap day is the last.
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let day_of_year = (153 * month + 2) / 5 + day.checked_sub(1)?;
+        let day_of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + day_of_year;
+        let days = (year / 400 * 146_097 + day_of_era).checked_sub(719_468)?;
+        let epoch = Self::new(days * 86_400 + hour * 3_600 + minute * 60 + second)?;
+        (epoch.rfc3339() == text).then_some(epoch)
+    }
+
     /// `2023-11-14T22:13:20Z` (RFC 3339, UTC, whole seconds).
     #[must_use]
     pub fn rfc3339(self) -> String {
@@ -70,6 +88,12 @@ mod tests {
             (SourceEpoch::MAX, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(SourceEpoch::new(seconds).unwrap().rfc3339(), text);
+            assert_eq!(SourceEpoch::from_rfc3339(text).unwrap().seconds(), seconds);
+        }
+        for wrong in
+            ["", "1969-12-31T23:59:59Z", "2023-02-30T00:00:00Z", "2023-11-14 22:13:20", "2023-11-14T22:13:20+00"]
+        {
+            assert!(SourceEpoch::from_rfc3339(wrong).is_none(), "{wrong}");
         }
         assert!(SourceEpoch::new(SourceEpoch::MAX + 1).is_none());
     }

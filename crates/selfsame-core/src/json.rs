@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 /// Bounds for a document from outside. `serde_json` itself stops at depth 128.
@@ -181,11 +182,16 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("duplicate key `{}`", key.escape_default())));
+            match object.entry(key) {
+                Entry::Vacant(place) => {
+                    let value = fields.next_value_seed(Strict { left: &mut *self.left })?;
+                    place.insert(value);
+                }
+                Entry::Occupied(place) => {
+                    let fault = format_args!("duplicate key `{}`", place.key().escape_default()).to_string();
+                    return Err(A::Error::custom(fault));
+                }
             }
-            let value = fields.next_value_seed(Strict { left: &mut *self.left })?;
-            object.insert(key, value);
         }
         Ok(Value::Object(object))
     }

@@ -10,6 +10,7 @@ mod prepare;
 mod report;
 mod run_record;
 mod settings;
+mod standing;
 mod terminal;
 
 use std::process::ExitCode;

@@ -293,7 +293,7 @@ impl<'a> Project<'a> {
     pub(crate) fn host_lock(&self) -> Answer<HostLock> {
         let path = self.folder.join(HostLock::FILE_NAME);
         match read_text(&path)? {
-            Some(text) => HostLock::parse(&text).map_err(|error| errors::text(&path, &error).into()),
+            Some(text) => HostLock::parse(&text).map_err(|error| errors::text(&path, &error)),
             None => Ok(HostLock::default()),
         }
     }

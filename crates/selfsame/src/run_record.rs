@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use selfsame_attest::{ActionRun, Cpu, Host, RunRecord, Tool, User};
 use selfsame_build::Built;
 use selfsame_core::{Digest, Hasher, SourceEpoch};
+use selfsame_diff::HostFacts;
 
 use crate::report::{Answer, Exit, Report};
 
@@ -35,9 +36,6 @@ pub(crate) fn tool() -> Answer<Tool> {
 /// The record of a run that made a release.
 pub(crate) fn record(built: &Built, release_id: Digest, started: &Started) -> Answer<RunRecord> {
     let time = |secs: u64| SourceEpoch::new(secs).map(SourceEpoch::rfc3339).unwrap_or_default();
-    let uname = rustix::system::uname();
-    let text = |value: &std::ffi::CStr| value.to_string_lossy().into_owned();
-    let uid = rustix::process::getuid().as_raw();
     let steps = &built.record.steps;
     Ok(RunRecord {
         release_id,
@@ -45,13 +43,8 @@ pub(crate) fn record(built: &Built, release_id: Digest, started: &Started) -> An
         started_at: time(started.wall_secs),
         finished_at: time(crate::settings::wall_clock_secs()),
         duration_ms: started.elapsed_millis(),
-        host: Host {
-            hostname: text(uname.nodename()),
-            kernel: text(uname.release()),
-            machine: text(uname.machine()),
-            cpu: cpu(),
-        },
-        user: User { uid, gid: rustix::process::getgid().as_raw(), rootless: uid != 0 },
+        host: host(),
+        user: user(),
         actions: steps
             .iter()
             .map(|step| ActionRun {
@@ -63,6 +56,42 @@ pub(crate) fn record(built: &Built, release_id: Digest, started: &Started) -> An
             .collect(),
         not_covered: not_covered(built),
     })
+}
+
+/// This machine.
+fn host() -> Host {
+    let uname = rustix::system::uname();
+    let text = |value: &std::ffi::CStr| value.to_string_lossy().into_owned();
+    Host { hostname: text(uname.nodename()), kernel: text(uname.release()), machine: text(uname.machine()), cpu: cpu() }
+}
+
+/// The account that runs this.
+fn user() -> User {
+    let uid = rustix::process::getuid().as_raw();
+    User { uid, gid: rustix::process::getgid().as_raw(), rootless: uid != 0 }
+}
+
+/// What a run record says about its machine, for explaining a difference.
+pub(crate) fn facts(record: &RunRecord) -> HostFacts {
+    let built_at = SourceEpoch::from_rfc3339(&record.started_at).map(SourceEpoch::seconds);
+    HostFacts { built_at, ..host_facts(&record.host, &record.user) }
+}
+
+/// The same of this machine, now.
+pub(crate) fn facts_here() -> HostFacts {
+    HostFacts { built_at: Some(crate::settings::wall_clock_secs()), ..host_facts(&host(), &user()) }
+}
+
+fn host_facts(host: &Host, user: &User) -> HostFacts {
+    HostFacts {
+        host_name: Some(host.hostname.clone()),
+        user: Some(user.uid.to_string()),
+        build_path: None,
+        kernel: Some(host.kernel.clone()),
+        cpu_model: Some(host.cpu.model.clone()).filter(|model| !model.is_empty()),
+        cpu_count: Some(host.cpu.count.to_string()),
+        built_at: None,
+    }
 }
 
 /// What the level, or this host, could not hide from the actions.

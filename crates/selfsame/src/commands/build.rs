@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use selfsame_attest::{Statement, sign_statement};
-use selfsame_build::{Built, Event, Evidence, Extent, Mode, Progress as _, RUN_RECORD, ReleaseFiles};
+use selfsame_build::{Built, Event, Evidence, Extent, Mode, Progress as _, RUN_RECORD, ReleaseFiles, Request};
 use selfsame_build::{capsule, evidence, lay_out, sign, statements};
 use selfsame_core::{Level, uri};
 use selfsame_executor::LocalExecutor;
@@ -19,6 +19,7 @@ use crate::prepare::{self, Project, Wishes};
 use crate::report::{Answer, Exit, Report, with_schema};
 use crate::run_record::{self, Started};
 use crate::settings::Settings;
+use crate::standing::{Asked, Standing, Summary};
 use crate::terminal::{self, Voice, seconds, size};
 
 pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
@@ -45,6 +46,18 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
 
     let check = arguments.check || !key.development && !arguments.no_check;
     let mode = Mode { use_cache: !arguments.no_cache, check };
+    let extent = if arguments.capsule { Extent::Full } else { Extent::Slim };
+    let asked = Asked { extent, check, no_check: arguments.no_check };
+    let request = &prepared.inputs.request;
+    let standing = Standing::of(request, asked, &key, &output, &store);
+    let only_the_folder = arguments.archive.is_none() && arguments.load.is_none();
+    if let Some(standing) = standing.as_ref().filter(|_| mode.use_cache && only_the_folder)
+        && let Some(done) = standing.recall()
+    {
+        side_files(arguments, request, &done, &output)?;
+        summary("unchanged", arguments, request, &done, &key, &output, &started, &voice);
+        return Ok(Exit::Yes);
+    }
     let executor = LocalExecutor::new(project.executor_settings()?);
     let built = selfsame_build::build(&prepared.inputs, &store, &executor, mode, super::threads(), &voice)
         .map_err(|error| errors::build(error, &store))?;
@@ -55,18 +68,21 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     voice.event(Event::Signing);
     let not_checked = not_checked_because(arguments, &key, &built);
     let evidence = sign(&statements(&built, not_checked), key.signer.as_ref()).map_err(signing)?;
-    let extent = if arguments.capsule { Extent::Full } else { Extent::Slim };
     let capsule = capsule::contents(&prepared.inputs, extent, &store, super::threads())
         .map_err(|error| errors::build(error, &store))?;
     let release = lay_out(&built, &evidence, &capsule);
     let run_record = run_record(&built, &evidence, &key, &started)?;
     publish(&release, &run_record, &output, arguments, &built, &store)?;
+    let done = summary_of(&built, &evidence);
+    if let Some(standing) = &standing {
+        standing.note(&release, &run_record, &done);
+    }
 
     if let Some(engine) = arguments.load {
         load(engine, &release, &built, &store)?;
     }
-    side_files(arguments, &built, &evidence, &output)?;
-    summary(arguments, &built, &evidence, &key, &output, &started, &voice);
+    side_files(arguments, request, &done, &output)?;
+    summary("built", arguments, request, &done, &key, &output, &started, &voice);
     Ok(Exit::Yes)
 }
 
@@ -247,65 +263,76 @@ fn load(engine: Engine, release: &ReleaseFiles, built: &Built, store: &Store) ->
     written
 }
 
-fn side_files(arguments: &Build, built: &Built, evidence: &Evidence, output: &Path) -> Answer<()> {
+fn side_files(arguments: &Build, request: &Request, done: &Summary, output: &Path) -> Answer<()> {
     let write = |path: &Path, text: &str| prepare::write_text(path, text);
     if let Some(path) = &arguments.iidfile {
-        write(path, &built.record.image.manifest.digest.to_string())?;
+        write(path, &done.image.to_string())?;
     }
     if let Some(path) = &arguments.metadata_file {
-        write(path, &(metadata(built, evidence, output) + "\n"))?;
+        write(path, &(metadata(request, done, output) + "\n"))?;
     }
     Ok(())
 }
 
-fn metadata(built: &Built, evidence: &Evidence, output: &Path) -> String {
-    let request = &built.record.request;
+fn metadata(request: &Request, done: &Summary, output: &Path) -> String {
     with_schema(
         "https://selfsame.dev/built/v1",
         &json!({
             "builderId": request.builder_id,
-            "checked": built.checked,
+            "checked": done.checked,
             "class": "built",
-            "image": built.record.image.manifest.digest,
-            "level": built.record.level.name(),
+            "image": done.image,
+            "level": done.level,
             "name": request.name,
             "profile": request.profile.number(),
             "release": output.display().to_string(),
-            "releaseId": evidence.release_id,
+            "releaseId": done.release_id,
             "version": request.version,
         }),
     )
 }
 
+fn summary_of(built: &Built, evidence: &Evidence) -> Summary {
+    let image = &built.record.image;
+    Summary {
+        image: image.manifest.digest,
+        release_id: evidence.release_id,
+        level: built.record.level.name().to_owned(),
+        checked: built.checked,
+        layer_bytes: image.layers.iter().map(|layer| layer.descriptor.size).sum(),
+        files: image.origins.len(),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "all that is known at the end is said here")]
 fn summary(
+    word: &str,
     arguments: &Build,
-    built: &Built,
-    evidence: &Evidence,
+    request: &Request,
+    done: &Summary,
     key: &Key,
     output: &Path,
     started: &Started,
     voice: &Voice,
 ) {
     if arguments.json {
-        terminal::data(&metadata(built, evidence, output));
+        terminal::data(&metadata(request, done, output));
         return;
     }
-    let record = &built.record;
     let shown = output.strip_prefix(std::path::absolute(".").unwrap_or_default()).unwrap_or(output);
-    let layers: u64 = record.image.layers.iter().map(|layer| layer.descriptor.size).sum();
-    voice.say("built", &format!("{} in {}", shown.display(), seconds(started.elapsed_millis())));
+    voice.say(word, &format!("{} in {}", shown.display(), seconds(started.elapsed_millis())));
     if arguments.progress == terminal::Verbosity::Quiet {
-        terminal::data(&record.image.manifest.digest.to_string());
+        terminal::data(&done.image.to_string());
         return;
     }
     terminal::data(&format!(
         "image    {}  ({}:{}, {} in {} files)\nrelease  {}",
-        record.image.manifest.digest,
-        record.request.name,
-        record.request.version,
-        size(layers),
-        record.image.origins.len(),
-        evidence.release_id,
+        done.image,
+        request.name,
+        request.version,
+        size(done.layer_bytes),
+        done.files,
+        done.release_id,
     ));
     let public = key.public_file.as_deref().map_or_else(|| "KEY.pub".to_owned(), errors::quoted);
     let release = errors::quoted(shown);
@@ -315,7 +342,7 @@ fn summary(
         "\ntry:\n  {program} verify {release} --key {public}\n  {program} rebuild-verify {release} --key {public}\n  \
          {program} tamper {release} -o {bad} && {program} verify {bad} --key {public}   # must fail"
     ));
-    if record.request.builder_id.starts_with(uri::BUILDER_DEV) {
+    if request.builder_id.starts_with(uri::BUILDER_DEV) {
         terminal::talk("\nThis release is signed by this machine's development key: fine to try, not to ship.");
     }
 }

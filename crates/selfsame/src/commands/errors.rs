@@ -151,8 +151,8 @@ pub(crate) fn build(error: BuildError, store: &Store) -> Box<Report> {
             report
                 .consequence("Nothing was signed.")
                 .hint(format!(
-                    "make the action independent of time, order and CPU count (level `{level}` fixes the rest: \
-                     `selfsame help levels`), or build with --no-check, which the signed inventory then says"
+                    "make the action independent of what differs (`selfsame help levels` says what level `{level}` \
+                     leaves open), or build with --no-check, which the signed inventory then says"
                 ))
                 .into()
         }

@@ -230,8 +230,15 @@ impl ImageView for TreeImage<'_> {
 pub(crate) fn explain_trees(first: &Tree, second: &Tree, store: &Store) -> Vec<String> {
     let (first, second) = (TreeImage::new(first, store), TreeImage::new(second, store));
     let limits = selfsame_diff::Limits { entries: 8, contents: 8, places: 4, ..selfsame_diff::Limits::STANDARD };
-    match selfsame_diff::explain(&first, &second, &selfsame_diff::Known::default(), &limits) {
-        Ok(explanation) => selfsame_diff::lines(&explanation, "first", "second"),
+    // The second run is the checking one, with a single CPU.
+    let here = crate::run_record::facts_here();
+    let once = selfsame_diff::HostFacts { cpu_count: Some("1".to_owned()), ..here.clone() };
+    match selfsame_diff::explain(&first, &second, &selfsame_diff::Known { a: here, b: once }, &limits) {
+        Ok(explanation) => {
+            let lines = selfsame_diff::lines(&explanation, "first", "second");
+            // Trees have no manifests to compare.
+            lines.into_iter().filter(|line| !line.ends_with("no manifest")).collect()
+        }
         Err(error) => vec![format!("the difference could not be read: {error}")],
     }
 }

@@ -13,7 +13,7 @@ use selfsame_build::sbom::ToolchainPackage;
 use selfsame_build::{BuildError, Built, Mode, capsule};
 use selfsame_core::{Digest, Profile, media, uri};
 use selfsame_definition::{Definition, SourceOrigin, Toolchain};
-use selfsame_diff::{HostFacts, Known, Limits};
+use selfsame_diff::{Known, Limits};
 use selfsame_executor::LocalExecutor;
 use selfsame_lock::{HostLock, Lock};
 use selfsame_oci::{ImageConfig, Index, Manifest, layout};
@@ -416,15 +416,11 @@ fn explain(
         .map_err(|error| Report::new(Exit::Unanswered, format!("cannot create a folder: {error}")))?;
     write_layout(&path, built, store)?;
     let rebuilt = image::open(&path)?;
-    let known = Known { a: host_facts(verdict), b: HostFacts::default() };
+    let original_host = verdict.run_record.as_ref().map(|record| run_record::facts(record));
+    let known = Known { a: original_host.unwrap_or_default(), b: run_record::facts_here() };
     let explanation = selfsame_diff::explain(&original, &rebuilt, &known, &Limits::STANDARD)
         .map_err(|error| Report::new(Exit::Unanswered, format!("the images cannot be compared: {error}")))?;
     Ok(Some(explanation))
-}
-
-fn host_facts(verdict: &Verdict) -> HostFacts {
-    let Some(record) = &verdict.run_record else { return HostFacts::default() };
-    HostFacts { host_name: Some(record.host.hostname.clone()), ..HostFacts::default() }
 }
 
 /// The rebuilt image alone, as an OCI layout without evidence: nobody signed it.

@@ -1,0 +1,171 @@
+//! A release that stands already: made from the same request, signed by the same key, every file as it was published.
+//! Nothing of it has to be made again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use selfsame_build::{Content, Extent, RUN_RECORD, ReleaseFiles, Request};
+use selfsame_core::json::{self, Limits};
+use selfsame_core::{Digest, Hasher, RelPath};
+use selfsame_store::{FileStamp, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::keys::Key;
+
+/// What is said about a release when it is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    /// The image's manifest.
+    pub(crate) image: Digest,
+    /// The inventory's payload.
+    pub(crate) release_id: Digest,
+    /// The level that every action achieved.
+    pub(crate) level: String,
+    /// Whether every action was made twice.
+    pub(crate) checked: bool,
+    /// Of all layers, compressed.
+    pub(crate) layer_bytes: u64,
+    /// In the image.
+    pub(crate) files: usize,
+}
+
+/// The place of a release and what decides its bytes.
+pub(crate) struct Standing<'a> {
+    store: &'a Store,
+    output: &'a Path,
+    /// Of everything that decides them.
+    key: Digest,
+    /// Whether files that look unchanged are taken as last hashed.
+    trust_stat_cache: bool,
+}
+
+/// How evidence is asked for, beside the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) extent: Extent,
+    pub(crate) check: bool,
+    pub(crate) no_check: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    /// Every file of the release by its name below the folder.
+    files: BTreeMap<String, Digest>,
+    summary: Summary,
+}
+
+impl<'a> Standing<'a> {
+    /// Nothing if this program or the key cannot be told from others.
+    pub(crate) fn of(
+        request: &Request,
+        asked: Asked,
+        key: &Key,
+        output: &'a Path,
+        store: &'a Store,
+    ) -> Option<Standing<'a>> {
+        // Another build of this program may write other evidence.
+        let program = FileStamp::of(&fs::metadata("/proc/self/exe").ok()?);
+        let key_digest = key.signer.public_key().ok()?.fingerprint();
+        let text = json::canonical(&serde_json::json!({
+            "capsule": asked.extent == Extent::Full,
+            "check": asked.check,
+            "developmentKey": key.development,
+            "key": key_digest,
+            "noCheck": asked.no_check,
+            "program": [program.device, program.inode, program.size],
+            "programTime": [program.ctime_ns.to_string(), program.mtime_ns.to_string()],
+            "request": selfsame_build::provenance::request_digest(request),
+            "standing": "v1",
+            "version": env!("CARGO_PKG_VERSION"),
+        }));
+        Some(Self { store, output, key: Digest::of(&text), trust_stat_cache: key.development })
+    }
+
+    /// What to say about it, if it is there. Whatever cannot be read or differs means that it is not: publishing it
+    /// again says what is wrong.
+    pub(crate) fn recall(&self) -> Option<Summary> {
+        let bytes = self.store.action_result(&self.key).ok()??;
+        let Entry { files, summary } = json::parse_as(&bytes, Limits::DOCUMENT).ok()?;
+        let names: Vec<RelPath> = names_in(self.output)?;
+        if !names.iter().map(RelPath::as_str).eq(files.keys().map(String::as_str)) {
+            return None;
+        }
+        let cache_key = self.cache_key();
+        let mut cache = self.store.stat_cache(&cache_key).ok()?;
+        for (name, expected) in names.into_iter().zip(files.values()) {
+            let path = self.output.join(name.as_str());
+            let stamp = stamp_of(&path)?;
+            let known = if self.trust_stat_cache { cache.lookup(&name, &stamp) } else { None };
+            let found = match known {
+                Some(digest) => digest,
+                None => {
+                    let (digest, _) = Hasher::of_reader(fs::File::open(&path).ok()?).ok()?;
+                    if stamp_of(&path)? != stamp {
+                        return None;
+                    }
+                    cache.record(name, stamp, digest);
+                    digest
+                }
+            };
+            if found != *expected {
+                return None;
+            }
+        }
+        self.store.save_stat_cache(&cache_key, &cache).ok()?;
+        Some(summary)
+    }
+
+    /// Notes what was just published. Failing only means that the next build does the work again.
+    pub(crate) fn note(&self, release: &ReleaseFiles, run_record: &[u8], summary: &Summary) {
+        let digest = |content: &Content| match content {
+            Content::Bytes(bytes) => Digest::of(bytes),
+            Content::Blob(digest, _) => *digest,
+        };
+        let mut files: BTreeMap<String, Digest> =
+            release.files.iter().map(|(name, content)| (name.clone(), digest(content))).collect();
+        files.insert(RUN_RECORD.to_owned(), Digest::of(run_record));
+        let cache_key = self.cache_key();
+        if let Ok(mut cache) = self.store.stat_cache(&cache_key) {
+            for (name, digest) in &files {
+                if let (Ok(path), Some(stamp)) = (RelPath::new(name), stamp_of(&self.output.join(name))) {
+                    cache.record(path, stamp, *digest);
+                }
+            }
+            let _ = self.store.save_stat_cache(&cache_key, &cache);
+        }
+        let entry = Entry { files, summary: summary.clone() };
+        let _ = self.store.put_action_result(&self.key, &json::canonical(&entry));
+    }
+
+    fn cache_key(&self) -> Digest {
+        Digest::of(&[b"release v1\0", self.output.as_os_str().as_bytes()].concat())
+    }
+}
+
+/// The stamp of a regular file.
+fn stamp_of(path: &Path) -> Option<FileStamp> {
+    let metadata = path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
+    Some(FileStamp::of(&metadata))
+}
+
+/// Every file below a folder, sorted; nothing where there is anything but files and folders.
+fn names_in(folder: &Path) -> Option<Vec<RelPath>> {
+    let mut names = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(below) = folders.pop() {
+        for entry in fs::read_dir(folder.join(&below)).ok()? {
+            let entry = entry.ok()?;
+            let path = below.join(entry.file_name());
+            let kind = entry.file_type().ok()?;
+            match () {
+                () if kind.is_dir() => folders.push(path),
+                () if kind.is_file() => names.push(RelPath::new(path.to_str()?).ok()?),
+                () => return None,
+            }
+        }
+    }
+    names.sort_unstable();
+    Some(names)
+}
