@@ -1,0 +1,1 @@
+//! The examples, built under every circumstance that must not matter.

@@ -1,0 +1,26 @@
+//! The program from outside: what it prints, how it ends, and what it leaves behind.
+//!
+//! One binary. Tests of a machine's abilities say so on standard error where they cannot run, and fail where
+//! `SELFSAME_REQUIRE` names their tier.
+
+#![expect(clippy::disallowed_methods, reason = "tests live in a real environment")]
+
+mod contract;
+mod examples;
+
+/// A file of this folder that no `mod` names is never compiled, and its tests never fail.
+#[test]
+fn every_file_of_this_folder_is_declared() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it");
+    let main = std::fs::read_to_string(folder.join("main.rs")).expect("this file");
+    let declared: std::collections::BTreeSet<_> =
+        main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).map(str::to_owned).collect();
+    let present: std::collections::BTreeSet<_> = std::fs::read_dir(folder)
+        .expect("this folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs") || path.is_dir())
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .filter(|name| name != "main")
+        .collect();
+    assert_eq!(declared, present);
+}
