@@ -172,6 +172,10 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
     })
 }
 
+/// cargo with the vendored crates' own configuration, named on the command line so that it wins over what a project's
+/// configuration says about registries; everything else in the project's configuration stays in effect.
+const CARGO: [&str; 3] = ["cargo", "--config", "/inputs/cargo/config.toml"];
+
 fn argv(command: &Command) -> Vec<String> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     match command {
@@ -184,7 +188,7 @@ fn argv(command: &Command) -> Vec<String> {
         Command::Cargo(own) => {
             // cargo's own flags go before a `--`, behind which words are the compiler's.
             let split = own.iter().position(|word| word == "--").unwrap_or(own.len());
-            let mut argv = words(&["cargo"]);
+            let mut argv = words(&CARGO);
             argv.extend_from_slice(&own[..split]);
             argv.extend(words(&["--locked", "--offline", "--message-format=json-render-diagnostics"]));
             argv.extend_from_slice(&own[split..]);
@@ -195,8 +199,8 @@ fn argv(command: &Command) -> Vec<String> {
 
 /// `cargo metadata` with the features of the build itself, so that edges are those that were compiled.
 fn metadata_argv(build: &Action) -> Vec<String> {
-    let mut argv: Vec<String> =
-        ["cargo", "metadata", "--format-version", "1", "--locked", "--offline"].map(str::to_owned).into();
+    let mut argv: Vec<String> = CARGO.map(str::to_owned).into();
+    argv.extend(["metadata", "--format-version", "1", "--locked", "--offline"].map(str::to_owned));
     if let Some(triple) = build.environment.get("CARGO_BUILD_TARGET") {
         argv.extend(["--filter-platform".to_owned(), triple.clone()]);
     }
@@ -216,7 +220,8 @@ fn metadata_argv(build: &Action) -> Vec<String> {
 }
 
 /// The Rust target triple of a Linux platform with glibc.
-fn rust_triple(platform: &Platform) -> String {
+#[must_use]
+pub fn rust_triple(platform: &Platform) -> String {
     let architecture = match platform.architecture.as_str() {
         "amd64" => "x86_64",
         "arm64" => "aarch64",

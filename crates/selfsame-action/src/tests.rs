@@ -61,12 +61,12 @@ fn cargo_runs_offline_with_its_metadata_before_it() {
     assert_eq!(names, ["compile", "crate.metadata", "crate"]);
     let outputs = BTreeMap::from([("compile".to_owned(), Digest::of(b"out"))]);
     let metadata = plan.steps[1].action(&outputs);
-    assert_eq!(metadata.argv[..2], ["cargo", "metadata"]);
+    assert_eq!(metadata.argv[..4], ["cargo", "--config", "/inputs/cargo/config.toml", "metadata"]);
     assert_eq!(metadata.argv[metadata.argv.len() - 2..], ["--features", "x"]);
     let build = plan.steps[2].action(&outputs);
     insta::assert_snapshot!(
         build.argv.join(" "),
-        @"cargo rustc --release --features x --locked --offline --message-format=json-render-diagnostics -- -C opt-level=1"
+        @"cargo --config /inputs/cargo/config.toml rustc --release --features x --locked --offline --message-format=json-render-diagnostics -- -C opt-level=1"
     );
     assert!(build.environment["PATH"].starts_with("/toolchain/rust/bin:/usr/local/sbin"));
     let places: Vec<_> = build.inputs.iter().map(|input| format!("{} at /{}", input.name, input.at.as_str())).collect();
