@@ -4,36 +4,11 @@ mod binary;
 mod signs;
 mod tokens;
 
+use selfsame_core::Level;
+
 use crate::escape;
 
 pub(crate) use tokens::{Run, runs};
-
-/// How strictly a sandbox hides the machine; each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// Own namespaces, fixed ids, umask, path, host name, time zone and locale.
-    Isolated,
-    /// And sorted inputs with fixed times, `SOURCE_DATE_EPOCH`, hash seeds, no address randomisation, fixed /proc.
-    Normalized,
-    /// And virtual clock, random numbers, directory order, CPU count and kernel name.
-    Deterministic,
-    /// And one CPU, so that races end alike.
-    Serialized,
-}
-
-impl Level {
-    /// As the command line spells it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Isolated => "isolated",
-            Self::Normalized => "normalized",
-            Self::Deterministic => "deterministic",
-            Self::Serialized => "serialized",
-        }
-    }
-}
 
 /// What sorts of things make builds differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

@@ -1,8 +1,9 @@
 //! Two contents of one file, explained by kind. The kinds are a table; a new kind is one file and one row.
 
-use crate::cause::{Cause, Guess, Known, Level, Tally};
+use crate::cause::{Cause, Guess, Known, Tally};
 use crate::kinds;
 use crate::{Limits, escape};
+use selfsame_core::Level;
 
 /// Why two contents differ.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

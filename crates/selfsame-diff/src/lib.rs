@@ -14,7 +14,7 @@ mod kinds;
 mod lines;
 mod view;
 
-pub use cause::{Cause, Guess, HostFacts, Known, Level};
+pub use cause::{Cause, Guess, HostFacts, Known};
 pub use content::{ContentDifference, Place, explain_content};
 pub use explanation::{EntryChange, Explanation, Extent, LayerChange, LayerId, Limits, What};
 pub use image::explain;

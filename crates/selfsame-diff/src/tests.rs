@@ -5,7 +5,9 @@ mod kinds;
 mod robustness;
 mod tools;
 
-use crate::{Cause, ContentDifference, Known, Level, Limits, content_lines, explain_content};
+use selfsame_core::Level;
+
+use crate::{Cause, ContentDifference, Known, Limits, content_lines, explain_content};
 
 /// Explains two contents without knowing their machines.
 fn explained(path: &str, a: &[u8], b: &[u8]) -> ContentDifference {

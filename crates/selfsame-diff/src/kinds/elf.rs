@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::bytes::first_difference;
 use super::nested::{Collector, shown};
-use crate::cause::{Cause, Guess, Level, Setting, runs};
+use crate::cause::{Cause, Guess, Setting, runs};
 use crate::content::{Finding, Pair};
 use crate::escape;
+use selfsame_core::Level;
 
 pub(crate) fn claims(pair: &Pair<'_>) -> bool {
     let magic = |bytes: &[u8]| bytes.starts_with(b"\x7fELF");

@@ -1,8 +1,9 @@
 //! PNG: by chunk. Modification times and texts are where builds leave traces.
 
 use super::nested::{Collector, members, shown};
-use crate::cause::{Cause, Guess, Level};
+use crate::cause::{Cause, Guess};
 use crate::content::{Finding, Pair};
+use selfsame_core::Level;
 
 const MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
 

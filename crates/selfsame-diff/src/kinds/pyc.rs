@@ -2,8 +2,9 @@
 
 use super::bytes;
 use super::nested::Collector;
-use crate::cause::{Cause, Guess, Level};
+use crate::cause::{Cause, Guess};
 use crate::content::{Finding, Pair};
+use selfsame_core::Level;
 
 const HEADER: usize = 16;
 

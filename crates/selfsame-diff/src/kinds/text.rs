@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::nested::Collector;
-use crate::cause::{Cause, Guess, Level, Setting, runs};
+use crate::cause::{Cause, Guess, Setting, runs};
 use crate::content::{Finding, Pair};
+use selfsame_core::Level;
 
 /// Both begin like text: no control characters but white space, nearly all valid UTF-8.
 pub(crate) fn claims(pair: &Pair<'_>) -> bool {

@@ -1,9 +1,10 @@
 //! Zip archives, jars, wheels: the central directory, then the contents. Not ZIP64.
 
 use super::nested::{Collector, members, read_bounded, shown};
-use crate::cause::{Cause, Guess, Level};
+use crate::cause::{Cause, Guess};
 use crate::content::{Finding, Pair, Place};
 use crate::escape;
+use selfsame_core::Level;
 
 pub(crate) fn claims(pair: &Pair<'_>) -> bool {
     let magic = |bytes: &[u8]| bytes.starts_with(b"PK\x03\x04");

@@ -2,7 +2,9 @@
 
 use super::fixtures::{ar, build_id, elf, gzip, png, pyc, tar, zip};
 use super::{caused, explained, picture};
-use crate::{Cause, ContentDifference, Level};
+use selfsame_core::Level;
+
+use crate::{Cause, ContentDifference};
 
 #[track_caller]
 fn at(difference: &ContentDifference, kind: &str, places: &[&str]) {
