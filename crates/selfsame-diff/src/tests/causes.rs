@@ -1,7 +1,9 @@
 //! What a differing word gives away.
 
 use super::explained;
-use crate::{Cause, HostFacts, Known, Level, Limits, explain_content};
+use selfsame_core::Level;
+
+use crate::{Cause, HostFacts, Known, Limits, explain_content};
 
 #[track_caller]
 fn told(a: &str, b: &str, cause: Cause, fixed_by: Option<Level>) {

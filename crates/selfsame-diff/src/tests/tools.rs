@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{caused, explained};
-use crate::{Cause, ContentDifference, Level};
+use selfsame_core::Level;
+
+use crate::{Cause, ContentDifference};
 
 /// Runs a shell script in a fresh folder; nothing where one of its tools is missing.
 fn made(tools: &[&str], script: &str, output: &str) -> Option<Vec<u8>> {
