@@ -64,10 +64,10 @@ pub(crate) struct Init {
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Exit with 2 unless everything that a release needs is there
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_DOCTOR_CI", value_parser = boolish())]
     pub(crate) ci: bool,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
 }
 
@@ -126,7 +126,7 @@ pub(crate) enum Toolchain {
         #[command(flatten)]
         project: Project,
         /// Print JSON
-        #[arg(long)]
+        #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
         json: bool,
     },
     /// Show one recorded toolchain: its packages and size
@@ -161,7 +161,7 @@ pub(crate) struct Build {
     #[arg(long, value_name = "KEY", env = "SELFSAME_KEY", conflicts_with = "dev_key")]
     pub(crate) key: Option<String>,
     /// Sign with a development key of this machine, which is made when there is none
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_DEV_KEY", value_parser = boolish())]
     pub(crate) dev_key: bool,
     /// The level of the sandbox
     #[arg(long, value_name = "LEVEL", default_value = "normalized", env = "SELFSAME_LEVEL")]
@@ -173,22 +173,22 @@ pub(crate) struct Build {
     #[arg(long, value_name = "ENGINE", env = "SELFSAME_LOAD")]
     pub(crate) load: Option<Engine>,
     /// Put every input into the release, so that a rebuild needs nothing else
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_CAPSULE", value_parser = boolish())]
     pub(crate) capsule: bool,
     /// Run each action a second time under variation, also with a development key
-    #[arg(long, conflicts_with = "no_check")]
+    #[arg(long, conflicts_with = "no_check", env = "SELFSAME_CHECK", value_parser = boolish())]
     pub(crate) check: bool,
     /// Do not run actions a second time; the signed inventory says so
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_NO_CHECK", value_parser = boolish())]
     pub(crate) no_check: bool,
     /// Run every action, also where the store has its result
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_NO_CACHE", value_parser = boolish())]
     pub(crate) no_cache: bool,
     /// Build a source with uncommitted changes with a release key
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_ALLOW_DIRTY", value_parser = boolish())]
     pub(crate) allow_dirty: bool,
     /// Refuse to change selfsame.lock
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_LOCKED", value_parser = boolish())]
     pub(crate) locked: bool,
     /// Go without a protection of the sandbox: proc or aslr. Named in the signed provenance
     #[arg(long, value_name = "NAME", env = "SELFSAME_RELAX", value_delimiter = ',', requires = "reason")]
@@ -206,7 +206,7 @@ pub(crate) struct Build {
     #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
     pub(crate) progress: Verbosity,
     /// Print what was built as JSON
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
 }
 
@@ -238,10 +238,10 @@ pub(crate) struct Verify {
     #[arg(long, value_enum, default_value_t = Depth::Content, env = "SELFSAME_DEPTH")]
     pub(crate) depth: Depth,
     /// Print NAME:VERSION@DIGEST of the verified image and nothing else on standard output
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", env = "SELFSAME_PRINT_DIGEST", value_parser = boolish())]
     pub(crate) print_digest: bool,
     /// Print the verdict as JSON
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
 }
 
@@ -265,22 +265,22 @@ pub(crate) struct RebuildVerify {
     #[arg(long, value_name = "KEY", env = "SELFSAME_SIGN_AS")]
     pub(crate) sign_as: Option<String>,
     /// Where the signed statement goes; rebuild.sigstore.json by default
-    #[arg(long, value_name = "FILE", requires = "sign_as")]
+    #[arg(long, value_name = "FILE", requires = "sign_as", env = "SELFSAME_STATEMENT")]
     pub(crate) statement: Option<PathBuf>,
     /// Keep the rebuilt image, unsigned, as an OCI layout
     #[arg(short, long, value_name = "DIR", env = "SELFSAME_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
     /// Use nothing of this machine: no host files for what the release does not hold
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_NO_HOST", value_parser = boolish())]
     pub(crate) no_host: bool,
     /// Answer yes also where the content is equal and something named around it is not
-    #[arg(long, value_name = "VERDICT", value_parser = ["equivalent"])]
+    #[arg(long, value_name = "VERDICT", value_parser = ["equivalent"], env = "SELFSAME_ACCEPT")]
     pub(crate) accept: Option<String>,
     /// How much is said
     #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
     pub(crate) progress: Verbosity,
     /// Print the verdict as JSON
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
 }
 
@@ -291,7 +291,7 @@ pub(crate) struct Diff {
     /// Another
     pub(crate) right: PathBuf,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
 }
 
@@ -300,7 +300,7 @@ pub(crate) struct Inspect {
     /// The release: a folder or a tar. It is shown as it says it is; only `verify` believes
     pub(crate) release: PathBuf,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
 }
 
@@ -333,13 +333,13 @@ pub(crate) enum StoreCommand {
     /// Read everything and compare it with its digest
     Check {
         /// Print JSON
-        #[arg(long)]
+        #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
         json: bool,
     },
     /// Say what the store holds
     Du {
         /// Print JSON
-        #[arg(long)]
+        #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
         json: bool,
     },
     /// Remove everything that no lock of these projects names
@@ -360,4 +360,9 @@ pub(crate) struct Completions {
 pub(crate) struct Help {
     /// release, verdicts, keys, levels, definition, lock, or a command
     pub(crate) topic: Vec<String>,
+}
+
+/// What a variable that stands for a flag may hold: `1`, `true`, `yes`, `on`, and their contraries.
+fn boolish() -> clap::builder::BoolishValueParser {
+    clap::builder::BoolishValueParser::new()
 }

@@ -33,7 +33,9 @@ pub(crate) struct Report {
     pub(crate) headline: String,
     /// Aligned under one another: name and value.
     pub(crate) facts: Vec<(String, String)>,
-    /// Shown as they are, behind a bar: the end of a log, a line of a file.
+    /// A line of a file with a mark under it, as it is.
+    pub(crate) figure: Vec<String>,
+    /// Shown behind a bar: the end of a log, what differs.
     pub(crate) excerpt: Vec<String>,
     /// What was done about it: a full sentence.
     pub(crate) consequence: Option<String>,
@@ -49,6 +51,7 @@ impl Report {
         Self {
             headline: headline.into(),
             facts: Vec::new(),
+            figure: Vec::new(),
             excerpt: Vec::new(),
             consequence: None,
             hints: Vec::new(),
@@ -63,6 +66,11 @@ impl Report {
 
     pub(crate) fn excerpt(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.excerpt.extend(lines);
+        self
+    }
+
+    pub(crate) fn figure(mut self, text: &str) -> Self {
+        self.figure.extend(text.lines().map(str::to_owned));
         self
     }
 
@@ -82,6 +90,9 @@ impl Report {
         let width = self.facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, value) in &self.facts {
             text += &format!("  {name:width$}  {}\n", printable(value));
+        }
+        for line in &self.figure {
+            text += &format!("  {}\n", printable(line));
         }
         for line in &self.excerpt {
             text += &format!("    | {}\n", printable(line));
@@ -112,6 +123,7 @@ impl Report {
             "excerpt": self.excerpt,
             "exit": self.exit as u8,
             "facts": facts,
+            "figure": self.figure,
             "headline": self.headline,
             "hints": self.hints,
         });

@@ -15,14 +15,11 @@ use crate::report::{Exit, Report};
 /// A fault in a definition or lock, with its line.
 pub(crate) fn text(path: &Path, error: &TextError) -> Box<Report> {
     let place = format!("{}:{}:{}", path.display(), error.line, error.column);
-    let mut report = Report::new(Exit::Unanswered, error.message.clone())
+    Report::new(Exit::Unanswered, error.message.clone())
         .fact("at", place)
-        .excerpt([error.source_line.clone()])
-        .consequence("Nothing was built.");
-    if let Some(suggestion) = &error.suggestion {
-        report = report.hint(format!("did you mean `{suggestion}`?"));
-    }
-    report.into()
+        .figure(&error.excerpt())
+        .consequence("Nothing was built.")
+        .into()
 }
 
 /// A lock that does not answer its definition.
@@ -52,12 +49,20 @@ pub(crate) fn store(error: StoreError) -> Box<Report> {
     report.into()
 }
 
-/// A destination.
+/// A destination, or several of which each is whole or as it was.
 pub(crate) fn publish(error: PublishError) -> Box<Report> {
-    let report = Report::new(Exit::Unanswered, chain(&error)).consequence("Nothing was replaced.");
+    if let PublishError::Partly { published, failed, source } = &error {
+        let mut report =
+            Report::new(Exit::Unanswered, format!("`{}` was not published: {}", failed.display(), chain(source)));
+        for path in published {
+            report = report.fact("published", path.display());
+        }
+        return report.consequence("What is published is whole; the rest is as it was.").into();
+    }
+    let report = Report::new(Exit::Unanswered, chain(&error)).consequence("Nothing was published or replaced.");
     let report = match &error {
         PublishError::Exists { .. } | PublishError::Appeared { .. } => {
-            report.hint("choose another folder with `-o DIR`, or move what is there away")
+            report.hint("choose another place with `-o DIR`, or move what is there away")
         }
         PublishError::NoParent { parent, .. } => report.hint(format!("mkdir -p {}", quoted(parent))),
         _ => report,
