@@ -15,7 +15,7 @@ use crate::cargo::{self, CargoPackages};
 use crate::error::BuildError;
 use crate::provenance::dependencies;
 use crate::record::{Image, StepRecord};
-use crate::request::{CrateInput, Request};
+use crate::request::{CrateInput, Origin, Request};
 
 /// A package of a captured toolchain, as the host lock names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,18 +151,26 @@ fn add_cargo(facts: &mut Facts, cargo: &CargoPackages, request: &Request, store:
         request.crates.iter().map(|krate| ((krate.name.as_str(), krate.version.as_str()), krate)).collect();
     let mut nodes = Vec::with_capacity(cargo.packages.len());
     for package in &cargo.packages {
-        let input = locked.get(&(package.name.as_str(), package.version.as_str())).filter(|_| package.from_registry);
+        let name_version = (package.name.as_str(), package.version.as_str());
+        let input = locked.get(&name_version).filter(|_| package.from_registry);
         let purl =
             CrateInput { name: package.name.clone(), version: package.version.clone(), sha256: request.definition }
                 .purl();
         let mut part = Part::new(PartKind::Library, &purl, &package.name, &package.version);
-        if let Some(input) = input {
-            let reader = store.open_blob(&input.sha256)?;
-            let digests = Digests::of_reader(reader)
-                .map_err(|source| BuildError::Io { what: format!("read blob {}", input.sha256), source })?;
+        let archive = match (&request.source.origin, input) {
+            (_, Some(input)) => Some((input.sha256, "Cargo.lock")),
+            // The source itself, unpacked, is a path to cargo; the lock names the crate that it was.
+            (Origin::Locked { purl: locked, sha256 }, None) if *locked == purl && !package.from_registry => {
+                Some((*sha256, "selfsame.lock"))
+            }
+            _ => None,
+        };
+        if let Some((sha256, location)) = archive {
+            let digests = Digests::of_reader(store.open_blob(&sha256)?)
+                .map_err(|source| BuildError::Io { what: format!("read blob {sha256}"), source })?;
             part.filename = Some(format!("{}-{}.crate", package.name, package.version));
-            (part.sha256, part.sha512) = (Some(input.sha256), Some(digests.sha512));
-            part.locations = BTreeSet::from(["Cargo.lock".to_owned()]);
+            (part.sha256, part.sha512) = (Some(sha256), Some(digests.sha512));
+            part.locations = BTreeSet::from([location.to_owned()]);
         }
         part.license.clone_from(&package.license);
         part.authors.clone_from(&package.authors);
