@@ -128,7 +128,8 @@ pub(crate) fn gzip(content: &[u8], mtime: u32, name: &str) -> Vec<u8> {
     if !name.is_empty() {
         header = header.filename(name);
     }
-    let mut writer = header.write(Vec::new(), flate2::Compression::default());
+    // Stored, not compressed: whose compressor it is must not decide the digests in snapshots.
+    let mut writer = header.write(Vec::new(), flate2::Compression::none());
     writer.write_all(content).unwrap();
     writer.finish().unwrap()
 }
