@@ -36,7 +36,7 @@ impl Tier {
 }
 
 /// Tests of a tier begin with its name, or stand in a module or test binary that does.
-const OTHER_TIERS: [&str; 3] = ["sandbox_", "network_", "foreign_"];
+const OTHER_TIERS: [&str; 6] = ["sandbox_", "sandbox::", "network_", "network::", "foreign_", "foreign::"];
 
 /// Where nextest writes what tests said: its own folder, `store.dir`, and the name in `.config/nextest.toml`.
 const REPORT: &str = "target/nextest/default/junit.xml";
@@ -54,7 +54,7 @@ pub(crate) fn test(tier: Option<Tier>) -> Result<(), String> {
 
     if succeeds("cargo", &["nextest", "--version"]) {
         let mut arguments = vec!["nextest", "run", "--workspace"];
-        let without = "not (test(/(^|::)(sandbox|network|foreign)_/) or binary(/^(sandbox|network|foreign)/))";
+        let without = "not (test(/(^|::)(sandbox|network|foreign)(_|::)/) or binary(/^(sandbox|network|foreign)/))";
         if tier == Some(Tier::Default) {
             arguments.extend(["--filterset", without]);
         }
