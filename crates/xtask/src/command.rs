@@ -1,17 +1,19 @@
 //! Running other programs, aloud.
+#![expect(clippy::disallowed_methods, reason = "cargo says in the environment where the project is, and itself")]
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The workspace's folder.
 pub(crate) fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    // At run time: checkouts that share a target folder share this program, too.
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), |here| PathBuf::from(here).join("../.."))
 }
 
 /// A command in the workspace's folder. `cargo` is the one that runs us.
 pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
-    let program = if program == "cargo" { env!("CARGO") } else { program };
-    let mut command = Command::new(program);
+    let cargo = std::env::var_os("CARGO").filter(|_| program == "cargo");
+    let mut command = Command::new(cargo.unwrap_or_else(|| program.into()));
     command.args(arguments).current_dir(root());
     command
 }

@@ -1,12 +1,14 @@
 //! The files of the project, as git would commit them.
+#![expect(clippy::disallowed_methods, reason = "cargo says in the environment where the project is")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace's folder.
 pub(crate) fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().expect("the workspace's folder")
+    // At run time: checkouts that share a target folder share this program, too.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs tests with CARGO_MANIFEST_DIR");
+    Path::new(&here).join("../..").canonicalize().expect("the workspace's folder")
 }
 
 /// A text file: its path below the root, and its text.

@@ -90,7 +90,7 @@ enum Use {
 }
 
 fn packages() -> BTreeMap<String, Package> {
-    let output = Command::new(env!("CARGO"))
+    let output = Command::new("cargo")
         .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", &this_platform()])
         .current_dir(root())
         .output()
