@@ -93,7 +93,7 @@ pub struct Achieved {
     pub level: Level,
     /// The namespaces of its own, sorted.
     pub namespaces: Vec<String>,
-    /// No network but a loopback interface.
+    /// Whether there was a network beyond a loopback interface of its own: never, in this version.
     pub network: bool,
     /// The deny list of system calls was on.
     pub seccomp: bool,
