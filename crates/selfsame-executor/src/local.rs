@@ -82,7 +82,7 @@ impl Executor for LocalExecutor<'_> {
 
         let started = Instant::now();
         let mut log = Log::new(&action.name, *sink, scratch.path()).map_err(|error| storage(error.to_string()))?;
-        let mut collector = Collector::new(store, output_roots(action));
+        let mut collector = Collector::new(store, output_roots(action), action.scratch_bytes);
         let outcome = sandbox::run(&spec, &mut |_, bytes| log.write(bytes), &mut collector, cancel);
         let duration_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (log, last_lines) = log.finish(store).map_err(|error| storage(error.to_string()))?;
@@ -90,6 +90,9 @@ impl Executor for LocalExecutor<'_> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(SandboxError::Sink(error)) => {
+                if let Some(fault) = collector.take_refusal() {
+                    return Err(ExecutionError::Output { action: action.name.clone(), fault });
+                }
                 let fault = collector.take_failure().map_or_else(|| error.to_string(), |error| error.to_string());
                 return Err(storage(fault));
             }
@@ -178,7 +181,7 @@ fn promises(achieved: &Achieved) -> BTreeMap<String, String> {
         ("fixedAddresses".to_owned(), yes(achieved.fixed_addresses)),
         ("landlock".to_owned(), yes(achieved.landlock)),
         ("namespaces".to_owned(), achieved.namespaces.join(" ")),
-        ("network".to_owned(), if achieved.network { "none" } else { "host" }.to_owned()),
+        ("network".to_owned(), if achieved.network { "host" } else { "none" }.to_owned()),
         ("ownProc".to_owned(), yes(achieved.own_proc)),
         ("relaxed".to_owned(), relaxed.join(" ")),
         ("seccomp".to_owned(), yes(achieved.seccomp)),

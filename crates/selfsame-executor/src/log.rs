@@ -18,11 +18,15 @@ pub trait LogSink {
 const LAST_LINES: usize = 20;
 /// The longest line that is shown; the log in the store has it whole.
 const LINE_BYTES: usize = 4096;
+/// The longest log that is kept. What comes behind is shown, counted and forgotten.
+const LOG_BYTES: u64 = 1 << 30;
 
 pub(crate) struct Log<'a> {
     action: &'a str,
     sink: &'a dyn LogSink,
     file: File,
+    left_bytes: u64,
+    forgotten_bytes: u64,
     pending: Vec<u8>,
     last: VecDeque<String>,
     failed: Option<io::Error>,
@@ -31,13 +35,25 @@ pub(crate) struct Log<'a> {
 impl<'a> Log<'a> {
     pub(crate) fn new(action: &'a str, sink: &'a dyn LogSink, scratch: &Path) -> io::Result<Self> {
         let file = tempfile::tempfile_in(scratch)?;
-        Ok(Self { action, sink, file, pending: Vec::new(), last: VecDeque::new(), failed: None })
+        Ok(Self {
+            action,
+            sink,
+            file,
+            left_bytes: LOG_BYTES,
+            forgotten_bytes: 0,
+            pending: Vec::new(),
+            last: VecDeque::new(),
+            failed: None,
+        })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        if let Err(error) = self.file.write_all(bytes) {
+        let kept = bytes.len().min(usize::try_from(self.left_bytes).unwrap_or(usize::MAX));
+        if let Err(error) = self.file.write_all(&bytes[..kept]) {
             self.failed.get_or_insert(error);
         }
+        self.left_bytes -= kept as u64;
+        self.forgotten_bytes += (bytes.len() - kept) as u64;
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let room = LINE_BYTES.saturating_sub(self.pending.len());
             self.pending.extend_from_slice(&piece[..piece.len().min(room)]);
@@ -51,6 +67,12 @@ impl<'a> Log<'a> {
     pub(crate) fn finish(mut self, store: &Store) -> Result<(Digest, Vec<String>), LogError> {
         if !self.pending.is_empty() {
             self.end_line();
+        }
+        if self.forgotten_bytes > 0 {
+            let told = format!("\nselfsame: {} more bytes were written and are not kept\n", self.forgotten_bytes);
+            if let Err(error) = self.file.write_all(told.as_bytes()) {
+                self.failed.get_or_insert(error);
+            }
         }
         if let Some(error) = self.failed {
             return Err(LogError::Io(error));
@@ -94,7 +116,27 @@ fn visible(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::visible;
+    use super::*;
+
+    struct Silent;
+
+    impl LogSink for Silent {
+        fn line(&self, _: &str, _: &str) {}
+    }
+
+    #[test]
+    fn a_flood_fills_no_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let mut log = Log::new("flood", &Silent, folder.path()).unwrap();
+        log.left_bytes = 5;
+        log.write(b"abc\ndefg");
+        log.write(b"h\n");
+        let Ok((digest, last)) = log.finish(&store) else { panic!("the log is lost") };
+        let kept = store.read_blob(&digest, 1000).unwrap();
+        assert_eq!(kept, b"abc\nd\nselfsame: 5 more bytes were written and are not kept\n");
+        assert_eq!(last, ["abc", "defgh"], "the end is what explains a failure");
+    }
 
     #[test]
     fn escapes_reach_nobody() {
