@@ -35,8 +35,23 @@ pub(crate) const PROC_EMPTY: &[&str] =
     &["diskstats", "interrupts", "modules", "partitions", "schedstat", "softirqs", "vmstat", "zoneinfo"];
 
 /// Files below `/proc` that are not for a sandbox at any level, seen as empty.
-pub(crate) const PROC_MASKED_FILES: &[&str] =
-    &["kallsyms", "kcore", "key-users", "keys", "kmsg", "sched_debug", "sysrq-trigger", "timer_list"];
+pub(crate) const PROC_MASKED_FILES: &[&str] = &[
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "kmsg",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
+    "latency_stats",
+    "pagetypeinfo",
+    "sched_debug",
+    "slabinfo",
+    "sysrq-trigger",
+    "timer_list",
+    "vmallocinfo",
+];
 
 /// Folders below `/proc` that are not for a sandbox at any level, seen as empty.
 pub(crate) const PROC_MASKED_FOLDERS: &[&str] = &["acpi", "asound", "bus", "driver", "fs", "irq", "scsi"];

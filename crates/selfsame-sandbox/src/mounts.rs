@@ -41,6 +41,7 @@ const RESERVED_PIDS: u32 = 301;
 const ATTR_RDONLY: u64 = 1;
 const ATTR_NOSUID: u64 = 2;
 const ATTR_NODEV: u64 = 4;
+const ATTR_NOEXEC: u64 = 8;
 
 /// Folders at the top that are always our own.
 const OWN: &[&str] = &["dev", "proc", "sys"];
@@ -287,16 +288,25 @@ fn devices(level: Level, random: Option<&OwnedFd>) -> Result<(), Failure> {
         rustix::mount::mount_remount("r/dev", flags | MountFlags::BIND | MountFlags::RDONLY, c"")?;
         bind("h", "r/dev/shm")?;
         for name in ["null", "zero", "full"] {
-            bind(&format!("/dev/{name}"), &format!("r/dev/{name}"))?;
+            device(name)?;
         }
         if level == Level::Isolated {
             for name in ["random", "urandom"] {
-                bind(&format!("/dev/{name}"), &format!("r/dev/{name}"))?;
+                device(name)?;
             }
         }
         Ok(())
     };
     make().map_err(Failure::setup("preparing", "/dev"))
+}
+
+/// A device of the host. What is written to a device passes a read-only mount; a change of its mode or times does not,
+/// and without that a command of root's, who owns the devices, could take `/dev/null` away from the whole host.
+fn device(name: &str) -> io::Result<()> {
+    let tree = rustix::mount::open_tree(CWD, format!("/dev/{name}"), CLONE)?;
+    sys::set_mount_attributes(tree.as_fd(), false, ATTR_RDONLY | ATTR_NOSUID | ATTR_NOEXEC)?;
+    let target = format!("r/dev/{name}");
+    Ok(rustix::mount::move_mount(&tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
 }
 
 /// A new file that nobody may write to once it is closed.

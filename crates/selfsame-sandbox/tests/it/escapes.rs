@@ -64,6 +64,30 @@ pub(crate) fn forbidden(world: &World) -> bool {
     made
 }
 
+/// The device nodes are the host's own, and root is their owner inside and out.
+#[test]
+fn sandbox_devices_cannot_be_changed() {
+    use std::os::unix::fs::MetadataExt;
+    let Some(world) = world() else { return };
+    let seen = || {
+        let stat = |name: &&str| fs::metadata(format!("/dev/{name}")).map(|stat| (stat.mode(), stat.mtime())).unwrap();
+        ["null", "zero", "full", "random", "urandom"].iter().map(stat).collect::<Vec<_>>()
+    };
+    let before = seen();
+    for level in [Level::Isolated, Level::Normalized] {
+        // The mode that it has: a sandbox that lets this through is found by `touch`, and the host stays whole.
+        let script = "for name in null zero full random urandom; do \
+            chmod 666 /dev/$name 2>/tmp/e && echo changed $name; touch -d @1 /dev/$name 2>/tmp/e && echo touched $name; \
+            done; echo written >/dev/null && head -c 3 /dev/zero | wc -c";
+        let mut spec = world.spec(&["sh", "-c", script]);
+        spec.level = level;
+        let done = go(&spec);
+        done.ok();
+        assert_eq!(done.stdout.trim(), "3", "{level:?}");
+    }
+    assert_eq!(seen(), before);
+}
+
 #[test]
 fn sandbox_refuses_what_leads_out() {
     let Some(world) = world() else { return };
