@@ -16,7 +16,7 @@ use crate::record::{StepRecord, StepRun};
 /// How steps are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode {
-    /// Whether results in the store count. A rebuild never looks at them.
+    /// Whether results in the store count, and this one will. A rebuild and an observed run neither read nor leave any.
     pub use_cache: bool,
     /// Whether each result is made a second time under variation before it counts, or was so when it was admitted.
     pub check: bool,
@@ -125,7 +125,10 @@ fn fresh(
         sandbox: first.sandbox.clone(),
         checked: mode.check,
     };
-    store.put_action_result(&action.digest(), &json::canonical(&entry))?;
+    // A run that may not read results may not leave any: an observed one saw more of the host than its action says.
+    if mode.use_cache {
+        store.put_action_result(&action.digest(), &json::canonical(&entry))?;
+    }
     let run = StepRun { cached: false, duration_millis: first.duration_millis, host: first.host, log: Some(first.log) };
     Ok(StepResult { tree: first.output, level: first.level, sandbox: first.sandbox, checked: mode.check, run })
 }
@@ -147,4 +150,63 @@ fn require_equal(action: &Action, first: &Execution, second: &Execution) -> Resu
 fn with_rank(tree: &Tree, rank: u32) -> Tree {
     let ranked = |(path, entry): (&_, &Entry)| (Clone::clone(path), Entry { step_rank: rank, ..entry.clone() });
     Tree::from_entries(tree.iter().map(ranked)).expect("the same entries as a tree that is one")
+}
+
+#[cfg(test)]
+mod tests {
+    use selfsame_core::{Platform, Profile, RelPath, SourceEpoch};
+    use selfsame_definition::Definition;
+
+    use super::*;
+    use crate::progress::Quiet;
+
+    /// Makes a file that says what was to be seen.
+    struct Sees<'a>(&'a Store, &'a str);
+
+    impl Executor for Sees<'_> {
+        fn run(&self, _: &Action, _: Variation) -> Result<Execution, ExecutionError> {
+            let digest = self.0.put_bytes(self.1.as_bytes(), false).expect("a store");
+            let path = RelPath::new("out").expect("a path");
+            let output = Tree::from_entries([(path, Entry::file(digest, self.1.len() as u64, false))]);
+            Ok(Execution {
+                output: output.expect("a tree"),
+                level: Level::Normalized,
+                sandbox: BTreeMap::new(),
+                host: BTreeMap::new(),
+                log: Digest::of(b""),
+                duration_millis: 1,
+            })
+        }
+    }
+
+    /// A run that is observed has an empty toolchain in its action and the host's in its root; a build whose toolchain
+    /// turns out to be empty has the same action.
+    #[test]
+    fn a_run_without_the_cache_leaves_nothing_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let definition = "name = \"x\"\nversion = \"1\"\n[source]\nepoch = 7\n[toolchain.cc]\nhost = true\n\
+                          [[action]]\nname = \"look\"\nrun = [\"./look\"]\noutputs = [\"out\"]\n\
+                          [[image.file]]\nfrom = \"look:out\"\nto = \"/out\"\n";
+        let empty = store.put_tree(&Tree::new()).unwrap();
+        let bound = selfsame_action::Bound {
+            source: empty,
+            epoch: SourceEpoch::new(7).unwrap(),
+            toolchains: BTreeMap::from([("cc".to_owned(), empty)]),
+            cargo: None,
+            profile: Profile::CURRENT,
+            level: Level::Normalized,
+            platform: Platform::native(),
+            relaxations: std::collections::BTreeSet::new(),
+        };
+        let plan = Plan::new(&Definition::parse(definition).unwrap(), &bound).unwrap();
+        let run = |sees: &str, use_cache| {
+            let mode = Mode { use_cache, check: false };
+            let steps = run_steps(&plan, &store, &Sees(&store, sees), mode, &Quiet).unwrap();
+            (steps[0].run.cached, steps[0].tree.content("out").unwrap().0)
+        };
+        run("the host", false);
+        assert_eq!(run("the inputs", true), (false, Digest::of(b"the inputs")));
+        assert_eq!(run("the host", true), (true, Digest::of(b"the inputs")));
+    }
 }
