@@ -122,7 +122,7 @@ pub enum BuildError {
     #[error(transparent)]
     Publish(#[from] selfsame_store::PublishError),
     /// Something could not be read or written.
-    #[error("{what}: {source}")]
+    #[error("cannot {what}: {source}")]
     Io {
         /// What was attempted, on what.
         what: String,

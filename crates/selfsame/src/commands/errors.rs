@@ -26,7 +26,9 @@ pub(crate) fn text(path: &Path, error: &TextError) -> Box<Report> {
 pub(crate) fn stale(name: &str, stale: &[Stale]) -> Report {
     let mut report = Report::new(Exit::Unanswered, format!("`{name}` does not answer `selfsame.toml`"));
     for point in stale {
-        report = report.fact(&point.what, point);
+        let text = point.to_string();
+        let text = text.strip_prefix(&format!("{}: ", point.what)).unwrap_or(&text);
+        report = report.fact(&point.what, text);
     }
     report.consequence("Nothing was built.").hint("run `selfsame lock`, review the change, then commit both files")
 }
