@@ -5,8 +5,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests live in a real environment")]
 
+mod bad_actions;
+mod bad_input;
+mod bad_moments;
 mod contract;
 mod examples;
+mod flow;
+mod hosts;
+mod world;
 
 /// A file of this folder that no `mod` names is never compiled, and its tests never fail.
 #[test]
