@@ -200,8 +200,16 @@ impl<'a> Capture<'a> {
     }
 
     /// A path that a process named, or that something recorded leads to: its end and all links to it.
+    ///
+    /// What is not everybody's stays out even so: whoever runs the build can read it, and an action that names it would
+    /// have it in its next run, and in a release.
     fn touch(&mut self, path: &str) {
         let resolved = self.walk.resolve(path);
+        if let End::File(end, file) = &resolved.end
+            && self.is_private(end, *file)
+        {
+            return self.skip(end, SkipReason::Private);
+        }
         self.add(resolved, true);
     }
 
@@ -214,9 +222,7 @@ impl<'a> Capture<'a> {
         let resolved = self.walk.resolve(path);
         match &resolved.end {
             End::Special(_) => return self.skip(&place, SkipReason::Special),
-            End::File(end, file) if *end == place && !file.public && self.walk.host.named_root_of(&place).is_none() => {
-                return self.skip(&place, SkipReason::Private);
-            }
+            End::File(end, file) if self.is_private(end, *file) => return self.skip(end, SkipReason::Private),
             // The folders of a package are implied by its files.
             End::Directory(_) if resolved.links.is_empty() => return,
             _ => {}
@@ -257,6 +263,11 @@ impl<'a> Capture<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Whether not everybody may read a file. Folders that the invoker named are the invoker's to show.
+    fn is_private(&mut self, place: &str, file: File) -> bool {
+        self.walk.host.named_root_of(place).is_none() && !(file.public && self.walk.is_open_to_all(place))
     }
 
     fn skip(&mut self, place: &str, reason: SkipReason) {

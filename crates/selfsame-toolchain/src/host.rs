@@ -160,11 +160,12 @@ pub(crate) struct Walk<'h> {
     pub(crate) host: &'h Host,
     nodes: BTreeMap<String, Node>,
     folders: BTreeMap<String, Option<String>>,
+    open: BTreeMap<String, bool>,
 }
 
 impl<'h> Walk<'h> {
     pub(crate) const fn new(host: &'h Host) -> Self {
-        Self { host, nodes: BTreeMap::new(), folders: BTreeMap::new() }
+        Self { host, nodes: BTreeMap::new(), folders: BTreeMap::new(), open: BTreeMap::new() }
     }
 
     /// Follows a path (leading slash or not) as the kernel does, but never out of the view.
@@ -240,6 +241,18 @@ impl<'h> Walk<'h> {
             self.nodes.insert(place.to_owned(), node);
         }
         &self.nodes[place]
+    }
+
+    /// Whether everybody may pass through all folders above a place.
+    pub(crate) fn is_open_to_all(&mut self, place: &str) -> bool {
+        let Some((folder, _)) = place.rsplit_once('/') else { return true };
+        if let Some(known) = self.open.get(folder) {
+            return *known;
+        }
+        let found = fs::metadata(self.host.path(folder));
+        let open = found.is_ok_and(|found| found.permissions().mode() & 0o001 != 0) && self.is_open_to_all(folder);
+        self.open.insert(folder.to_owned(), open);
+        open
     }
 
     /// The names in a folder, sorted; none when it cannot be read.

@@ -154,10 +154,28 @@ fn modes_are_two_and_private_files_stay_out() {
     let mode = |place: &str| captured.tree.entry(place).map(|entry| entry.mode);
     assert_eq!(mode("usr/bin/su"), Some(0o755), "setuid is dropped");
     assert_eq!(mode("usr/bin/odd"), Some(0o644));
-    assert_eq!(mode("usr/bin/own"), Some(0o755), "touched, so it is wanted");
+    assert_eq!(mode("usr/bin/own"), None, "touched, and nobody else's to read");
     assert_eq!(mode("usr/bin/sudo"), None);
-    let [skipped] = &captured.skipped[..] else { panic!("{:?}", captured.skipped) };
-    assert_eq!((skipped.path.as_str(), skipped.reason), ("usr/bin/sudo", SkipReason::Private));
+    let skipped: Vec<_> = captured.skipped.iter().map(|skipped| (skipped.path.as_str(), skipped.reason)).collect();
+    assert_eq!(skipped, [("usr/bin/own", SkipReason::Private), ("usr/bin/sudo", SkipReason::Private)]);
+}
+
+/// An action that is watched runs as whoever builds, root perhaps, and may name what only that one can read.
+#[test]
+fn secrets_that_an_action_names_are_no_toolchain() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = Fixture::new();
+    host.file("opt/tool/bin/tool", "tool", 0o755).file("opt/tool/key", "secret", 0o600);
+    host.file("opt/vault/key", "secret", 0o644).link("opt/tool/link", "/opt/vault/key");
+    let vault = host.host().root().join("opt/vault");
+    std::fs::set_permissions(&vault, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let captured = host.capture(&["/opt/tool/bin/tool", "/opt/tool/key", "/opt/vault/key", "/opt/tool/link"]);
+    assert!(captured.tree.entry("opt/tool/bin/tool").is_some());
+    for place in ["opt/tool/key", "opt/vault/key"] {
+        assert!(captured.tree.entry(place).is_none(), "{place}");
+        let skipped = captured.skipped.iter().find(|skipped| skipped.path == place);
+        assert_eq!(skipped.map(|skipped| skipped.reason), Some(SkipReason::Private));
+    }
 }
 
 #[test]
