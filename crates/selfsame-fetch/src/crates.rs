@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::archive::{ArchiveError, Limits, unpack_archive};
 use crate::cargo::{self, CargoError};
-use crate::cargo_lock::{self, CargoLock, CargoLockError};
+use crate::cargo_lock::{self, CargoLock, CargoLockError, LockedCrate};
 use crate::environment::Environment;
 use crate::{memo, parallel};
 
@@ -214,6 +214,68 @@ pub fn fetch_crates(
     Ok(CrateSet { crates, registries })
 }
 
+/// Brings the crates of a stranger's Cargo.lock, by checksum, without believing the stranger anything else: cargo sees
+/// a package of our own that names these versions, none of the source's manifests and none of its configuration, which
+/// could send it, with this machine's credentials, to any address. What is not from crates.io is not asked for.
+///
+/// Gives how many crates there are. They are in the store then.
+pub fn fetch_pinned(
+    source: &Tree,
+    lock_path: &RelPath,
+    environment: &Environment,
+    store: &Store,
+) -> Result<usize, CratesError> {
+    let text = read_text(source, lock_path, store, cargo_lock::LIMIT_BYTES)?;
+    let lock = CargoLock::parse(&text.ok_or_else(|| CratesError::NoLock { path: lock_path.clone() })?)?;
+    let absent = |locked: &BTreeMap<(String, String), LockedCrate>| -> Result<Vec<String>, CratesError> {
+        let mut absent = Vec::new();
+        for ((name, version), LockedCrate { sha256, .. }) in locked {
+            if !store.has(sha256) && !from_cache(environment, name, version, sha256, store)? {
+                absent.push(format!("{name}@{version}"));
+            }
+        }
+        Ok(absent)
+    };
+    let public: BTreeMap<_, _> = lock.registry.iter().filter(|(_, krate)| is_crates_io(&krate.registry)).collect();
+    if !absent(&lock.registry)?.is_empty() {
+        let staging =
+            Staging::beside(&store.root().join("tmp/cargo")).map_err(|source| CratesError::Folder { source })?;
+        let folder = staging.create_dir().map_err(|source| CratesError::Folder { source })?;
+        let (manifest, cargo_lock) = pinning(&public);
+        for (name, content) in [("Cargo.toml", manifest), ("Cargo.lock", cargo_lock), ("lib.rs", String::new())] {
+            let path = folder.join(name);
+            std::fs::write(&path, content).map_err(|source| CratesError::Io { operation: "write", path, source })?;
+        }
+        cargo::run(&folder, &["fetch"], environment)?;
+    }
+    let absent = absent(&lock.registry)?;
+    if absent.is_empty() { Ok(lock.registry.len()) } else { Err(CratesError::NotFetched { crates: absent }) }
+}
+
+/// A package that depends on exactly these crates, and a Cargo.lock that has their checksums: so cargo takes versions
+/// that were withdrawn since, and refuses other files. Names and versions were checked when they were parsed.
+fn pinning(crates: &BTreeMap<&(String, String), &LockedCrate>) -> (String, String) {
+    let mut manifest = String::from(
+        "[package]\nname = \"selfsame-fetch\"\nversion = \"0.0.0\"\nedition = \"2021\"\npublish = false\n\n\
+         [workspace]\n\n[lib]\npath = \"lib.rs\"\n\n[dependencies]\n",
+    );
+    let mut lock = String::from("version = 3\n");
+    for (number, ((name, version), LockedCrate { sha256, .. })) in crates.iter().enumerate() {
+        manifest +=
+            &format!("c{number} = {{ package = \"{name}\", version = \"={version}\", default-features = false }}\n");
+        lock += &format!(
+            "\n[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"{CRATES_IO}\"\nchecksum = \"{}\"\n",
+            sha256.hex()
+        );
+    }
+    (manifest, lock)
+}
+
+/// Whether a source id is that of crates.io, by its git index or its sparse one.
+fn is_crates_io(registry: &str) -> bool {
+    matches!(registry, CRATES_IO | "sparse+https://index.crates.io/")
+}
+
 /// A crate from cargo's cache into the store, if it is there.
 pub(crate) fn from_cache(
     environment: &Environment,
@@ -395,4 +457,26 @@ fn config(set: &CrateSet, mount: &str) -> String {
     let vendor = toml::Value::String(format!("{mount}/vendor"));
     config += &format!("[source.selfsame]\ndirectory = {vendor}\n\n[net]\noffline = true\n");
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The package that is fetched for a stranger names crates and nothing of the stranger's: no address, no path.
+    #[test]
+    fn a_strangers_crates_are_asked_for_by_version_alone() {
+        let sha256 = Digest::of(b"x");
+        let sparse = LockedCrate { sha256, registry: "sparse+https://index.crates.io/".to_owned() };
+        let key = ("memchr".to_owned(), "2.7.4".to_owned());
+        let (manifest, lock) = pinning(&BTreeMap::from([(&key, &sparse)]));
+        let dependency = "c0 = { package = \"memchr\", version = \"=2.7.4\", default-features = false }\n";
+        assert!(manifest.ends_with(dependency), "{manifest}");
+        assert_eq!(
+            CargoLock::parse(&lock).unwrap().registry[&key],
+            LockedCrate { sha256, registry: CRATES_IO.to_owned() }
+        );
+        assert!(is_crates_io(CRATES_IO) && is_crates_io(&sparse.registry));
+        assert!(!is_crates_io("sparse+http://169.254.169.254/") && !is_crates_io("registry+file:///srv/index"));
+    }
 }

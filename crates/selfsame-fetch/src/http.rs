@@ -101,12 +101,14 @@ impl HttpError {
 
 /// Downloads a file of at most `limit_bytes` into the store: its digest and size.
 ///
-/// An `https` address never leads to an `http` one. Nothing is decoded on the way.
+/// An `https` address never leads to an `http` one. Nothing is decoded on the way. Of a file that is `expected`, by digest
+/// and size, no more than that and a byte is read, and another one is not stored: its digest so far comes back.
 pub(crate) fn download(
     url: &str,
     limit_bytes: u64,
     environment: &Environment,
     store: &Store,
+    expected: Option<(&Digest, u64)>,
 ) -> Result<(Digest, u64), HttpError> {
     let request = |message: String| HttpError::Request { url: url.to_owned(), message };
     let config = ureq::Agent::config_builder()
@@ -141,7 +143,14 @@ pub(crate) fn download(
         return Err(HttpError::WebPage { url: url_owned() });
     }
     let mut whole = Cursor::new(beginning).chain(body).take(limit_bytes + 1);
-    let (digest, size) = store.put(&mut whole, false).map_err(|error| match error {
+    let stored = match expected {
+        None => store.put(&mut whole, false),
+        Some((digest, size)) => match store.put_expecting(&mut whole, digest, size, false) {
+            Err(StoreError::Unexpected { found, found_bytes, .. }) => return Ok((found, found_bytes)),
+            other => other.map(|()| (*digest, size)),
+        },
+    };
+    let (digest, size) = stored.map_err(|error| match error {
         StoreError::Source { source } => broken(&source),
         source => HttpError::Store { url: url.to_owned(), source },
     })?;

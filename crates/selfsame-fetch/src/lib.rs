@@ -26,7 +26,7 @@ mod source_error;
 pub use archive::{ArchiveError, Limits, unpack_archive};
 pub use cargo::CargoError;
 pub use cargo_lock::CargoLockError;
-pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, vendor_tree};
+pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, vendor_tree};
 pub use environment::Environment;
 #[cfg(feature = "http")]
 pub use http::HttpError;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use selfsame_core::{Digest, Profile};
+use selfsame_core::{Digest, Hasher, Profile};
 use selfsame_definition::{ArchiveLocation, Definition, SourceOrigin};
 use selfsame_lock::{Claim, InputKind, Lock, LockedInput, Purl, PurlError, wanted};
 use selfsame_store::{PublishError, Staging, Store, StoreError};
@@ -154,7 +154,7 @@ pub fn resolve(
                 let known = known.transpose().map_err(|source| FetchError::Store { source })?;
                 let (found, size) = match known {
                     Some((sha256, Some(size))) => (sha256, size),
-                    _ => bring(location, definition_dir, environment, store)?,
+                    _ => bring(location, definition_dir, environment, store, None)?,
                 };
                 check(name.as_str(), "stated in the definition", wanted.sha256, (found, size), location.as_str())?;
                 let claim = match location {
@@ -198,7 +198,8 @@ pub fn fetch(
                 if offline && matches!(location, ArchiveLocation::Url(_)) {
                     return Err(away());
                 }
-                let found = bring(location, definition_dir, environment, store)?;
+                let expected = Some((&input.sha256, input.size));
+                let found = bring(location, definition_dir, environment, store, expected)?;
                 check(name.as_str(), "locked", Some(input.sha256), found, location.as_str())?;
             }
             (SourceOrigin::Crate { name, version }, InputKind::Crate) => {
@@ -244,26 +245,39 @@ fn check(
     }
 }
 
-/// An archive from where the definition says it is.
+/// An archive from where the definition says it is. Where it is locked nothing else is stored: what is found instead is
+/// told and forgotten.
 fn bring(
     location: &ArchiveLocation,
     definition_dir: &Path,
     environment: &Environment,
     store: &Store,
+    expected: Option<(&Digest, u64)>,
 ) -> Result<(Digest, u64), FetchError> {
     match location {
         ArchiveLocation::Path(path) => {
             let path = definition_dir.join(path);
+            if let Some((wanted, _)) = expected
+                && let Some(other) = digest_of(&path).filter(|(found, _)| found != wanted)
+            {
+                return Ok(other);
+            }
             store.put_file(&path, false).map_err(|source| FetchError::File { path, source })
         }
         #[cfg(feature = "http")]
-        ArchiveLocation::Url(url) => Ok(http::download(url, ARCHIVE_BYTES, environment, store)?),
+        ArchiveLocation::Url(url) => Ok(http::download(url, ARCHIVE_BYTES, environment, store, expected)?),
         #[cfg(not(feature = "http"))]
         ArchiveLocation::Url(url) => {
-            let _ = (environment, ARCHIVE_BYTES);
+            let _ = (environment, ARCHIVE_BYTES, expected);
             Err(FetchError::NoHttp { url: url.clone() })
         }
     }
+}
+
+/// What a regular file holds; nothing where it cannot be read, which storing it then says better.
+fn digest_of(path: &Path) -> Option<(Digest, u64)> {
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Hasher::of_reader(std::fs::File::open(path).ok()?).ok()
 }
 
 /// The checksum that the registry's index has for a version. Cargo reads the index.

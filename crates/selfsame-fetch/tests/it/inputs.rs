@@ -120,6 +120,8 @@ fn an_archive_beside_the_definition() {
     let other = Disk::new();
     let error = fetch(&unstated, &folder, &lock, &environment, &other.store, true).unwrap_err();
     assert!(matches!(error, FetchError::Mismatch { by: "locked", .. }), "{error}");
+    // The file may be anybody's, where the lock is a stranger's.
+    assert_eq!(other.store.check(&mut |_| {}).unwrap().blobs, 0, "nothing else is kept");
     std::fs::remove_file(disk.path("a/dist/lua-5.4.7.tar.gz")).unwrap();
     let error = fetch(&unstated, &folder, &lock, &environment, &other.store, true).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }) && !error.retry_may_help(), "{error}");
