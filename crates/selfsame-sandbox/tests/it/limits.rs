@@ -161,3 +161,12 @@ fn sandbox_out_of_memory_is_named() {
     }
     assert_eq!(outcome.end, End::OutOfMemory);
 }
+
+/// Without a memory limit the host's memory is the limit, and others live of it too.
+#[test]
+fn sandbox_is_killed_before_others_are() {
+    let Some(world) = world() else { return };
+    let done = world.sh("cat /proc/self/oom_score_adj; cat /proc/1/oom_score_adj");
+    done.ok();
+    assert_eq!(done.stdout, "1000\n1000\n");
+}
