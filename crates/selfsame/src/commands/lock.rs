@@ -46,7 +46,7 @@ pub(super) fn fetch(arguments: &Fetch, settings: &Settings) -> Answer {
     let is_release = path.is_file() && path.extension().is_none_or(|extension| extension != "toml")
         || path.join(selfsame_oci::layout::INDEX_FILE).exists();
     let count = if is_release {
-        super::rebuild_verify::fetch(path, &store, settings, &voice)?
+        super::rebuild_verify::fetch(path, &store, settings)?
     } else {
         Project::open(path, &store, settings, &voice, &cancel)?.fetch_all()?
     };

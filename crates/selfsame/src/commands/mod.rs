@@ -1,5 +1,6 @@
 //! One file a command: arguments in, exit code or report out.
 
+mod agreement;
 mod build;
 mod diff;
 mod doctor;

@@ -11,8 +11,8 @@ use selfsame_build::rebuild::{self, Original, Outcome, actions_of};
 use selfsame_build::request::{Origin, Request};
 use selfsame_build::sbom::ToolchainPackage;
 use selfsame_build::{BuildError, Built, Mode, capsule};
-use selfsame_core::{Digest, Profile, media, uri};
-use selfsame_definition::{Definition, SourceOrigin, Toolchain};
+use selfsame_core::{Digest, Profile, RelPath, media, uri};
+use selfsame_definition::{ArchiveLocation, Command, Definition, SourceOrigin, Toolchain};
 use selfsame_diff::{Known, Limits};
 use selfsame_executor::LocalExecutor;
 use selfsame_lock::{HostLock, Lock};
@@ -22,7 +22,7 @@ use selfsame_tree::Tree;
 use selfsame_verify::{Depth, Evidence, ReleaseFiles, Verdict};
 use serde_json::json;
 
-use super::{errors, image, verify};
+use super::{agreement, errors, image, verify};
 use crate::cli::RebuildVerify;
 use crate::prepare::{self, executor_settings, toolchain_package};
 use crate::report::{Answer, Exit, Report, printable, with_schema};
@@ -144,13 +144,19 @@ fn inputs(
         String::from_utf8(bytes).map_err(|_| Report::new(Exit::Unanswered, format!("`{name}` is not UTF-8")).into())
     };
     let definition_text = text(request.definition, Definition::FILE_NAME)?;
+    let lock_text = request.lock.map(|digest| text(digest, Lock::FILE_NAME)).transpose()?;
     let host_text = request.host_lock.map(|digest| text(digest, HostLock::FILE_NAME)).transpose()?;
     if !missing.is_empty() {
         return Ok(Err(missing));
     }
     let definition =
         Definition::parse(&definition_text).map_err(|error| errors::text(Path::new(Definition::FILE_NAME), &error))?;
-    let toolchain_packages = packages(host_text.as_deref(), &definition)?;
+    let host_lock = host_text.as_deref().map(HostLock::parse).transpose();
+    let host_lock = host_lock.map_err(|error| errors::text(Path::new(HostLock::FILE_NAME), &error))?;
+    let lock = lock_text.as_deref().map(Lock::parse).transpose();
+    let lock = lock.map_err(|error| errors::text(Path::new(Lock::FILE_NAME), &error))?;
+    agreement::of_request(&request, &definition, lock.as_ref(), host_lock.as_ref())?;
+    let toolchain_packages = packages(host_lock.as_ref(), &definition);
 
     let source = match &request.source.origin {
         Origin::Path { .. } => tree(request.source.tree, "source", store, &mut missing)?,
@@ -175,11 +181,9 @@ fn inputs(
     }
 }
 
-fn packages(host_lock: Option<&str>, definition: &Definition) -> Answer<Vec<ToolchainPackage>> {
-    let Some(text) = host_lock else { return Ok(Vec::new()) };
-    let lock = HostLock::parse(text).map_err(|error| errors::text(Path::new(HostLock::FILE_NAME), &error))?;
-    let used = definition.toolchains.keys().filter_map(|name| lock.toolchains.get(name));
-    Ok(used.flat_map(|toolchain| toolchain.packages.iter().map(toolchain_package)).collect())
+fn packages(host_lock: Option<&HostLock>, definition: &Definition) -> Vec<ToolchainPackage> {
+    let used = definition.toolchains.keys().filter_map(|name| host_lock?.toolchains.get(name));
+    used.flat_map(|toolchain| toolchain.packages.iter().map(toolchain_package)).collect()
 }
 
 /// Everything that the release carries, into the store. Nothing of it is believed: see [`capsule::import`].
@@ -321,7 +325,10 @@ fn vendored(
     missing: &mut Vec<MissingInput>,
 ) -> Answer<Option<Digest>> {
     match prepare::crates(definition, source, &settings.environment(), store, voice, true) {
-        Ok((_, cargo)) => Ok(cargo),
+        Ok((pinned, cargo)) => {
+            agreement::of_crates(request, &pinned)?;
+            Ok(cargo)
+        }
         Err(report) => {
             for krate in request.crates.iter().filter(|krate| !store.has(&krate.sha256)) {
                 missing.push(MissingInput { name: krate.purl(), digest: krate.sha256, note: report.headline.clone() });
@@ -333,7 +340,7 @@ fn vendored(
 
 /// Brings what registries have of a release's inputs: the archive of its source and its crates, each by digest. Whose
 /// release it is does not matter for that; `rebuild-verify` asks.
-pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings, voice: &Voice) -> Answer<usize> {
+pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answer<usize> {
     let files = crate::files::open(release)?;
     let statements = super::inspect::statements(files.as_ref())?;
     let provenance = statements
@@ -351,6 +358,7 @@ pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings, voice: &
     let mut count = 0;
     if let Some(lock) = request.lock {
         let lock = Lock::parse(&text(lock)?).map_err(|error| errors::text(Path::new(Lock::FILE_NAME), &error))?;
+        refuse_local(&definition, &lock, store)?;
         let environment = settings.environment();
         selfsame_fetch::fetch(&definition, Path::new("."), &lock, &environment, store, false).map_err(errors::fetch)?;
         count += lock.inputs.len();
@@ -362,11 +370,29 @@ pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings, voice: &
             unpacked(&definition, purl, *sha256, request.source.tree, store, &mut missing)?
         }
     };
-    if let Some(source) = source.filter(|_| missing.is_empty()) {
-        let (crates, _) = prepare::crates(&definition, &source, &settings.environment(), store, voice, false)?;
-        count += crates.len();
+    let uses_cargo = definition.actions.iter().any(|action| matches!(action.command, Command::Cargo(_)));
+    if let Some(source) = source.filter(|_| missing.is_empty() && uses_cargo) {
+        let lock = RelPath::new("Cargo.lock").expect("a constant");
+        count +=
+            selfsame_fetch::fetch_pinned(&source, &lock, &settings.environment(), store).map_err(errors::crates)?;
     }
     Ok(count)
+}
+
+/// Nobody has vouched for a release that is only fetched for, and its paths are those of another machine: no file of
+/// this one is opened because it says so. What the store has is not looked for.
+fn refuse_local(definition: &Definition, lock: &Lock, store: &Store) -> Answer<()> {
+    let SourceOrigin::Archive { location: ArchiveLocation::Path(path), .. } = &definition.source.origin else {
+        return Ok(());
+    };
+    match lock.inputs.values().find(|input| !store.has(&input.sha256)) {
+        None => Ok(()),
+        Some(input) => Err(Report::new(Exit::Unanswered, format!("the archive `{path}` was a file of its builder"))
+            .fact("wanted", input.sha256)
+            .consequence("A release's own paths are not looked for on this machine.")
+            .hint("ask for a release that was built with `--capsule`: it carries the archive")
+            .into()),
+    }
 }
 
 fn could_not_rebuild(arguments: &RebuildVerify, missing: &[MissingInput]) -> Answer {
