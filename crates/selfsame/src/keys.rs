@@ -1,7 +1,7 @@
 //! Where keys come from: files, the environment, other programs, and the development key of this machine.
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -53,10 +53,15 @@ pub(crate) fn development(settings: &Settings, relaxed: bool) -> Answer<(Key, bo
             .hint("make a key with `selfsame keygen -o KEY` and pass `--key KEY.key`")
     })?;
     let file = data.join("dev.key");
-    let made = !file.exists();
+    let mut made = !file.exists();
     if made {
         std::fs::create_dir_all(data).map_err(|error| cannot("create", data, &error))?;
-        generate(&data.join("dev"), Some(uri::BUILDER_DEV))?;
+        match generate(&data.join("dev"), Some(uri::BUILDER_DEV)) {
+            Ok(_) => {}
+            // Another build made one just now, and that is as good.
+            Err(_) if file.exists() => made = false,
+            Err(report) => return Err(report),
+        }
     }
     let text = file
         .to_str()
@@ -75,17 +80,29 @@ pub(crate) fn generate(prefix: &Path, builder_id: Option<&str>) -> Answer<(PathB
         PathBuf::from(name)
     };
     let (private, public) = (with(".key"), with(".pub"));
-    if public.exists() {
+    // A link that leads nowhere yet is something too: what it leads to is not ours to make.
+    if public.symlink_metadata().is_ok() {
         return Err(exists(&public).into());
     }
-    let written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&private);
-    let mut file = written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => exists(&private),
-        _ => *cannot("create", &private, &error),
-    })?;
-    file.write_all(key.to_pem().as_bytes()).map_err(|error| cannot("write", &private, &error))?;
-    std::fs::write(&public, key.public().to_pem()).map_err(|error| cannot("write", &public, &error))?;
+    write_new(&private, key.to_pem().as_bytes(), 0o600)?;
+    write_new(&public, key.public().to_pem().as_bytes(), 0o644)?;
     Ok((private, public, key.public()))
+}
+
+/// Writes a file whole under a name that nothing has: whoever else looks sees none or all of it.
+fn write_new(path: &Path, content: &[u8], mode: u32) -> Answer<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".selfsame-")
+        .permissions(std::fs::Permissions::from_mode(mode))
+        .tempfile_in(folder)
+        .map_err(|error| cannot("create", path, &error))?;
+    file.write_all(content).map_err(|error| cannot("write", path, &error))?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path).into()),
+        Err(error) => Err(cannot("create", path, &error.error)),
+    }
 }
 
 /// A public key from a file.
@@ -186,4 +203,43 @@ fn call(command: &str, argument: &str, input: &[u8]) -> Result<Vec<u8>, SignErro
     let answer = answer.map_err(|error| refused(format!("its answer could not be read: {error}")))?;
     let status = child.wait().map_err(|error| refused(format!("it was lost: {error}")))?;
     if status.success() { Ok(answer) } else { Err(refused(format!("`{argument}` ended with {status}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_replace_nothing_and_follow_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (private, public, _) = generate(&at("a"), None).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&private), mode(&public)), (0o600, 0o644));
+        let before = std::fs::read(&private).unwrap();
+        generate(&at("a"), None).unwrap_err();
+        assert_eq!(std::fs::read(&private).unwrap(), before);
+        std::os::unix::fs::symlink(at("elsewhere"), at("b.pub")).unwrap();
+        generate(&at("b"), None).unwrap_err();
+        assert!(!at("elsewhere").exists() && !at("b.key").exists());
+    }
+
+    /// Builds that begin together on a new machine use one key, and none of them sees a part of it.
+    #[test]
+    fn a_development_key_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let key = || {
+            let mut settings = Settings::from_environment();
+            settings.data = Some(data.clone());
+            let (key, made) = development(&settings, false).map_err(|report| report.text()).unwrap();
+            (key.signer.public_key().unwrap().key_id(), made)
+        };
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(key)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(|(id, _)| *id == made[0].0), "{made:?}");
+        assert_eq!(made.iter().filter(|(_, made)| *made).count(), 1);
+    }
 }
