@@ -124,6 +124,11 @@ fn read(
             name_field.fault(format!("an action may not be named `{name}`: that is where selfsame's own input is"))
         );
     }
+    if name.as_str().ends_with(METADATA_SUFFIX) {
+        return Err(
+            name_field.fault(format!("an action may not be named `{name}`: that is selfsame's own step of cargo"))
+        );
+    }
     if before.iter().any(|action| action.name == name) {
         return Err(name_field.fault(format!("action `{name}` stands twice")));
     }
@@ -276,12 +281,22 @@ pub(crate) fn read_input(
     Err(field.fault_with(format!("no action `{shown}`; known here: {list}"), nearest(word, known())))
 }
 
+/// Names of steps that a cargo action brings with it, and of the output that holds what cargo said: the SBOM believes
+/// them, so nothing of the author's may have their names.
+const METADATA_SUFFIX: &str = ".metadata";
+const STDOUT: &str = ".selfsame-stdout";
+
 fn read_outputs(field: &Field<'_, '_>) -> Result<Vec<RelPath>, TextError> {
     let mut outputs: Vec<RelPath> = Vec::new();
     for item in field.list()? {
         let path: RelPath = item.parsed()?;
         if path.is_root() {
             return Err(item.fault(format!("`{}` is the whole working folder; name what is made in it", item.name())));
+        }
+        if path.components().next() == Some(STDOUT) {
+            return Err(
+                item.fault(format!("an output may not be `{path}`: that is where selfsame keeps what cargo says"))
+            );
         }
         if outputs.contains(&path) {
             return Err(item.fault(format!("output `{path}` stands twice")));

@@ -288,6 +288,8 @@ fn action_faults() {
     let later = format!("name = \"a\"\ninputs = [\"b\"]\n{rest}[[action]]\nname = \"b\"\n{rest}");
     refused_action(&later, "reads `b`, which stands after it");
     refused_action(&format!("name = \"a\"\ninputs = [\"c\"]\n{rest}"), "no action `c`; known here: source");
+    refused_action(&format!("name = \"a.metadata\"\n{rest}"), "may not be named `a.metadata`");
+    refused_action("name = \"a\"\nrun = [\"x\"]\noutputs = [\".selfsame-stdout\"]\n", "may not be `.selfsame-stdout`");
     refused_action(&format!("name = \"a\"\ninputs = [\"source\", \"source\"]\n{rest}"), "input `source` stands twice");
     refused_action(
         &format!("name = \"a\"\ntoolchains = [\"rust\"]\n{rest}"),
