@@ -152,6 +152,13 @@ fn place_tree(
     placements: &mut Vec<Placement>,
 ) -> Result<(), LayoutError> {
     let fault = |error: selfsame_core::path::PathError| LayoutError::Fault(error.to_string());
+    let is_executable = |mode: u32| mode & 0o111 != 0;
+    let files = tree.iter().filter_map(|(_, entry)| match entry.kind {
+        Kind::File { digest, size } => Some((digest, size, is_executable(entry.mode))),
+        _ => None,
+    });
+    // The sandbox copies what it is told to: a damaged blob must not become an input that no digest names.
+    let blobs = store.checked_paths(&files.collect())?;
     for (path, entry) in tree.iter() {
         if path.is_root() {
             continue;
@@ -161,9 +168,8 @@ fn place_tree(
             Kind::Symlink { target } => PlacementKind::Symlink { target: target.clone() },
             Kind::HardLink { target } => PlacementKind::HardLink { target: at.join(target).map_err(fault)? },
             Kind::File { digest, .. } => {
-                let missing = || LayoutError::Fault(format!("{digest}, which is `{path}`, is not in the store"));
-                let executable = entry.mode & 0o111 != 0;
-                PlacementKind::File { from: store.blob_path(digest, executable)?.ok_or_else(missing)? }
+                let from = blobs[&(*digest, is_executable(entry.mode))].clone();
+                PlacementKind::File { from }
             }
         };
         placements.push(Placement {

@@ -1,5 +1,6 @@
 //! Blobs: bytes under the name of their SHA-256.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -157,6 +158,19 @@ impl Store {
         }
         self.place(&temporary, file, digest, size, executable)?;
         Ok(Some(self.blob_file(digest, executable)))
+    }
+
+    /// [`Store::blob_path`] of many blobs with their sizes, on all cores, each checked once in the life of this process:
+    /// for whoever copies the files without hashing what is copied.
+    pub fn checked_paths(
+        &self,
+        blobs: &BTreeSet<(Digest, u64, bool)>,
+    ) -> Result<BTreeMap<(Digest, bool), PathBuf>, StoreError> {
+        let blobs: Vec<_> = blobs.iter().copied().collect();
+        let paths = parallel::try_map(&blobs, |(digest, size, executable)| {
+            Ok(((*digest, *executable), self.verify_once(digest, *size, *executable)?))
+        })?;
+        Ok(paths.into_iter().collect())
     }
 
     /// Checks a blob file once in the life of this process: its size, then its digest.

@@ -208,7 +208,17 @@ fn action(error: ExecutionError, store: &Store) -> Box<Report> {
         ExecutionError::Interrupted { .. } => {
             Report::new(Exit::NotNow, headline).consequence("Nothing was published; no process is left.").into()
         }
-        _ => Report::new(Exit::Unanswered, headline).consequence("Nothing was published.").into(),
+        _ => {
+            let damaged = headline.contains("is damaged in the store");
+            let report = Report::new(Exit::Unanswered, headline).consequence("Nothing was published.");
+            if damaged {
+                // As the store itself says it, from which this comes through an executor.
+                return report
+                    .hint("run the command again to bring or record it anew; `selfsame store check` reads everything")
+                    .into();
+            }
+            report.into()
+        }
     }
 }
 
