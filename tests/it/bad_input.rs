@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use selfsame_testing::{Filter, flip_bit};
+use selfsame_testing::{Filter, flip_bit, picture};
 
 use crate::world::{
     RELEASE, assert_nothing_left, assert_store_intact, build, can_be, define, definition, empty, files_below,
@@ -180,6 +180,44 @@ fn sandbox_a_damaged_store_is_found_out_and_healed() {
     build(&env, &["--no-cache"]).succeeds().says("record ");
     verify(&env, RELEASE).succeeds();
     assert_store_intact(&env);
+}
+
+/// Every kind of blob that an action reads, damaged as a disk does it: in place, with the same size.
+#[test]
+fn sandbox_a_damaged_blob_is_never_built_from() {
+    let Some(env) = recorded() else { return };
+    let two = "[[action]]
+name = \"again\"
+script = 'cat /inputs/make/out seed > twice'
+inputs = [\"source\", \"make\"]
+outputs = [\"twice\"]
+";
+    env.write("seed", "a seed of its own\n");
+    define(&env, "tr a-z A-Z < seed > out; cat out | tee /dev/null", two);
+    let text = env.read("project/selfsame.toml").replace("from = \"make:out\"", "from = \"again:twice\"");
+    env.write("selfsame.toml", &text);
+    build(&env, &[]).succeeds();
+    let good = picture(&env.at(RELEASE).join("blobs"));
+    let blob = |content: &[u8]| {
+        let hex = selfsame_core::Digest::of(content).hex();
+        env.store().join("blobs/sha256").join(&hex[..2]).join(&hex)
+    };
+    let source = blob(b"a seed of its own\n");
+    let output = blob(b"A SEED OF ITS OWN\n");
+    for (name, blob, arguments) in [("source", source, &["--no-cache"][..]), ("output", output, &[])] {
+        // The second action runs, and reads what the first one left in the store.
+        env.write("selfsame.toml", text.replace("> twice'", &format!("> twice # {name}'")));
+        flip_bit(&blob, 3);
+        let refused = build(&env, arguments);
+        assert!(one_error(refused.exits(2)).contains("is damaged in the store"), "{name}: {}", refused.stderr);
+        refused.says("hint: ");
+        // What was damaged is set aside, so it is had anew.
+        build(&env, arguments).succeeds();
+        env.write("selfsame.toml", &text);
+        build(&env, arguments).succeeds();
+        assert_eq!(picture(&env.at(RELEASE).join("blobs")), good, "{name}: something else was built");
+        assert_store_intact(&env);
+    }
 }
 
 #[test]
