@@ -1,5 +1,6 @@
 //! `selfsame tamper`: a copy of a release with one bit changed, so that everyone can see `verify` refuse it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use selfsame_core::media;
@@ -15,6 +16,11 @@ pub(super) fn run(arguments: &Tamper) -> Answer {
     let fault = |fault: String| Report::new(Exit::Unanswered, fault);
     if !arguments.release.is_dir() {
         return Err(fault(format!("`{}` is not a release folder", arguments.release.display())).into());
+    }
+    if is_same(&arguments.release, &arguments.output) {
+        let report = fault(format!("`{}` is the release itself", arguments.output.display()))
+            .consequence("Nothing was changed: what is tampered with is a copy.");
+        return Err(report.into());
     }
     let files = crate::files::open(&arguments.release)?;
     let name = match &arguments.file {
@@ -48,6 +54,12 @@ pub(super) fn run(arguments: &Tamper) -> Answer {
     Ok(Exit::Yes)
 }
 
+/// Whether two paths lead to one folder, by whatever way.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    identity(one).is_some_and(|one| Some(one) == identity(other))
+}
+
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
@@ -70,4 +82,19 @@ fn first_layer(files: &dyn selfsame_verify::ReleaseFiles) -> Result<String, Stri
         .first()
         .map(|layer| layout::blob_path(layer.digest))
         .ok_or_else(|| "the image has no layer".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_known_by_any_of_its_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("r")).unwrap();
+        std::os::unix::fs::symlink("r", at("link")).unwrap();
+        assert!(is_same(&at("r"), &at("r/../r/.")) && is_same(&at("r"), &at("link")));
+        assert!(!is_same(&at("r"), &at("new")) && !is_same(&at("r"), folder.path()));
+    }
 }
