@@ -4,9 +4,12 @@ use std::path::Path;
 
 use selfsame_core::{Digest, RelPath};
 use selfsame_definition::Definition;
-use selfsame_fetch::{CratesError, Environment, FetchError, fetch, fetch_crates, resolve, source_tree, vendor_tree};
+use selfsame_fetch::{
+    CratesError, Environment, FetchError, fetch, fetch_crates, fetch_pinned, resolve, source_tree, vendor_tree,
+};
 use selfsame_lock::{Claim, answers};
 use selfsame_testing::{Tier, require};
+use selfsame_tree::{Entry, Tree};
 
 use crate::disk::Disk;
 
@@ -143,4 +146,37 @@ fn a_checksum_that_is_not_the_registrys() {
     lock.inputs.get_mut("source").unwrap().sha256 = Digest::of(b"edited");
     let error = fetch(&definition, Path::new("/"), &lock, &environment, &disk.store, false).unwrap_err();
     assert!(matches!(error, FetchError::Mismatch { by: "locked", .. }), "{error}");
+}
+
+/// ripgrep's own lock, in a source whose configuration and manifest would send cargo to an address of theirs.
+#[test]
+fn a_strangers_crates_come_without_the_stranger() {
+    if !wanted() {
+        return;
+    }
+    let disk = Disk::new();
+    let environment = fresh_cargo_home(&disk);
+    let definition = definition("crate = \"ripgrep@14.1.1\"");
+    let lock = resolve(&definition, Path::new("/"), &environment, &disk.store).unwrap();
+    let source = source_tree(&definition, &lock, &disk.store).unwrap().unwrap();
+    let path = |name: &str| RelPath::new(name).unwrap();
+    let hostile = [
+        (
+            ".cargo/config.toml",
+            "[source.crates-io]\nreplace-with = \"x\"\n[source.x]\nregistry = \"sparse+http://127.0.0.1:1/\"\n",
+        ),
+        (
+            "Cargo.toml",
+            "[package]\nname = \"ripgrep\"\nversion = \"14.1.1\"\n[dependencies]\nx = { git = \"http://127.0.0.1:1/x\" }\n",
+        ),
+    ];
+    let files = hostile.map(|(name, text)| {
+        let digest = disk.store.put_bytes(text.as_bytes(), false).unwrap();
+        (path(name), Entry::file(digest, text.len() as u64, false))
+    });
+    let (lock_path, lock_entry) = (path("Cargo.lock"), source.entry("Cargo.lock").unwrap().clone());
+    let stranger = Tree::from_entries(files.into_iter().chain([(lock_path.clone(), lock_entry)])).unwrap();
+    fetch_crates(&stranger, &lock_path, &environment, &disk.store, false).expect_err("cargo went where it was sent");
+    assert!(fetch_pinned(&stranger, &lock_path, &environment, &disk.store).unwrap() >= 40);
+    fetch_crates(&source, &lock_path, &unreachable(&disk), &disk.store, true).expect("all of them are here");
 }
