@@ -4,6 +4,7 @@
 //! be read. What makes that dangerous is off: hooks and the file system monitor by configuration, filters because a file
 //! that has one is refused before any command that would run it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt;
@@ -107,11 +108,35 @@ impl Repository {
         self.start(environment, &["ls-files", "--stage", "-v", "-z"], below, false)
     }
 
-    /// Begins `git status`. It runs the clean filters of changed files: see [`Self::is_ours`].
+    /// Begins `git status`, with every filter that is configured put out of action: it would run those of changed files.
     pub(crate) fn status(&self, below: &Path, environment: &Environment) -> Result<Running, SourceError> {
         let arguments =
             ["status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=all"];
-        self.start(environment, &arguments, below, false)
+        let mut command = self.command(environment, &arguments, below);
+        let mut count = 0_usize;
+        for filter in self.filters(environment)? {
+            for (key, value) in [("clean", ""), ("process", ""), ("required", "false")] {
+                // By the environment, where a name may hold `=` too.
+                command.env(format!("GIT_CONFIG_KEY_{count}"), format!("filter.{filter}.{key}"));
+                command.env(format!("GIT_CONFIG_VALUE_{count}"), value);
+                count += 1;
+            }
+        }
+        command.env("GIT_CONFIG_COUNT", count.to_string());
+        self.spawn(command, arguments[0], false)
+    }
+
+    /// The names of all filters that any configuration has.
+    fn filters(&self, environment: &Environment) -> Result<BTreeSet<String>, SourceError> {
+        let arguments = ["config", "-z", "--name-only", "--get-regexp", r"^filter\."];
+        // Status 1 with no output: there is none.
+        let (output, _) = self.start(environment, &arguments, Path::new(""), false)?.outcome()?;
+        let keys = output.split(|&byte| byte == 0).filter(|key| !key.is_empty());
+        keys.map(|key| {
+            let name = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix("filter.")?.rsplit_once('.'));
+            name.map(|(name, _)| name.to_owned()).ok_or_else(|| unreadable("config", key))
+        })
+        .collect()
     }
 
     /// Begins to ask for the commit of HEAD.
@@ -180,24 +205,34 @@ impl Repository {
         below: &Path,
         with_input: bool,
     ) -> Result<Running, SourceError> {
+        let command = self.command(environment, arguments, below);
+        self.spawn(command, arguments.first().copied().unwrap_or_default(), with_input)
+    }
+
+    fn command(&self, environment: &Environment, arguments: &[&str], below: &Path) -> Command {
         let mut command = Command::new("git");
         command.env_clear().envs(environment.only(&["PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR"]));
         command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1");
         command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_LITERAL_PATHSPECS", "1").env("GIT_TERMINAL_PROMPT", "0");
         command.env("GIT_DIR", &self.git_dir).env("GIT_WORK_TREE", &self.work_tree);
         command.args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
-        command.args(["-c", "core.quotePath=false", "-c", "safe.directory=*"]);
+        // A git before 2.45 knows no GIT_NO_LAZY_FETCH and would ask a remote for what is missing, by a program of its.
+        command.args(["-c", "core.quotePath=false", "-c", "safe.directory=*", "-c", "protocol.allow=never"]);
         command.args(arguments).current_dir(&self.work_tree);
         if !below.as_os_str().is_empty() {
             command.arg("--").arg(below);
         }
+        command
+    }
+
+    fn spawn(&self, mut command: Command, name: &str, with_input: bool) -> Result<Running, SourceError> {
         command.stdin(if with_input { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => SourceError::NoGitProgram { root: self.work_tree.clone() },
             _ => SourceError::Io { operation: "run", path: PathBuf::from("git"), source },
         })?;
-        Ok(Running { child: Some(child), name: arguments.first().copied().unwrap_or_default().to_owned() })
+        Ok(Running { child: Some(child), name: name.to_owned() })
     }
 }
 

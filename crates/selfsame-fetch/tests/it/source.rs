@@ -396,3 +396,25 @@ fn secrets_are_warned_about() {
     let untrusting = disk.bind_with("a", |request| request.trust_stat_cache = false).unwrap();
     assert_eq!(shown(&untrusting), all);
 }
+
+/// A folder that came from elsewhere with its `.git` is owned by the invoker, too.
+#[test]
+fn nothing_of_a_repositorys_configuration_is_run() {
+    let disk = Disk::new();
+    disk.repository("a", &FILES);
+    let ran = disk.path("ran");
+    let program = format!("sh -c 'touch {}; cat'", ran.display());
+    for key in ["filter.evil.clean", "filter.evil.process", "filter.ev=il.x.clean", "core.fsmonitor", "core.sshCommand"]
+    {
+        disk.git("a", &["config", key, &program]);
+    }
+    disk.git("a", &["config", "filter.evil.required", "true"]);
+    for filter in ["evil", "ev=il.x"] {
+        disk.write("a", &[(".git/info/attributes", &format!("*.c filter={filter}\n")), ("main.c", "int changed;")]);
+        assert!(disk.refusal("a").contains("git filter"), "{}", disk.refusal("a"));
+        disk.write("a", &[(".git/info/attributes", ""), (".gitattributes", &format!("*.c filter={filter}\n"))]);
+        assert!(disk.refusal("a").contains("git filter"), "{}", disk.refusal("a"));
+        std::fs::remove_file(disk.path("a/.gitattributes")).unwrap();
+    }
+    assert!(!ran.exists(), "a program of the repository's ran outside of every sandbox");
+}
