@@ -236,7 +236,7 @@ pub fn fetch_pinned(
         }
         Ok(absent)
     };
-    let public: BTreeMap<_, _> = lock.registry.iter().filter(|(_, krate)| is_crates_io(&krate.registry)).collect();
+    let public: BTreeMap<_, _> = lock.registry.iter().filter(|(_, krate)| krate.registry == CRATES_IO).collect();
     if !absent(&lock.registry)?.is_empty() {
         let staging =
             Staging::beside(&store.root().join("tmp/cargo")).map_err(|source| CratesError::Folder { source })?;
@@ -269,11 +269,6 @@ fn pinning(crates: &BTreeMap<&(String, String), &LockedCrate>) -> (String, Strin
         );
     }
     (manifest, lock)
-}
-
-/// Whether a source id is that of crates.io, by its git index or its sparse one.
-fn is_crates_io(registry: &str) -> bool {
-    matches!(registry, CRATES_IO | "sparse+https://index.crates.io/")
 }
 
 /// A crate from cargo's cache into the store, if it is there.
@@ -467,16 +462,11 @@ mod tests {
     #[test]
     fn a_strangers_crates_are_asked_for_by_version_alone() {
         let sha256 = Digest::of(b"x");
-        let sparse = LockedCrate { sha256, registry: "sparse+https://index.crates.io/".to_owned() };
+        let locked = LockedCrate { sha256, registry: CRATES_IO.to_owned() };
         let key = ("memchr".to_owned(), "2.7.4".to_owned());
-        let (manifest, lock) = pinning(&BTreeMap::from([(&key, &sparse)]));
+        let (manifest, lock) = pinning(&BTreeMap::from([(&key, &locked)]));
         let dependency = "c0 = { package = \"memchr\", version = \"=2.7.4\", default-features = false }\n";
         assert!(manifest.ends_with(dependency), "{manifest}");
-        assert_eq!(
-            CargoLock::parse(&lock).unwrap().registry[&key],
-            LockedCrate { sha256, registry: CRATES_IO.to_owned() }
-        );
-        assert!(is_crates_io(CRATES_IO) && is_crates_io(&sparse.registry));
-        assert!(!is_crates_io("sparse+http://169.254.169.254/") && !is_crates_io("registry+file:///srv/index"));
+        assert_eq!(CargoLock::parse(&lock).unwrap().registry[&key], locked);
     }
 }
