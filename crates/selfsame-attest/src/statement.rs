@@ -95,13 +95,36 @@ impl Statement {
     /// On a predicate with a number that has no canonical form, as `selfsame_core::json::canonical` says.
     #[must_use]
     pub fn to_payload(&self) -> Vec<u8> {
+        let predicate = self.predicate.iter().map(|(name, value)| (name.as_str(), json::canonical_value(value)));
+        let mut predicate: Vec<(&str, Vec<u8>)> = predicate.collect();
+        predicate.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+        let mut fields = Vec::new();
+        for (index, (name, value)) in predicate.iter().enumerate() {
+            fields.extend_from_slice(if index > 0 { b"," } else { b"" });
+            fields.extend_from_slice(&json::canonical(name));
+            fields.push(b':');
+            fields.extend_from_slice(value);
+        }
+        drop(predicate);
+        // The predicate is printed into its place: an SBOM is too large to be copied into a value around it.
+        let (before, after) = self.frame();
+        [before, fields, after].concat()
+    }
+
+    /// What stands before and behind the fields of the predicate in the payload.
+    fn frame(&self) -> (Vec<u8>, Vec<u8>) {
+        const EMPTY: &[u8] = br#""predicate":{}"#;
         let subjects: Vec<Value> = self.subjects.iter().map(Subject::to_json).collect();
-        json::canonical(&serde_json::json!({
+        let mut before = json::canonical(&serde_json::json!({
             "_type": uri::STATEMENT,
-            "predicate": self.predicate,
+            "predicate": {},
             "predicateType": self.predicate_type,
             "subject": subjects,
-        }))
+        }));
+        // `_type` comes first and is a constant, so the first match is the field.
+        let at = before.windows(EMPTY.len()).position(|window| window == EMPTY).expect("it was just printed");
+        let after = before.split_off(at + EMPTY.len() - 1);
+        (before, after)
     }
 
     /// The predicate's own bytes within the payload that this statement was parsed from, if the payload is laid out as
@@ -110,16 +133,9 @@ impl Statement {
     /// What is between the frame's two halves may still be spelled otherwise than canonically.
     #[must_use]
     pub fn predicate_bytes<'a>(&self, payload: &'a [u8]) -> Option<&'a [u8]> {
-        const EMPTY: &[u8] = br#""predicate":{}"#;
-        let frame = Self {
-            predicate: Map::new(),
-            subjects: self.subjects.clone(),
-            predicate_type: self.predicate_type.clone(),
-        };
-        let frame = frame.to_payload();
-        // `_type` comes first and is a constant, so the first match is the field.
-        let at = frame.windows(EMPTY.len()).position(|window| window == EMPTY)? + EMPTY.len();
-        let (before, after) = (&frame[..at - 2], &frame[at..]);
+        let (before, after) = self.frame();
+        // With the braces, which the frame has.
+        let (before, after) = (before.strip_suffix(b"{")?, after.strip_prefix(b"}")?);
         payload.strip_prefix(before)?.strip_suffix(after)
     }
 

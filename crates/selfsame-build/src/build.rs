@@ -39,8 +39,8 @@ pub struct Inputs {
 pub struct Built {
     /// From request to image.
     pub record: BuildRecord,
-    /// The SBOM.
-    pub sbom: serde_json::Value,
+    /// The SBOM's canonical bytes. As a value it would be ten times as large.
+    pub sbom: Vec<u8>,
     /// Whether every action was made twice, now or when its result was admitted.
     pub checked: bool,
 }
@@ -61,8 +61,9 @@ pub fn build(
     let steps = run_steps(&plan, store, executor, mode, progress)?;
     let image = image::assemble(definition, request, source, &steps, store, threads, progress)?;
     let facts = sbom::facts(definition, request, &image, &steps, &inputs.toolchain_packages, store)?;
-    let sbom = selfsame_sbom::document(&facts)?;
-    let sbom_digest = store.put_bytes(&selfsame_sbom::bytes(&sbom), false)?;
+    let sbom = selfsame_sbom::bytes(&selfsame_sbom::document(&facts)?);
+    drop(facts);
+    let sbom_digest = store.put_bytes(&sbom, false)?;
     let checked = steps.iter().all(|step| step.checked);
     let (level, sandbox) = achieved(request.level, &steps);
     let record = BuildRecord { request: request.clone(), level, sandbox, steps, image, sbom_digest };

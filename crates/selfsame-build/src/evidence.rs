@@ -4,7 +4,6 @@ use selfsame_attest::{
     Bundle, Inventory, InventoryDocument, SignError, Signer, Statement, Subject, release_id, sign_statement,
 };
 use selfsame_core::{Digest, uri};
-use serde_json::Value;
 
 use crate::build::Built;
 use crate::provenance::provenance_of;
@@ -33,10 +32,7 @@ pub struct SignedDocument {
 #[must_use]
 pub fn statements(built: &Built, not_checked_because: Option<&str>) -> Vec<Statement> {
     let subject = subject(built);
-    let sbom = match &built.sbom {
-        Value::Object(fields) => fields.clone(),
-        _ => unreachable!("an SBOM is an object"),
-    };
+    let sbom = serde_json::from_slice(&built.sbom).expect("an SBOM of our own is an object");
     let mut statements = vec![
         Statement::new(vec![subject.clone()], &provenance_of(&built.record)),
         Statement::raw(vec![subject.clone()], uri::CYCLONEDX, sbom),

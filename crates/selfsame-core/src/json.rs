@@ -63,9 +63,17 @@ pub fn parse_as<T: serde::de::DeserializeOwned>(bytes: &[u8], limits: Limits) ->
 /// On a number that is not such an integer, or a value that does not serialise: both are defects of the caller.
 #[must_use]
 pub fn canonical(value: &impl serde::Serialize) -> Vec<u8> {
-    let value = serde_json::to_value(value).expect("a document of our own serialises");
+    canonical_value(&serde_json::to_value(value).expect("a document of our own serialises"))
+}
+
+/// The same of what is a value already, without a copy of it: documents of many files are large.
+///
+/// # Panics
+/// As [`canonical`].
+#[must_use]
+pub fn canonical_value(value: &Value) -> Vec<u8> {
     let mut text = Vec::new();
-    write_canonical(&value, &mut text);
+    write_canonical(value, &mut text);
     text
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use selfsame_core::json::canonical;
+use selfsame_core::json::canonical_value;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -51,15 +51,16 @@ pub fn document(facts: &Facts) -> Result<Value, FactsError> {
     put_array(&mut body, "dependencies", graph.dependencies());
     put_array(&mut body, "compositions", graph.compositions());
     body.insert("formulation".into(), formulation(facts, &graph, &inputs, &application)?);
-    let serial = Uuid::new_v5(&SERIAL_NAMESPACE, &canonical(&body));
-    body.insert("serialNumber".into(), format!("urn:uuid:{serial}").into());
-    Ok(Value::Object(body))
+    let mut document = Value::Object(body);
+    let serial = Uuid::new_v5(&SERIAL_NAMESPACE, &canonical_value(&document));
+    document["serialNumber"] = format!("urn:uuid:{serial}").into();
+    Ok(document)
 }
 
 /// The canonical bytes of a document, as they are signed.
 #[must_use]
 pub fn bytes(document: &Value) -> Vec<u8> {
-    canonical(document)
+    canonical_value(document)
 }
 
 fn metadata(facts: &Facts, application: &str) -> Result<Value, FactsError> {
