@@ -109,3 +109,37 @@ pub fn store_layer(
         Ok(layer)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use selfsame_core::RelPath;
+    use selfsame_tree::Entry;
+
+    use super::*;
+
+    #[test]
+    fn an_unchanged_layer_is_remembered_and_a_lost_one_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("store")).expect("a store");
+        let digest = store.put_bytes(b"content", false).expect("a store");
+        let entry = (RelPath::new("file").expect("a path"), Entry::file(digest, 7, false));
+        let tree = Tree::from_entries([entry]).expect("a tree");
+        let epoch = |seconds| SourceEpoch::new(seconds).expect("an epoch");
+        let layer = |form, seconds| {
+            remembered_layer(&tree, form, epoch(seconds), Profile::CURRENT, &store, 1).expect("a layer")
+        };
+        let first = layer(Form::Layer, 1);
+        assert_eq!(store.actions().expect("a store").len(), 1);
+        assert_eq!(layer(Form::Layer, 1), first);
+        assert_eq!(store.actions().expect("a store").len(), 1);
+        // Epoch and form are part of what is asked for, whether or not they make other bytes of this tree.
+        assert_ne!(layer(Form::Layer, 2), first);
+        layer(Form::Pack, 1);
+        assert_eq!(store.actions().expect("a store").len(), 3);
+
+        let path = store.blob_path(&first.digest, false).expect("a store").expect("a blob");
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(layer(Form::Layer, 1), first);
+        assert!(path.exists());
+    }
+}

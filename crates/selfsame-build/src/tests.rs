@@ -9,7 +9,7 @@ use selfsame_definition::Definition;
 use selfsame_store::Store;
 use selfsame_tree::{Entry, Tree};
 
-use crate::provenance::{provenance_of, request_from};
+use crate::provenance::{provenance_of, request_digest, request_from};
 use crate::rebuild::{self, Original, actions_of};
 use crate::request::{Component, CrateInput, Origin, Request, Source, ToolchainInput, ToolchainKind};
 use crate::{BuildError, Built, Extent, Inputs, Mode, Quiet, build, capsule, lay_out, sign, statements};
@@ -212,6 +212,46 @@ fn request_and_provenance_are_inverses() {
         let read = Provenance::parse(&predicate).expect("provenance");
         assert_eq!(request_from(&read).expect("a request"), record.request);
     }
+}
+
+#[test]
+fn a_request_has_another_identity_if_anything_in_it_differs() {
+    type Change = fn(&mut Request);
+    let other = Digest::of(b"other");
+    let changes: [Change; 13] = [
+        |_| {},
+        |request| request.name.push('x'),
+        |request| request.version.push('1'),
+        |request| request.definition = Digest::of(b"other"),
+        |request| request.lock = Some(Digest::of(b"other")),
+        |request| request.host_lock = None,
+        |request| request.source.tree = Digest::of(b"other"),
+        |request| request.source.origin = Origin::Path { commit: None, dirty: true },
+        |request| request.toolchains.clear(),
+        |request| request.epoch = SourceEpoch::new(1).expect("an epoch"),
+        |request| request.level = Level::Isolated,
+        |request| request.relaxations = BTreeMap::from([("proc".to_owned(), "why".to_owned())]),
+        |request| request.builder_id.push('x'),
+    ];
+    let (_folder, store) = world();
+    let request = inputs(&store).request;
+    let mut digests: Vec<Digest> = changes
+        .iter()
+        .map(|change| {
+            let mut request = request.clone();
+            change(&mut request);
+            request_digest(&request)
+        })
+        .collect();
+    let mut with_crate = request.clone();
+    with_crate.crates = vec![CrateInput { name: "memchr".to_owned(), version: "2.7.4".to_owned(), sha256: other }];
+    digests.push(request_digest(&with_crate));
+    with_crate.crates[0].sha256 = Digest::of(b"another");
+    digests.push(request_digest(&with_crate));
+    assert_eq!(request_digest(&request), digests[0]);
+    digests.sort_unstable();
+    digests.dedup();
+    assert_eq!(digests.len(), changes.len() + 2);
 }
 
 #[test]

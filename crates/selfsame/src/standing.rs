@@ -169,3 +169,91 @@ fn names_in(folder: &Path) -> Option<Vec<RelPath>> {
     names.sort_unstable();
     Some(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use selfsame_oci::Descriptor;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    struct World {
+        folder: TempDir,
+        store: Store,
+        release: ReleaseFiles,
+    }
+
+    const RECORD: &[u8] = b"record";
+
+    fn world() -> World {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("store")).expect("a store");
+        let layer = store.put_bytes(b"layer", false).expect("a store");
+        let files = BTreeMap::from([
+            ("index.json".to_owned(), Content::Bytes(b"index".to_vec())),
+            (format!("blobs/sha256/{}", layer.hex()), Content::Blob(layer, 5)),
+        ]);
+        let release = ReleaseFiles { files, reference: "a:1".to_owned(), image: Descriptor::empty() };
+        let world = World { folder, store, release };
+        fs::create_dir(world.output()).expect("a folder");
+        world.release.write(&world.output(), &world.store).expect("a release");
+        fs::write(world.output().join(RUN_RECORD), RECORD).expect("a record");
+        world
+    }
+
+    impl World {
+        fn output(&self) -> PathBuf {
+            self.folder.path().join("a.release")
+        }
+
+        fn recalled(&self, trust_stat_cache: bool) -> bool {
+            self.standing(&self.output(), b"key", trust_stat_cache).recall() == Some(summary())
+        }
+
+        fn standing<'a>(&'a self, output: &'a Path, key: &[u8], trust_stat_cache: bool) -> Standing<'a> {
+            Standing { store: &self.store, output, key: Digest::of(key), trust_stat_cache }
+        }
+
+        fn note(&self) {
+            self.standing(&self.output(), b"key", true).note(&self.release, RECORD, &summary());
+        }
+    }
+
+    fn summary() -> Summary {
+        let digest = Digest::of(b"");
+        let level = "normalized".to_owned();
+        Summary { image: digest, release_id: digest, level, checked: true, layer_bytes: 5, files: 1 }
+    }
+
+    #[test]
+    fn a_release_as_it_was_published_stands() {
+        let world = world();
+        assert!(!world.recalled(true), "nothing was noted yet");
+        world.note();
+        assert!(world.recalled(true) && world.recalled(false));
+        assert_eq!(world.standing(&world.output(), b"another", true).recall(), None);
+        let elsewhere = world.folder.path().join("b.release");
+        assert_eq!(world.standing(&elsewhere, b"key", true).recall(), None);
+    }
+
+    #[test]
+    fn a_release_with_any_difference_does_not_stand() {
+        type Harm = fn(&Path);
+        let harms: [(&str, Harm); 5] = [
+            ("other bytes of the same length", |path| fs::write(path.join("index.json"), "INDEX").expect("written")),
+            ("a file more", |path| fs::write(path.join("blobs/sha256/00"), "").expect("written")),
+            ("a file less", |path| fs::remove_file(path.join(RUN_RECORD)).expect("removed")),
+            ("a link to the same bytes", |path| {
+                fs::rename(path.join("index.json"), path.with_extension("moved")).expect("moved");
+                std::os::unix::fs::symlink(path.with_extension("moved"), path.join("index.json")).expect("linked");
+            }),
+            ("gone", |path| fs::remove_dir_all(path).expect("removed")),
+        ];
+        for (name, harm) in harms {
+            let world = world();
+            world.note();
+            harm(&world.output());
+            assert!(!world.recalled(true) && !world.recalled(false), "{name}");
+        }
+    }
+}
