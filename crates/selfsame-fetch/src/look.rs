@@ -194,8 +194,8 @@ pub(crate) fn without_linked_folders(root: &Root, files: Vec<Listed>) -> Result<
     Ok(files.into_iter().filter(|file| !deleted(file)).collect())
 }
 
-/// Stores a file that is as its stamp says, before and after. Gives its digest, and its content if it is small.
-pub(crate) fn read(root: &Root, file: &FoundFile, store: &Store) -> Result<(Digest, Vec<u8>), SourceError> {
+/// Stores a file that is as its stamp says, before and after. Gives its digest, and what looks like a secret in it.
+pub(crate) fn read(root: &Root, file: &FoundFile, store: &Store) -> Result<(Digest, Option<SecretLike>), SourceError> {
     let FoundFile { path, stamp, executable } = file;
     let on_disk = root.locate(path);
     let failed = |source| SourceError::Io { operation: "read", path: on_disk.clone(), source };
@@ -207,7 +207,8 @@ pub(crate) fn read(root: &Root, file: &FoundFile, store: &Store) -> Result<(Dige
     if stamp.size > IN_MEMORY_BYTES {
         let (digest, _) = store.put_file(&on_disk, *executable).map_err(stored)?;
         let after = on_disk.symlink_metadata().map_err(failed)?;
-        return if FileStamp::of(&after) == *stamp { Ok((digest, Vec::new())) } else { Err(changed()) };
+        let secret = look_for_secret(root, path, Some(&[]));
+        return if FileStamp::of(&after) == *stamp { Ok((digest, secret)) } else { Err(changed()) };
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(&root.handle, path.as_str(), flags, Mode::empty());
@@ -219,26 +220,21 @@ pub(crate) fn read(root: &Root, file: &FoundFile, store: &Store) -> Result<(Dige
         return Err(changed());
     }
     let digest = store.put_bytes(&content, *executable).map_err(stored)?;
-    if content.len() as u64 > secret::SEARCHED_BYTES {
-        content = Vec::new();
-    }
-    Ok((digest, content))
+    let searched = if content.len() as u64 > secret::SEARCHED_BYTES { &[][..] } else { &content };
+    Ok((digest, look_for_secret(root, path, Some(searched))))
 }
 
 /// Looks at a name, and at the content: at all small files when they are read anyway, later only where the name says so.
-pub(crate) fn look_for_secret(root: &Root, path: &RelPath, content: Option<Vec<u8>>) -> Option<SecretLike> {
-    let by_content = || {
-        let content = match content {
-            Some(content) => content,
-            None if secret::worth_reading(path) => {
-                let mut content = Vec::new();
-                let file = File::open(root.locate(path)).ok()?;
-                file.take(secret::SEARCHED_BYTES).read_to_end(&mut content).ok()?;
-                content
-            }
-            None => return None,
-        };
-        secret::by_content(path, &content)
+pub(crate) fn look_for_secret(root: &Root, path: &RelPath, content: Option<&[u8]>) -> Option<SecretLike> {
+    let by_content = || match content {
+        Some(content) => secret::by_content(path, content),
+        None if secret::worth_reading(path) => {
+            let mut content = Vec::new();
+            let file = File::open(root.locate(path)).ok()?;
+            file.take(secret::SEARCHED_BYTES).read_to_end(&mut content).ok()?;
+            secret::by_content(path, &content)
+        }
+        None => None,
     };
     let why = secret::by_name(path).or_else(by_content)?;
     Some(SecretLike { path: path.clone(), why })

@@ -107,9 +107,9 @@ pub fn bind(request: &SourceRequest<'_>, environment: &Environment, store: &Stor
         warnings.extend(look_for_secret(&root, &path, None));
         entries.push((path, Entry::file(digest, stamp.size, executable)));
     }
-    for (FoundFile { path, stamp, executable }, (digest, content)) in unknown.into_iter().zip(read) {
+    for (FoundFile { path, stamp, executable }, (digest, secret)) in unknown.into_iter().zip(read) {
         cache.record(path.clone(), stamp, digest);
-        warnings.extend(look_for_secret(&root, &path, Some(content)));
+        warnings.extend(secret);
         entries.push((path, Entry::file(digest, stamp.size, executable)));
     }
     if entries.is_empty() {
