@@ -1,0 +1,39 @@
+#!/bin/sh
+# Verification: of the evidence of an image of 2,000 files (each a component of the SBOM), and of the content of the
+# 707 MB tree against hashing and unpacking it with other tools.
+#
+# usage: benches/verify.sh [ROUNDS]
+set -eu
+. "$(dirname "$0")/lib.sh"
+rounds=${1:-10}
+small=$bench/verify
+if [ ! -d "$small" ]; then
+    mkdir -p "$small"
+    for n in $(seq 2000); do
+        echo "file $n" >"$small/file$n"
+    done
+    copying_definition >"$small/selfsame.toml"
+fi
+"$selfsame" build --dev-key --progress quiet -o "$bench/verify.release" "$small" >/dev/null
+key=$XDG_DATA_HOME/selfsame/dev.pub
+echo "evidence: 4 bundles, SBOM of 2,000 components"
+compare --rounds "$rounds" \
+    "verify --depth evidence=$selfsame verify --depth evidence --key $key $bench/verify.release" \
+    "the program alone=$selfsame --version"
+
+need_tree
+large=$bench/content
+if [ ! -d "$large" ]; then
+    cp -r "$bench/layer-tree" "$large"
+    copying_definition >"$large/selfsame.toml"
+fi
+"$selfsame" build --dev-key --progress quiet -o "$bench/content.release" "$large" >/dev/null
+layer=$(ls -S "$bench/content.release/blobs/sha256" | sed -n 1,2p | while read -r name; do
+    gzip -dc "$bench/content.release/blobs/sha256/$name" 2>/dev/null | head -c 262 | grep -q ustar && echo "$name" && break
+done)
+echo "content: 707 MB in 20,001 files, $(du -m "$bench/content.release" | tail -1 | cut -f1) MiB of release"
+compare --rounds 3 \
+    "verify --depth content=$selfsame verify --depth content --key $key $bench/content.release" \
+    "verify --depth blobs=$selfsame verify --depth blobs --key $key $bench/content.release" \
+    "openssl sha256 of the blobs=openssl dgst -sha256 $bench/content.release/blobs/sha256/*" \
+    "gzip -dc of the layer=gzip -dc $bench/content.release/blobs/sha256/$layer | openssl dgst -sha256"
