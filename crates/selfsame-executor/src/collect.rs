@@ -40,6 +40,11 @@ impl<'a> Collector<'a> {
         self.failed.take()
     }
 
+    /// One more entry, which did not come out of the sandbox as a file.
+    pub(crate) fn add(&mut self, path: RelPath, entry: Entry) {
+        self.entries.insert(path, entry);
+    }
+
     /// The tree. Of several names of one file the first by path is the file, the others link to it: which one the
     /// command made first does not count.
     pub(crate) fn into_tree(mut self) -> Result<Tree, String> {

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod collect;
+mod kept;
 mod local;
 mod log;
 mod specification;

@@ -10,14 +10,16 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use selfsame_action::action::STDOUT;
 use selfsame_action::{Action, Execution, ExecutionError, Executor, Variation};
-use selfsame_core::Level;
-use selfsame_sandbox::{self as sandbox, Achieved, End, HostFacts, Outcome, Pressure, SandboxError};
+use selfsame_core::{Level, RelPath};
+use selfsame_sandbox::{self as sandbox, Achieved, End, HostFacts, Outcome, Pressure, SandboxError, Stream};
 use selfsame_store::Store;
 
 use crate::collect::Collector;
+use crate::kept::Kept;
 use crate::log::{Log, LogSink};
-use crate::specification::{HostView, LayoutError, Place, output_roots, specification};
+use crate::specification::{HostView, LayoutError, Place, specification};
 
 /// What an executor needs from its surroundings.
 pub struct Settings<'a> {
@@ -82,8 +84,16 @@ impl Executor for LocalExecutor<'_> {
 
         let started = Instant::now();
         let mut log = Log::new(&action.name, *sink, scratch.path()).map_err(|error| storage(error.to_string()))?;
-        let mut collector = Collector::new(store, output_roots(action), action.scratch_bytes);
-        let outcome = sandbox::run(&spec, &mut |_, bytes| log.write(bytes), &mut collector, cancel);
+        let mut kept = match action.keeps_stdout {
+            true => Some(Kept::new(scratch.path(), action.scratch_bytes).map_err(|error| storage(error.to_string()))?),
+            false => None,
+        };
+        let mut collector = Collector::new(store, action.outputs.clone(), action.scratch_bytes);
+        let mut write = |stream, bytes: &[u8]| match (stream, &mut kept) {
+            (Stream::Stdout, Some(kept)) => kept.write(bytes),
+            _ => log.write(bytes),
+        };
+        let outcome = sandbox::run(&spec, &mut write, &mut collector, cancel);
         let duration_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (log, last_lines) = log.finish(store).map_err(|error| storage(error.to_string()))?;
 
@@ -102,6 +112,9 @@ impl Executor for LocalExecutor<'_> {
             return Err(failed(action, &outcome, last_lines, log));
         }
         self.observed.borrow_mut().extend(outcome.observed);
+        if let Some(kept) = kept {
+            collector.add(RelPath::new(STDOUT).expect("a constant"), kept.finish(store).map_err(storage)?);
+        }
         let output =
             collector.into_tree().map_err(|fault| ExecutionError::Output { action: action.name.clone(), fault })?;
         Ok(Execution {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use selfsame_action::action::{CWD, STDOUT};
+use selfsame_action::action::CWD;
 use selfsame_action::{Action, Mount, Variation};
 use selfsame_core::{Level, RelPath};
 use selfsame_sandbox as sandbox;
@@ -71,9 +71,7 @@ pub(crate) fn specification(
     }
     placements.sort_by(|a, b| a.path.cmp(&b.path));
 
-    let mut outputs: Vec<String> = action.outputs.iter().map(ToString::to_string).collect();
-    let stdout = action.keeps_stdout.then(|| format!("/{STDOUT}"));
-    outputs.extend(stdout.clone());
+    let outputs: Vec<String> = action.outputs.iter().map(ToString::to_string).collect();
     let relax = action.relaxations.iter().map(|name| name.parse()).collect::<Result<BTreeSet<_>, String>>();
     Ok(sandbox::Spec {
         program: place.program.to_owned(),
@@ -88,7 +86,8 @@ pub(crate) fn specification(
         argv: action.argv.clone(),
         env: action.environment.clone(),
         cwd: format!("/{CWD}"),
-        stdout_to: stdout,
+        // Standard output that is kept comes out through its pipe, so that nothing inside can take back what was said.
+        stdout_to: None,
         outputs,
         limits: sandbox::Limits {
             timeout_ms: action.timeout_secs.saturating_mul(1000),
@@ -106,12 +105,6 @@ pub(crate) fn specification(
             },
         },
     })
-}
-
-/// Where the outputs of an action stand in its output tree, in the order in which the sandbox hands them back.
-pub(crate) fn output_roots(action: &Action) -> Vec<RelPath> {
-    let stdout = action.keeps_stdout.then(|| RelPath::new(STDOUT).expect("a constant"));
-    action.outputs.iter().cloned().chain(stdout).collect()
 }
 
 fn level(level: Level) -> Result<sandbox::Level, String> {
