@@ -12,7 +12,7 @@ use crate::settings::Settings;
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Verbosity {
-    /// What suits the terminal: logs on one, milestones elsewhere.
+    /// Milestones and logs, with colour on a terminal.
     Auto,
     /// Milestones and logs, line by line.
     Plain,
