@@ -102,13 +102,12 @@ impl World {
         Self::new(disk, keys, variation)
     }
 
-    /// Gives this world a cargo of its own, with nothing cached, and these parts of the machine's Rust toolchain: `bin`
-    /// suffices to fetch, `lib` is there to build.
-    fn own_cargo(&mut self, toolchain: &Path, parts: &[&str]) {
+    /// Gives this world a cargo and a Rust toolchain of its own: copies of the machine's, with nothing cached.
+    fn own_cargo(&mut self, toolchain: &Path) {
         let name = toolchain.file_name().expect("a toolchain's folder has a name");
         let own = self.env.at("rustup/toolchains").join(name);
         fs::create_dir_all(&own).expect("a new folder");
-        for part in parts {
+        for part in ["bin", "lib"] {
             run(Command::new("cp").arg("-a").arg(toolchain.join(part)).arg(&own));
         }
         let home = self.env.at("cargo");
@@ -286,11 +285,11 @@ fn network_lz4_is_one_release_in_two_worlds_and_again_from_itself() {
     if !require(Tier::Network, registry()) {
         return;
     }
-    let Some((usual, mut other)) = two_worlds(1024, &keys) else { return };
+    let Some((usual, mut other)) = two_worlds(4096, &keys) else { return };
     let project = usual.copy_example("lz4", "lz4");
     let far = other.copy_example("lz4", "a longer path/with spaces/lz4");
     if let Some(toolchain) = rust_toolchain() {
-        other.own_cargo(&toolchain, &["bin"]);
+        other.own_cargo(&toolchain);
     }
     other.give_to_somebody();
     let release = usual.build(&project, "release", &["--capsule"]);
@@ -320,7 +319,7 @@ fn network_ripgrep_and_selfsame_are_one_release_in_two_worlds_and_again_from_the
     for world in [&usual, &other] {
         copy_workspace(&world.env);
     }
-    other.own_cargo(&toolchain.expect("required above"), &["bin", "lib"]);
+    other.own_cargo(&toolchain.expect("required above"));
     run(Command::new("chmod").args(["-R", "go="]).arg(other.env.project()));
     other.give_to_somebody();
 
