@@ -14,9 +14,9 @@ fn sandbox_a_source_that_changes_meanwhile_is_not_signed() {
     let Some(env) = recorded() else { return };
     for change in ["content", "removed"] {
         env.write("seed", format!("before {change}\n"));
-        define(&env, "sleep 2.4474; cat seed > out", "");
+        define(&env, "sleep 6.4474; cat seed > out", "");
         let mut child = start(&env, &["build", "--dev-key", "--no-cache"]);
-        wait_until("the action sleeps", || runs("2.4474"));
+        wait_until("the action sleeps", || runs("6.4474"));
         match change {
             "content" => _ = env.write("seed", "after\n"),
             _ => fs::remove_file(env.project().join("seed")).expect("the seed"),

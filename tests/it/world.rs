@@ -128,20 +128,20 @@ pub(crate) fn runs(argument: &str) -> bool {
     })
 }
 
-/// Waits until something is so; fails after a minute.
+/// Waits until something is so; fails after three minutes.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(180);
     while !so() {
         assert!(Instant::now() < end, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Fails if a process with this argument still runs, a moment later.
+/// Fails if a process with this argument still runs after half a minute.
 #[track_caller]
 pub(crate) fn assert_ended(argument: &str) {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(30);
     while runs(argument) {
         assert!(Instant::now() < end, "a process `{argument}` was left behind");
         std::thread::sleep(Duration::from_millis(20));
