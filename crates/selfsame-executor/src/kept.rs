@@ -1,46 +1,59 @@
 //! Standard output that is an output: cargo's messages. It leaves the sandbox as it is written, so that what a program
-//! inside does later cannot change it.
-
-use std::fs::File;
-use std::io::{self, Seek, Write};
-use std::path::Path;
+//! inside does later cannot take it back.
 
 use selfsame_store::{Store, StoreError};
 use selfsame_tree::Entry;
 
+/// The most that is kept: the messages of a thousand crates are a few megabytes.
+const KEPT_BYTES: usize = 256 << 20;
+
+#[derive(Default)]
 pub(crate) struct Kept {
-    file: File,
-    left_bytes: u64,
-    failed: Option<io::Error>,
+    bytes: Vec<u8>,
+    overflowed: bool,
 }
 
 impl Kept {
-    /// Keeps at most `limit_bytes`; more is an error.
-    pub(crate) fn new(scratch: &Path, limit_bytes: u64) -> io::Result<Self> {
-        Ok(Self { file: tempfile::tempfile_in(scratch)?, left_bytes: limit_bytes, failed: None })
-    }
-
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        if self.failed.is_some() {
-            return;
+        if self.bytes.len() + bytes.len() > KEPT_BYTES {
+            self.overflowed = true;
+        } else {
+            self.bytes.extend_from_slice(bytes);
         }
-        let written = match self.left_bytes.checked_sub(bytes.len() as u64) {
-            Some(left) => {
-                self.left_bytes = left;
-                self.file.write_all(bytes)
-            }
-            None => Err(io::Error::other("its standard output is longer than its scratch space")),
-        };
-        self.failed = written.err();
     }
 
-    /// Stores it.
-    pub(crate) fn finish(mut self, store: &Store) -> Result<Entry, String> {
-        if let Some(error) = self.failed {
-            return Err(error.to_string());
+    /// Stores its lines in the order of their bytes: cargo writes a message when a crate is done, and which of two that
+    /// are compiled at once is done first is no fact about the build. A normaliser of profile 1.
+    pub(crate) fn finish(self, store: &Store) -> Result<Entry, String> {
+        if self.overflowed {
+            return Err(format!("its standard output is longer than {KEPT_BYTES} bytes"));
         }
-        self.file.rewind().map_err(|error| error.to_string())?;
-        let (digest, size) = store.put(&mut self.file, false).map_err(|error: StoreError| error.to_string())?;
-        Ok(Entry::file(digest, size, false))
+        let sorted = sorted_lines(&self.bytes);
+        let digest = store.put_bytes(&sorted, false).map_err(|error: StoreError| error.to_string())?;
+        Ok(Entry::file(digest, sorted.len() as u64, false))
+    }
+}
+
+/// Every line with its newline; the last one gets one if it had none.
+fn sorted_lines(bytes: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
+    lines.sort_unstable();
+    let mut sorted = Vec::with_capacity(bytes.len() + 1);
+    for line in lines {
+        sorted.extend_from_slice(line);
+        sorted.push(b'\n');
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sorted_lines;
+
+    #[test]
+    fn who_was_done_first_does_not_count() {
+        assert_eq!(sorted_lines(b"b\na\nc"), sorted_lines(b"c\nb\na\n"));
+        assert_eq!(sorted_lines(b"b\na\n\nc"), b"a\nb\nc\n");
+        assert_eq!(sorted_lines(b""), b"");
     }
 }

@@ -84,10 +84,7 @@ impl Executor for LocalExecutor<'_> {
 
         let started = Instant::now();
         let mut log = Log::new(&action.name, *sink, scratch.path()).map_err(|error| storage(error.to_string()))?;
-        let mut kept = match action.keeps_stdout {
-            true => Some(Kept::new(scratch.path(), action.scratch_bytes).map_err(|error| storage(error.to_string()))?),
-            false => None,
-        };
+        let mut kept = action.keeps_stdout.then(Kept::default);
         let mut collector = Collector::new(store, action.outputs.clone(), action.scratch_bytes);
         let mut write = |stream, bytes: &[u8]| match (stream, &mut kept) {
             (Stream::Stdout, Some(kept)) => kept.write(bytes),
@@ -160,6 +157,7 @@ fn no_outcome(
     log: selfsame_core::Digest,
 ) -> ExecutionError {
     match error {
+        SandboxError::Cancelled => ExecutionError::Interrupted { action: action.name.clone() },
         SandboxError::Refused { relaxation, .. } => ExecutionError::Sandbox {
             level: action.level,
             fault: error.to_string(),

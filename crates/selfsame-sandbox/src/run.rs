@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
@@ -76,6 +77,8 @@ impl Helper {
             .arg(HELPER_ARG)
             .env_clear()
             .current_dir("/")
+            // A terminal's Ctrl-C goes to a whole process group. It is the caller who decides what it means.
+            .process_group(0)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -221,7 +221,7 @@ pub(crate) enum Engine {
 #[derive(Debug, Args)]
 pub(crate) struct TrustArgs {
     /// A public key that counts; may be given several times
-    #[arg(long = "key", value_name = "PUB", env = "SELFSAME_TRUST_KEY", required = true)]
+    #[arg(long = "key", value_name = "PUB", env = "SELFSAME_TRUST_KEY")]
     pub(crate) keys: Vec<PathBuf>,
 }
 
@@ -267,8 +267,8 @@ pub(crate) struct RebuildVerify {
     /// Where the signed statement goes; rebuild.sigstore.json by default
     #[arg(long, value_name = "FILE", requires = "sign_as", env = "SELFSAME_STATEMENT")]
     pub(crate) statement: Option<PathBuf>,
-    /// Keep the rebuilt image, unsigned, as an OCI layout
-    #[arg(short, long, value_name = "DIR", env = "SELFSAME_OUTPUT")]
+    /// Keep the rebuilt image, unsigned, as an OCI layout; nothing may be there
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// Use nothing of this machine: no host files for what the release does not hold
     #[arg(long, env = "SELFSAME_NO_HOST", value_parser = boolish())]
@@ -321,7 +321,7 @@ pub(crate) struct Tamper {
     /// The release folder
     pub(crate) release: PathBuf,
     /// The copy
-    #[arg(short, long, value_name = "DIR", env = "SELFSAME_OUTPUT")]
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Which file of the release to change; a layer by default
     #[arg(long, value_name = "NAME")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use selfsame_attest::{PublicKey, SignError, Signer, SigningKey};
-use selfsame_core::uri;
+use selfsame_core::{Digest, uri};
 
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
@@ -23,27 +23,33 @@ pub(crate) struct Key {
     pub(crate) builder_id: String,
     /// Whether it is the development key: releases by it are for trying out.
     pub(crate) development: bool,
+    /// The digest of the private key's file or text: nothing with that content may be part of a source.
+    pub(crate) content: Option<Digest>,
     /// The public half's file, where there is one, for the commands that are printed.
     pub(crate) public_file: Option<PathBuf>,
 }
 
 /// The signer that `text` names: `FILE`, `env:NAME` or `exec:COMMAND`.
 pub(crate) fn signer(text: &str, relaxed: bool) -> Answer<Key> {
+    let mut content = None;
     let (signer, public_file): (Box<dyn Signer>, _) = if let Some(name) = text.strip_prefix("env:") {
         let value = Settings::variable(name)
             .ok_or_else(|| Report::new(Exit::Unanswered, format!("key `{text}`: the variable `{name}` is not set")))?;
+        content = Some(Digest::of(value.as_bytes()));
         (Box::new(parse(value.as_bytes(), text)?), None)
     } else if let Some(command) = text.strip_prefix("exec:") {
         (Box::new(External::new(command)?), None)
     } else {
         let path = Path::new(text);
         let public = path.with_extension("pub");
-        (Box::new(parse(&read(path)?, text)?), public.exists().then_some(public))
+        let bytes = read(path)?;
+        content = Some(Digest::of(&bytes));
+        (Box::new(parse(&bytes, text)?), public.exists().then_some(public))
     };
     let public = public_key(signer.as_ref(), text)?;
     let development = public.declared_builder_id() == Some(uri::BUILDER_DEV);
     let builder_id = selfsame_attest::builder_id(public.declared_builder_id(), relaxed);
-    Ok(Key { signer, builder_id, development, public_file })
+    Ok(Key { signer, builder_id, development, content, public_file })
 }
 
 /// The development key of this machine, made on first use.

@@ -33,6 +33,7 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     let store = prepare::store(settings)?;
     let project = Project::open(&arguments.project.path, &store, settings, &voice, &cancel)?;
     let output = output(arguments, &project);
+    refuse_output(&output)?;
     let wishes = Wishes {
         level: level(&arguments.level)?,
         relaxations: relaxations(arguments)?,
@@ -42,6 +43,7 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
         exclude: own_outputs(&project, &output, arguments.archive.as_deref()),
     };
     let prepared = project.prepare(&wishes)?;
+    refuse_own_key(&prepared, &key)?;
     refuse_dirty(&prepared, arguments, &key)?;
 
     let check = arguments.check || !key.development && !arguments.no_check;
@@ -144,6 +146,16 @@ fn output(arguments: &Build, project: &Project<'_>) -> PathBuf {
     if output.is_absolute() { output } else { project.settings.folder.join(output) }
 }
 
+/// Finds out before the build, not after it, that nothing could be put there.
+fn refuse_output(output: &Path) -> Answer<()> {
+    if output.symlink_metadata().is_ok()
+        && let Err(source) = selfsame_store::is_release(output)
+    {
+        return Err(errors::publish(selfsame_store::PublishError::Exists { path: output.to_owned(), source }));
+    }
+    Staging::beside(output).map(drop).map_err(errors::publish)
+}
+
 /// What earlier builds left in the source folder is no part of the source.
 fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>) -> Vec<PathBuf> {
     let mut outputs = vec![output.to_owned()];
@@ -151,13 +163,24 @@ fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>) -> 
     if let selfsame_definition::SourceOrigin::Path { path } = &project.definition.source.origin {
         let folder = project.folder.join(path);
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let is_release = |path: &PathBuf| {
-            let named = path.extension().is_some_and(|extension| extension == "release");
-            named && selfsame_store::is_release(path).is_ok() || selfsame_store::is_staging(path)
-        };
+        let is_release = |path: &PathBuf| selfsame_store::is_release(path).is_ok() || selfsame_store::is_staging(path);
         outputs.extend(entries.map(|entry| entry.path()).filter(is_release));
     }
     outputs
+}
+
+/// The source is published with the release, in its capsule: the key that signs must not be in it.
+fn refuse_own_key(prepared: &prepare::Prepared, key: &Key) -> Answer<()> {
+    let tree = &prepared.inputs.source;
+    let holds = |path: &str| tree.content(path).is_some_and(|(digest, _)| Some(digest) == key.content);
+    let Some((path, _)) = tree.iter().find(|(path, _)| key.content.is_some() && holds(path.as_str())) else {
+        return Ok(());
+    };
+    Err(Report::new(Exit::Unanswered, "the key that signs is a file of the source, and would be published with it")
+        .fact("file", path)
+        .consequence("Nothing was built.")
+        .hint(format!("move `{path}` out of the source; if it was ever committed or shared, make a new key"))
+        .into())
 }
 
 fn refuse_dirty(prepared: &prepare::Prepared, arguments: &Build, key: &Key) -> Answer<()> {

@@ -463,7 +463,7 @@ fn keep(output: &Path, built: &Built, store: &Store) -> Answer<()> {
     let staging = selfsame_store::Staging::beside(output).map_err(errors::publish)?;
     let folder = staging.create_dir().map_err(errors::publish)?;
     write_layout(&folder, built, store)?;
-    staging.publish(selfsame_store::Replace::Release).map_err(errors::publish)?;
+    staging.publish(selfsame_store::Replace::Never).map_err(errors::publish)?;
     Ok(())
 }
 
