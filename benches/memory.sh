@@ -3,7 +3,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 need_tree
-have time || exit 2
+[ -x /usr/bin/time ] || { echo 'memory.sh: /usr/bin/time is not installed' >&2; exit 2; }
 peak() {
     /usr/bin/time -f '%M' "$@" 2>&1 >/dev/null | tail -1
 }

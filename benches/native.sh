@@ -12,14 +12,15 @@ $build >/dev/null
 native=$bench/native
 rm -rf "$native"
 mkdir "$native"
-archive=$(jq -r '.manifests[] | select(.artifactType == "application/vnd.selfsame.capsule.v1+json").digest' "$release/index.json")
-# Source as the release has it: the pack or archive that its capsule names.
-pack=$("$selfsame" build --capsule --dev-key --progress quiet -o "$bench/native-full.release" examples/lz4 >/dev/null
-    cd "$bench/native-full.release/blobs/sha256"
-    for blob in *; do
-        if gzip -dc "$blob" 2>/dev/null | tar -tf - 2>/dev/null | grep -q 'liblz4/programs/Makefile'; then echo "$PWD/$blob"; break; fi
-    done)
-: "$archive"
+# The source as the release has it: the archive in its full capsule.
+"$selfsame" build --capsule --dev-key --progress quiet -o "$bench/native-full.release" examples/lz4 >/dev/null
+pack=
+for blob in "$bench"/native-full.release/blobs/sha256/*; do
+    if gzip -dc "$blob" 2>/dev/null | tar -tf - 2>/dev/null | grep -q 'liblz4/programs/Makefile'; then
+        pack=$blob
+        break
+    fi
+done
 : >"$bench/native.times"
 for round in $(seq 0 "$rounds"); do
     rm -rf "$native" && mkdir "$native"
