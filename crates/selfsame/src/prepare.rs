@@ -89,6 +89,11 @@ impl<'a> Project<'a> {
 
     /// Everything a build reads, bound and in the store.
     pub(crate) fn prepare(&self, wishes: &Wishes) -> Answer<Prepared> {
+        if let Some(license) = &self.definition.license
+            && !matches!(selfsame_sbom::license(license), Some(selfsame_sbom::License::Expression { .. }))
+        {
+            self.voice.warn(&format!("`license = \"{license}\"` is no SPDX expression; the SBOM has it as a name"));
+        }
         let (lock, lock_text) = self.lock(wishes.locked)?;
         let bound = self.source(lock.as_ref(), wishes)?;
         for secret in bound.path.iter().flat_map(|bound| &bound.warnings) {
@@ -510,8 +515,11 @@ pub(crate) fn read_definition(path: &Path) -> Answer<(PathBuf, PathBuf, String, 
         _ => PathBuf::from("."),
     };
     let text = read_text(&file)?.ok_or_else(|| {
-        Report::new(Exit::Unanswered, format!("there is no `{}`", file.display()))
-            .hint(format!("`selfsame init {}` writes a first one", folder.display()))
+        let report = Report::new(Exit::Unanswered, format!("there is no `{}`", file.display()));
+        match path.is_dir() {
+            true => report.hint(format!("`selfsame init {}` writes a first one", errors::quoted(&folder))),
+            false => report.hint("give the project's folder, or its selfsame.toml"),
+        }
     })?;
     let definition = Definition::parse(&text).map_err(|error| errors::text(&file, &error))?;
     Ok((folder, file, text, definition))

@@ -84,6 +84,20 @@ impl Report {
         self
     }
 
+    /// The same with the project's path in hints that name a command on it, so that they can be pasted where one is.
+    pub(crate) fn for_project(mut self, path: &std::path::Path) -> Self {
+        if path == std::path::Path::new(".") {
+            return self;
+        }
+        let path = crate::commands::errors::quoted(path);
+        for command in ["selfsame toolchain capture", "selfsame lock", "selfsame fetch"] {
+            for hint in &mut self.hints {
+                *hint = hint.replace(&format!("`{command}`"), &format!("`{command} {path}`"));
+            }
+        }
+        self
+    }
+
     /// The text, without colour.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("error: {}\n", printable(&self.headline));

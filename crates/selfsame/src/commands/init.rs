@@ -22,11 +22,7 @@ pub(super) fn run(arguments: &Init) -> Answer {
         return Err(report.into());
     }
     let name = name(folder);
-    let text = if folder.join("Cargo.toml").exists() {
-        rust(&name)
-    } else {
-        c(&name, first_c_file(folder).as_deref().unwrap_or("main.c"))
-    };
+    let text = if folder.join("Cargo.toml").exists() { rust(&name) } else { c(&name, &command(folder, &name)) };
     Definition::parse(&text).map_err(|error| errors::text(&file, &error))?;
     prepare::write_text(&file, &text)?;
     terminal::data(&format!("`{}` written", file.display()));
@@ -44,24 +40,31 @@ fn name(folder: &Path) -> String {
     if name.is_empty() { "app".to_owned() } else { name }
 }
 
-fn first_c_file(folder: &Path) -> Option<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .ok()?
-        .flatten()
+/// What makes the program: make where there is a Makefile, else the compiler on every C file.
+fn command(folder: &Path, name: &str) -> String {
+    if folder.join("Makefile").exists() {
+        return "[\"make\"]".to_owned();
+    }
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<String> = files
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".c"))
+        .filter(|file| file.ends_with(".c") && !file.contains(['"', '\\']))
         .collect();
-    names.sort();
-    names.into_iter().next()
+    files.sort();
+    if files.is_empty() {
+        files.push("main.c".to_owned());
+    }
+    let files: Vec<String> = files.iter().map(|file| format!("\"{file}\"")).collect();
+    format!("[\"cc\", \"-O2\", \"-static\", \"-o\", \"{name}\", {}]", files.join(", "))
 }
 
 /// How every first definition begins. A source without git needs its time said.
 const EPOCH: &str = "[source]\n# The one time that the build sees: \"git\" for the commit's, or seconds since 1970.\nepoch = 1700000000\n";
 
-fn c(name: &str, file: &str) -> String {
+fn c(name: &str, command: &str) -> String {
     format!(
         "name = \"{name}\"\nversion = \"0.1.0\"\n\n{EPOCH}\n[toolchain.cc]\n# This machine's compiler, recorded once by observation.\nhost = true\n\n\
-         [[action]]\nname = \"compile\"\nrun = [\"cc\", \"-O2\", \"-static\", \"-o\", \"{name}\", \"{file}\"]\noutputs = [\"{name}\"]\n\n\
+         [[action]]\nname = \"compile\"\nrun = {command}\noutputs = [\"{name}\"]\n\n\
          [image]\nentrypoint = [\"/{name}\"]\n\n[[image.file]]\nfrom = \"compile:{name}\"\nto = \"/{name}\"\n"
     )
 }

@@ -30,10 +30,10 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Init(arguments) => init::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments, settings),
         Command::Keygen(arguments) => keygen::run(&arguments),
-        Command::Lock(arguments) => lock::run(&arguments, settings),
+        Command::Lock(arguments) => on(&arguments.project.path, lock::run(&arguments, settings)),
         Command::Fetch(arguments) => lock::fetch(&arguments, settings),
         Command::Toolchain(arguments) => toolchain::run(&arguments, settings),
-        Command::Build(arguments) => build::run(&arguments, settings),
+        Command::Build(arguments) => on(&arguments.project.path, build::run(&arguments, settings)),
         Command::Verify(arguments) => verify::run(&arguments, settings),
         Command::RebuildVerify(arguments) => rebuild_verify::run(&arguments, settings),
         Command::Diff(arguments) => diff::run(&arguments, settings),
@@ -49,6 +49,11 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         }
         Command::Help(arguments) => help::run(&arguments),
     }
+}
+
+/// The answer of a command on the project at `path`.
+fn on(path: &std::path::Path, answer: Answer) -> Answer {
+    answer.map_err(|report| Box::new(report.for_project(path)))
 }
 
 /// As many threads as there are processors.

@@ -33,8 +33,16 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
 
 /// The verdict on the release at `path`.
 pub(super) fn verdict(path: &Path, trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<Verdict> {
-    let expect = Expectations::parse(expect.iter().map(String::as_str))
-        .map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
+    let expect = Expectations::parse(expect.iter().map(String::as_str)).map_err(|error| {
+        let names: Vec<&str> = Expectations::NAMES.iter().map(|(name, _)| *name).collect();
+        let report = Report::new(Exit::Unanswered, error.to_string()).fact("names", names.join(", "));
+        match error {
+            selfsame_verify::ExpectError::Unknown { nearest: Some(nearest), .. } => {
+                report.hint(format!("did you mean `{nearest}`?"))
+            }
+            _ => report,
+        }
+    })?;
     let trust = self::trust(trust)?;
     let files = crate::files::open(path)?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
