@@ -1,5 +1,6 @@
 //! The SBOM's facts: what was locked, joined with what is in the image.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
@@ -98,7 +99,7 @@ fn image_files(image: &Image, store: &Store) -> Result<Vec<ImageFile>, BuildErro
             continue;
         }
         let (digest, size) = image.tree.content(path.as_str()).expect("a file or a link to one");
-        if !hashed.contains_key(&digest) {
+        if let Entry::Vacant(place) = hashed.entry(digest) {
             let what = || format!("read blob {digest}");
             let mut reader = store.open_blob(&digest)?;
             let mut head = Vec::new();
@@ -109,7 +110,7 @@ fn image_files(image: &Image, store: &Store) -> Result<Vec<ImageFile>, BuildErro
                 .map_err(|source| BuildError::Io { what: what(), source })?;
             let digests = Digests::of_reader(head.as_slice().chain(reader))
                 .map_err(|source| BuildError::Io { what: what(), source })?;
-            hashed.insert(digest, (digests, head));
+            place.insert((digests, head));
         }
         let (digests, head) = &hashed[&digest];
         let path = format!("/{}", path.as_str());
