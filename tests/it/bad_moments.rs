@@ -43,10 +43,6 @@ fn sandbox_what_is_no_release_is_not_replaced() {
             insta::assert_snapshot!(shown(&output), @r"
             exit 2
             --- stderr
-                source 2 files, [N] bytes, epoch [TIME]
-                  have make, unchanged
-              assemble image from [N] bytes
-                  sign provenance, SBOM, image, inventory
             error: `[TMP]/project/../full` exists and is not a release: it holds `file`, which no release does
               Nothing was published or replaced.
 
@@ -105,12 +101,12 @@ fn sandbox_a_full_disk_publishes_nothing() {
     env.write("seed", noise);
     define(&env, "cat seed > out", "");
     build(&env, &[]).succeeds();
-    let script = format!("{mount}; status=0; \"$@\" || status=$?; echo \"left: $(ls -A ../small)\"; exit $status");
+    let script = format!("{mount}; status=0; \"$@\" || status=$?; echo left: $(ls -A ../small); exit $status");
     let full = on_a_machine(&env, &script, &["build", "--dev-key", "-o", "../small/probe.release"]);
     insta::assert_snapshot!(shown(&full), @r"
     exit 2
     --- stdout
-    left: 
+    left:
     --- stderr
         source 2 files, [N] KiB, epoch [TIME]
           have make, unchanged
@@ -121,7 +117,7 @@ fn sandbox_a_full_disk_publishes_nothing() {
     ");
     let archive = ["build", "--dev-key", "-o", "../other.release", "--archive", "../small/probe.tar"];
     let full = on_a_machine(&env, &script, &archive);
-    assert_eq!((full.exits(2).stdout.as_str(), env.at("other.release").exists()), ("left: \n", false));
+    assert_eq!((full.exits(2).stdout.as_str(), env.at("other.release").exists()), ("left:\n", false));
     assert_store_intact(&env);
 
     // A store that is full says so, and works again when it is not.

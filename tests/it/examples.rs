@@ -107,8 +107,12 @@ impl World {
         let name = toolchain.file_name().expect("a toolchain's folder has a name");
         let own = self.env.at("rustup/toolchains").join(name);
         fs::create_dir_all(&own).expect("a new folder");
-        for part in ["bin", "lib"] {
-            run(Command::new("cp").arg("-a").arg(toolchain.join(part)).arg(&own));
+        // Papers are most of a toolchain, and no component's program reads them.
+        for entry in fs::read_dir(toolchain).expect("a toolchain's folder") {
+            let part = entry.expect("an entry").path();
+            if !part.ends_with("share") {
+                run(Command::new("cp").arg("-a").arg(part).arg(&own));
+            }
         }
         let home = self.env.at("cargo");
         fs::create_dir(&home).expect("a new folder");

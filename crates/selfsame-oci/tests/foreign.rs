@@ -178,9 +178,11 @@ fn podman_loads_the_archive_and_pulls_the_layout() {
     podman(&["rmi", pulled.trim()]);
 }
 
+/// Not required anywhere: a daemon that answers is the affair of the machine.
 #[test]
 fn docker_loads_the_archive() {
-    if !tool("docker", &["version"]) {
+    if !Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: `docker load`: no daemon answers");
         return;
     }
     let made = make();
