@@ -131,7 +131,7 @@ fn inside_podman_it_builds_or_says_how() {
     }
     // A root file system of this machine's own folders, and of the program with its libraries where it is linked so.
     let root = env.at("container");
-    for folder in ["usr", "bin", "lib", "lib64", "etc", "proc", "sys", "dev", "tmp", "run", "work"] {
+    for folder in ["usr", "bin", "lib", "lib64", "etc", "proc", "sys", "dev", "tmp", "run", "job"] {
         fs::create_dir_all(root.join(folder)).expect("a folder of the container");
     }
     env.write("seed", "a seed\n");
@@ -146,9 +146,9 @@ fn inside_podman_it_builds_or_says_how() {
                 command.args(["-v", &format!("{folder}:{folder}:ro")]);
             }
         }
-        command.args(["-v", &format!("{SELFSAME}:/work/selfsame:ro")]);
-        command.args(["-v", &format!("{}:/work/project", env.project().display())]);
-        command.args(["-e", "HOME=/tmp/home", "-e", "SELFSAME_STORE=/tmp/store", "-w", "/work/project"]);
+        command.args(["-v", &format!("{SELFSAME}:/job/selfsame:ro")]);
+        command.args(["-v", &format!("{}:/job/project", env.project().display())]);
+        command.args(["-e", "HOME=/tmp/home", "-e", "SELFSAME_STORE=/tmp/store", "-w", "/job/project"]);
         command.args(options).arg(&root).args(["/bin/sh", "-euc", script]);
         command.current_dir(env.root());
         env.run(command)
@@ -170,9 +170,9 @@ fn inside_podman_it_builds_or_says_how() {
     }
 
     // Podman's own filter and masks: `doctor` says what is in the way, with a line to paste, and nothing is built.
-    let doctor = inside(&[], "/work/selfsame doctor");
+    let doctor = inside(&[], "/job/selfsame doctor");
     assert!(doctor.stdout.contains("a Podman container"), "{}{}", doctor.stdout, doctor.stderr);
-    let build = inside(&[], "/work/selfsame build --dev-key -o /work/project/in.release");
+    let build = inside(&[], "/job/selfsame build --dev-key -o /job/project/in.release");
     if doctor.code == 0 {
         build.succeeds();
         fs::remove_dir_all(env.at("project/in.release")).expect("the release");
@@ -183,8 +183,8 @@ fn inside_podman_it_builds_or_says_how() {
     }
     // With what it says, it builds.
     let options = ["--security-opt", "seccomp=unconfined", "--security-opt", "unmask=ALL"];
-    let script = "/work/selfsame doctor --ci && /work/selfsame build --dev-key -o /work/project/in.release &&
-        cp /tmp/home/.local/share/selfsame/dev.pub /work/project/";
+    let script = "/job/selfsame doctor --ci && /job/selfsame build --dev-key -o /job/project/in.release &&
+        cp /tmp/home/.local/share/selfsame/dev.pub /job/project/";
     inside(&options, script).succeeds();
     // And what was built there is verified here.
     let key = env.at("project/dev.pub").display().to_string();
