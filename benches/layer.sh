@@ -25,6 +25,6 @@ printf 'FROM scratch\nCOPY data /data/\n' >"$project/Containerfile"
 compare --rounds "$rounds" \
     --after "rm -rf $bench/cold; buildah rmi --force selfsame-bench >/dev/null 2>&1 || true" \
     "selfsame build=SELFSAME_STORE=$bench/cold $selfsame build --dev-key --progress quiet -o $bench/layer.release $project" \
-    "buildah build=buildah build --no-cache --quiet --tag selfsame-bench $project" \
-    "buildah build and push=buildah build --no-cache --quiet --tag selfsame-bench $project &&
+    "buildah build=timeout 300 buildah build --no-cache --quiet --tag selfsame-bench $project" \
+    "buildah build and push=timeout 300 buildah build --no-cache --quiet --tag selfsame-bench $project &&
         buildah push --quiet selfsame-bench oci:$bench/cold"

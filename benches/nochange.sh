@@ -21,6 +21,6 @@ set -- "--rounds" "${1:-10}" \
     "find, stat of each file=find $source -path $source/.git -prune -o -printf '%s %T@ %C@\n'" \
     "git status=git -C $source --no-optional-locks status --porcelain"
 if have buildah; then
-    set -- "$@" "buildah build --layers=buildah build --layers --quiet --isolation chroot --tag selfsame-bench $source"
+    set -- "$@" "buildah build --layers=timeout 300 buildah build --layers --quiet --isolation chroot --tag selfsame-bench $source"
 fi
 compare "$@"
