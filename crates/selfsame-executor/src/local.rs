@@ -208,7 +208,7 @@ fn host_facts(host: &HostFacts, leftovers: u32) -> BTreeMap<String, String> {
         ("leftoverProcesses".to_owned(), leftovers.to_string()),
         ("memoryLimit".to_owned(), host.memory_limit.to_string()),
         ("rlimitsMissing".to_owned(), host.rlimits_missing.join(" ")),
-        ("supplementaryGroups".to_owned(), format!("{:?}", host.supplementary_groups).to_lowercase()),
+        ("supplementaryGroups".to_owned(), host.supplementary_groups.to_string()),
         ("taskLimits".to_owned(), limits.join(" ")),
         ("upper".to_owned(), format!("{:?}", host.upper).to_lowercase()),
     ])

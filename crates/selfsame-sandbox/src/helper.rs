@@ -12,11 +12,12 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
 use crate::cgroup::Cgroup;
+use crate::identity;
 use crate::init;
 use crate::observe::Observer;
 use crate::outcome::SupplementaryGroups;
 use crate::probe::{self, PROBE};
-use crate::spec::{BUILD_GID, BUILD_UID, HOSTNAME};
+use crate::spec::HOSTNAME;
 use crate::sys;
 use crate::wire::{Channel, Failure, Frame, Wire};
 
@@ -88,13 +89,12 @@ pub(crate) fn is_host_root() -> bool {
 
 fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<(), Failure> {
     let spec = &wire.spec;
-    let groups = drop_groups();
     let rlimit_binds = !is_host_root();
     // A limit that also binds root: the pid namespace's own where the kernel has it, else a cgroup's.
     let cgroup = (spec.limits.memory_bytes.is_some() || !has_namespaced_pid_max())
         .then(|| Cgroup::create(&spec.limits, &wire.scratch_name))
         .flatten();
-    let result = namespaces().and_then(|()| {
+    let result = namespaces().and_then(|groups| {
         let mut started = start(wire, channel, random, groups, rlimit_binds, cgroup.as_ref())?;
         let success = watch(channel, &mut started);
         finish(channel, started, cgroup.as_ref(), success);
@@ -106,22 +106,10 @@ fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<
     result
 }
 
-/// Groups cannot be dropped in a user namespace with a map of one id, so it is done before, where it is allowed.
-fn drop_groups() -> SupplementaryGroups {
-    let own = rustix::process::getegid();
-    match rustix::process::getgroups() {
-        Ok(groups) if groups.iter().all(|group| *group == own) => SupplementaryGroups::None,
-        _ => match rustix::thread::set_thread_groups(&[]) {
-            Ok(()) => SupplementaryGroups::Dropped,
-            Err(_) => SupplementaryGroups::Kept,
-        },
-    }
-}
-
-/// User namespace with one user and one group, then the others. The same for root.
-fn namespaces() -> Result<(), Failure> {
+/// User namespaces with one user and one group, then the others. The same for root. Gives what became of the other groups.
+fn namespaces() -> Result<SupplementaryGroups, Failure> {
     let before = fs::read_link("/proc/self/ns/user").ok();
-    user_namespace().map_err(|error| {
+    let groups = identity::enter().map_err(|error| {
         // Which of the two it was decides what helps.
         let entered = fs::read_link("/proc/self/ns/user").ok() != before;
         Failure::refused(if entered { "an id map for the user namespace" } else { "a user namespace" })(error)
@@ -135,17 +123,8 @@ fn namespaces() -> Result<(), Failure> {
         rustix::system::sethostname(HOSTNAME.as_bytes())?;
         rustix::system::setdomainname(b"(none)")
     };
-    name().map_err(|e| Failure::refused("a host name")(e.into()))
-}
-
-/// A user namespace in which this process has every capability and is [`BUILD_UID`]:[`BUILD_GID`].
-pub(crate) fn user_namespace() -> io::Result<()> {
-    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    sys::unshare(UnshareFlags::NEWUSER)?;
-    // The kernel wants this before it takes a group map from the unprivileged.
-    fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("{BUILD_UID} {uid} 1\n"))?;
-    fs::write("/proc/self/gid_map", format!("{BUILD_GID} {gid} 1\n"))
+    name().map_err(|e| Failure::refused("a host name")(e.into()))?;
+    Ok(groups)
 }
 
 /// `kernel.pid_max` is a value of the pid namespace since Linux 6.14.

@@ -113,7 +113,7 @@ fn start(inherited: &mut Inherited<'_>) -> Result<Pid, Failure> {
     let host = HostFacts {
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         upper: root.upper,
-        supplementary_groups: inherited.groups,
+        supplementary_groups: inherited.groups.clone(),
         task_limits,
         memory_limit: inherited.memory_limit,
         rlimits_missing: missing,

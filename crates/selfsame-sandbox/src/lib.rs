@@ -22,6 +22,7 @@ mod error;
 mod filter;
 mod fixed;
 mod helper;
+mod identity;
 mod init;
 mod mounts;
 mod observe;
@@ -31,6 +32,7 @@ mod place;
 pub mod probe;
 mod run;
 mod spec;
+mod subordinate;
 mod sys;
 mod wire;
 

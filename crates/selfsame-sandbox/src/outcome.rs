@@ -137,15 +137,29 @@ pub enum UpperKind {
 }
 
 /// What became of the invoker's supplementary groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SupplementaryGroups {
     /// There were none.
     None,
-    /// Dropped.
+    /// Dropped: by root, or with the help of `newgidmap`.
     Dropped,
-    /// Kept: an unprivileged user may not drop groups, so files readable by them stay readable where they are visible.
-    Kept,
+    /// Kept: an unprivileged user may not drop groups alone, so files readable by them stay readable where they are visible.
+    Kept {
+        /// What is missing: `newgidmap is not installed`.
+        because: String,
+    },
+}
+
+impl fmt::Display for SupplementaryGroups {
+    /// `none`, `dropped`, `kept: REASON`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Dropped => f.write_str("dropped"),
+            Self::Kept { because } => write!(f, "kept: {because}"),
+        }
+    }
 }
 
 /// What held the number of tasks.

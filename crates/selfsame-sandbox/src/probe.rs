@@ -42,7 +42,7 @@ pub struct Probe {
     pub abilities: Vec<Ability>,
     /// Where we are.
     pub environment: Environment,
-    /// What would help, most fitting first; empty when nothing is missing.
+    /// What would help, most fitting first; empty when nothing is missing and nothing is gone without.
     pub remedies: Vec<Remedy>,
 }
 
@@ -92,6 +92,11 @@ pub enum State {
         /// Which.
         because: String,
     },
+    /// It cannot be had, and a sandbox goes without: less is hidden then, and the run record says so.
+    Without {
+        /// What is missing, in words.
+        because: String,
+    },
 }
 
 /// Tries everything. Takes a few dozen milliseconds.
@@ -99,7 +104,8 @@ pub fn probe(circumstances: &Circumstances) -> Result<Probe, SandboxError> {
     let abilities = abilities(&circumstances.program, &circumstances.scratch_dir)?;
     let environment = Environment::detect(&circumstances.env, &abilities);
     let incomplete = abilities.iter().any(|ability| matches!(ability.state, State::No { .. }));
-    let remedies = if incomplete { remedy::remedies(&environment, &circumstances.installed) } else { Vec::new() };
+    let mut remedies = if incomplete { remedy::remedies(&environment, &circumstances.installed) } else { Vec::new() };
+    remedies.extend(abilities.iter().filter_map(remedy::for_groups));
     Ok(Probe { abilities, environment, remedies })
 }
 

@@ -100,8 +100,9 @@ fn not_covered(built: &Built) -> Vec<String> {
     let mut phrases: BTreeSet<String> = always.iter().map(|phrase| (*phrase).to_owned()).collect();
     for step in &built.record.steps {
         let fact = |name: &str| step.run.host.get(name).map_or("", String::as_str);
-        if fact("supplementaryGroups") == "kept" {
-            phrases.insert("supplementary groups of the invoking user".to_owned());
+        if let Some(because) = fact("supplementaryGroups").strip_prefix("kept") {
+            let because = because.strip_prefix(": ").map(|text| format!(" ({text})")).unwrap_or_default();
+            phrases.insert(format!("supplementary groups of the invoking user{because}"));
         }
         if !step.run.cached && fact("taskLimits").is_empty() {
             phrases.insert("number of tasks".to_owned());

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::environment::{Barrier, Environment, Place};
+use super::trial::GROUPS;
+use super::{Ability, State};
 
 /// What to do about one barrier.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -35,6 +37,22 @@ pub(super) fn remedies(environment: &Environment, installed: &Path) -> Vec<Remed
         ));
     }
     remedies
+}
+
+/// What would let an ordinary user's supplementary groups be dropped.
+pub(super) fn for_groups(ability: &Ability) -> Option<Remedy> {
+    match &ability.state {
+        State::Without { because } if ability.name == GROUPS => Some(remedy(
+            &format!("actions keep the user's supplementary groups ({because})"),
+            &[
+                "# newgidmap: package uidmap of Debian and Ubuntu, shadow-utils of Fedora, shadow elsewhere",
+                "sudo apt-get install uidmap",
+                "# and a range of subordinate groups for the user, if `grep $USER /etc/subgid` shows none",
+                "sudo usermod --add-subgids 100000-165535 $USER",
+            ],
+        )),
+        _ => None,
+    }
 }
 
 fn for_barrier(barrier: Barrier, environment: &Environment, installed: &Path) -> Option<Remedy> {

@@ -15,8 +15,10 @@ use super::{Ability, State};
 use crate::cgroup::Cgroup;
 use crate::filter::{assemble, deny_list};
 use crate::helper;
+use crate::identity;
 use crate::mounts;
 use crate::observe;
+use crate::outcome::SupplementaryGroups;
 use crate::spec::{Limits, Relaxation};
 use crate::sys;
 use crate::wire::{Channel, errno};
@@ -43,13 +45,32 @@ pub(crate) fn answer(channel: &Channel, scratch: Option<&OwnedFd>) -> io::Result
             }
         }
     }
+    abilities.push(Ability { name: GROUPS.to_owned(), state: groups(), relaxation: None });
     channel.send_bytes(&serde_json::to_vec(&abilities)?, &[])
+}
+
+/// What becomes of the supplementary groups.
+fn groups() -> State {
+    let answer = ask_child(&|| {
+        let groups = identity::enter().map_err(|error| crate::error::errno_text(errno(&error)));
+        serde_json::to_vec(&groups).unwrap_or_default()
+    });
+    let answer = answer.and_then(|bytes| Ok(serde_json::from_slice::<Result<_, String>>(&bytes)?));
+    match answer {
+        Ok(Ok(SupplementaryGroups::None)) => State::NotNeeded { because: "the user has none".to_owned() },
+        Ok(Ok(SupplementaryGroups::Dropped)) => State::Yes,
+        Ok(Ok(SupplementaryGroups::Kept { because })) => State::Without { because },
+        // Another line says what is refused, and nothing runs without that.
+        Ok(Err(because)) => State::NotNeeded { because: format!("not tried: {because}") },
+        Err(error) => State::NotNeeded { because: format!("not tried: {}", crate::error::errno_text(errno(&error))) },
+    }
 }
 
 const OVERLAY_TMPFS: &str = "overlay on tmpfs";
 const OVERLAY_DISK: &str = "overlay on disk";
 const PID_MAX: &str = "task limit of the pid namespace";
 const CGROUP: &str = "task limit of a cgroup";
+pub(super) const GROUPS: &str = "no supplementary groups";
 
 /// Where one of two is there, the other is not needed.
 fn make_up(abilities: &mut [Ability], there: &str, other: &str) {
@@ -65,13 +86,13 @@ fn make_up(abilities: &mut [Ability], there: &str, other: &str) {
 fn trials(scratch: &Path) -> Vec<Trial<'_>> {
     let in_user_namespace = |flags: UnshareFlags| {
         move || -> io::Result<()> {
-            helper::user_namespace()?;
+            identity::user_namespaces()?;
             sys::unshare(flags)
         }
     };
     vec![
         ("user namespace", None, Box::new(|| sys::unshare(UnshareFlags::NEWUSER))),
-        ("id map", None, Box::new(helper::user_namespace)),
+        ("id map", None, Box::new(identity::user_namespaces)),
         ("mount namespace", None, Box::new(mount_namespace)),
         ("pid namespace", None, Box::new(in_user_namespace(UnshareFlags::NEWPID))),
         ("network namespace", None, Box::new(network)),
@@ -98,30 +119,37 @@ fn attempt(trial: &dyn Fn() -> io::Result<()>) -> State {
 }
 
 fn in_child(work: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+    let code = ask_child(&|| work().map_or_else(|error| errno(&error), |()| 0).to_le_bytes().to_vec())?;
+    // A child that was killed wrote nothing.
+    match code.try_into().map(i32::from_le_bytes) {
+        Ok(0) => Ok(()),
+        Ok(code) => Err(io::Error::from_raw_os_error(code)),
+        Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// What a child of its own finds out.
+fn ask_child(work: &dyn Fn() -> Vec<u8>) -> io::Result<Vec<u8>> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     match sys::fork()? {
         None => {
-            let code = work().map_or_else(|error| errno(&error), |()| 0);
-            let _ = File::from(write).write_all(&code.to_le_bytes());
+            drop(read);
+            let _ = File::from(write).write_all(&work());
             sys::exit_now(0);
         }
         Some(child) => {
             drop(write);
-            let mut code = [0; 4];
-            let read = File::from(read).read_exact(&mut code);
+            let mut answer = Vec::new();
+            let read = File::from(read).read_to_end(&mut answer);
             rustix::process::waitpid(Some(child), WaitOptions::empty())?;
-            // A child that was killed wrote nothing.
             read?;
-            match i32::from_le_bytes(code) {
-                0 => Ok(()),
-                code => Err(io::Error::from_raw_os_error(code)),
-            }
+            Ok(answer)
         }
     }
 }
 
 fn mount_namespace() -> io::Result<()> {
-    helper::user_namespace()?;
+    identity::user_namespaces()?;
     staging().map(|_| ())
 }
 
@@ -136,21 +164,21 @@ fn staging() -> io::Result<&'static str> {
 }
 
 fn network() -> io::Result<()> {
-    helper::user_namespace()?;
+    identity::user_namespaces()?;
     sys::unshare(UnshareFlags::NEWNET)?;
     sys::loopback_up()
 }
 
 /// Container filters that allow the namespace still refuse the call that makes use of it.
 fn host_name() -> io::Result<()> {
-    helper::user_namespace()?;
+    identity::user_namespaces()?;
     sys::unshare(UnshareFlags::NEWUTS)?;
     rustix::system::sethostname(b"probe")?;
     Ok(rustix::system::setdomainname(b"(none)")?)
 }
 
 fn overlay(disk: Option<&Path>) -> io::Result<()> {
-    helper::user_namespace()?;
+    identity::user_namespaces()?;
     staging()?;
     for folder in ["l", "r"] {
         rustix::fs::mkdir(folder, Mode::from_raw_mode(0o755))?;
@@ -184,7 +212,7 @@ fn overlay(disk: Option<&Path>) -> io::Result<()> {
 
 /// Does something in the fresh `/proc` of a new pid namespace, which is the working folder then.
 fn in_pid_namespace(work: fn() -> io::Result<()>) -> io::Result<()> {
-    helper::user_namespace()?;
+    identity::user_namespaces()?;
     sys::unshare(UnshareFlags::NEWPID)?;
     in_child(&|| {
         staging()?;

@@ -9,6 +9,7 @@ mod world;
 mod bad_outputs;
 mod basics;
 mod escapes;
+mod groups;
 mod hosts;
 mod limits;
 mod observed;

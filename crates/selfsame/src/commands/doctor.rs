@@ -86,6 +86,7 @@ fn show(probe: &Probe, tools: &[Tool], store: &selfsame_store::Store) {
                 None => ("NO ", detail.clone()),
             },
             State::NotNeeded { because } => ("-  ", because.clone()),
+            State::Without { because } => ("-  ", format!("{because}; builds go without, and the run record says so")),
         };
         terminal::data(format!("  {mark}  {:width$}  {}", ability.name, printable(&note)).trim_end());
     }
@@ -96,15 +97,15 @@ fn show(probe: &Probe, tools: &[Tool], store: &selfsame_store::Store) {
         }
     }
     terminal::data(&format!("  yes  {:width$}  {}", "store", store.root().display()));
-    if probe.is_complete() {
-        terminal::data("\nready: builds run at level `normalized`");
-        return;
-    }
     for remedy in &probe.remedies {
         terminal::data(&format!("\n{}:", printable(&remedy.because)));
         for line in &remedy.lines {
             terminal::data(&format!("  {line}"));
         }
+    }
+    if probe.is_complete() {
+        terminal::data("\nready: builds run at level `normalized`");
+        return;
     }
     match probe.relaxations() {
         Some(names) => {
