@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use selfsame_core::Digest;
-use selfsame_testing::{TestEnv, Tier, require};
+use selfsame_testing::{TestEnv, Tier, require, skip};
 use serde_json::Value;
 
 use crate::examples::root;
@@ -197,7 +197,7 @@ fn foreign_podman_pulls_loads_and_runs() {
 fn foreign_docker_loads() {
     let answers = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !answers.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: `docker load`: no daemon answers");
+        skip("no docker daemon answers");
         return;
     }
     let Some(hello) = hello(&["docker"]) else { return };

@@ -19,5 +19,5 @@ pub use environment::TestEnv;
 pub use filter::Filter;
 pub use output::Output;
 pub use picture::{flip_bit, picture};
-pub use tier::{Tier, require};
+pub use tier::{Tier, require, skip};
 pub use variation::Variation;

@@ -43,11 +43,24 @@ impl fmt::Display for Tier {
 pub fn require(tier: Tier, ability: Result<(), String>) -> bool {
     let Err(why) = ability else { return true };
     let required = std::env::var("SELFSAME_REQUIRE").unwrap_or_default();
-    let caller = std::panic::Location::caller();
-    let test = std::thread::current().name().unwrap_or("test").to_owned();
-    assert!(!names(&required, tier), "{test} ({caller}) needs tier `{tier}`, which is required here, and {why}");
-    skip_line(&format!("SKIPPED {test} ({caller}): tier `{tier}`: {why}\n"));
+    let here = here();
+    assert!(!names(&required, tier), "{here} needs tier `{tier}`, which is required here, and {why}");
+    skip_line(&format!("SKIPPED {here}: tier `{tier}`: {why}\n"));
     false
+}
+
+/// Says on stderr that a test cannot go on here. For what no `SELFSAME_REQUIRE` can ask of a machine, a daemon that
+/// answers for one; the test should return.
+#[track_caller]
+pub fn skip(why: &str) {
+    skip_line(&format!("SKIPPED {}: {why}\n", here()));
+}
+
+/// The running test and the line that asks.
+#[track_caller]
+fn here() -> String {
+    let test = std::thread::current().name().unwrap_or("test").to_owned();
+    format!("{test} ({})", std::panic::Location::caller())
 }
 
 /// Straight to the file descriptor: the test harness swallows what `eprintln!` says in a test that passes.

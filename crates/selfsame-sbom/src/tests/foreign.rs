@@ -1,16 +1,13 @@
-//! The `foreign` tier: cyclonedx-python-lib reads what is written here. Other people's tool, so it may be missing; then
-//! this says so, and fails where `SELFSAME_REQUIRE` names the tier.
-#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests of the foreign tier ask the environment")]
+//! The `foreign` tier: cyclonedx-python-lib reads what is written here. Other people's tool, so it may be missing.
+#![expect(clippy::disallowed_methods, reason = "tests of the foreign tier ask the environment")]
 
 use std::path::Path;
 use std::process::Command;
 
+use selfsame_testing::{Tier, require};
+
 use super::fixtures::{c_like, minimal, rust_like};
 use crate::{bytes, document};
-
-fn required() -> bool {
-    std::env::var("SELFSAME_REQUIRE").is_ok_and(|tiers| tiers.split(',').any(|tier| tier.trim() == "foreign"))
-}
 
 /// The Python that has the package: `SELFSAME_PYTHON`, or `python3`.
 fn python() -> String {
@@ -35,16 +32,17 @@ fn foreign_cyclonedx_python_lib_accepts_the_documents() {
         paths.push(path);
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/foreign/validate_cyclonedx.py");
-    let output = match Command::new(python()).arg(script).args(&paths).output() {
-        Ok(output) if output.status.code() != Some(2) => output,
-        missing => {
-            let why =
-                missing.map_or_else(|error| error.to_string(), |out| String::from_utf8_lossy(&out.stderr).into_owned());
-            assert!(!required(), "SELFSAME_REQUIRE names `foreign`, and cyclonedx-python-lib cannot run: {why}");
-            eprintln!("skipped: cyclonedx-python-lib cannot run: {}", why.trim());
-            return;
-        }
+    let output = Command::new(python()).arg(script).args(&paths).output();
+    // By status 2 the script says that the library is not there.
+    let output = match output {
+        Ok(output) if output.status.code() == Some(2) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        output => output.map_err(|error| error.to_string()),
     };
+    let ability = output.as_ref().map(|_| ()).map_err(|why| format!("cyclonedx-python-lib cannot run: {why}"));
+    if !require(Tier::Foreign, ability) {
+        return;
+    }
+    let output = output.expect("it could run");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.lines().filter(|line| line.ends_with(": valid")).count(), paths.len(), "{said}");
