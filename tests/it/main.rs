@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests live in a real environment")]
 
 mod bad_actions;
+mod bad_ends;
 mod bad_input;
 mod bad_moments;
 mod contract;

@@ -121,7 +121,7 @@ impl Cgroup {
 }
 
 /// Where a file system of this type (and, for version 1, with this controller) is mounted.
-fn mount_of(mountinfo: &str, kind: &str, controller: Option<&str>) -> Option<PathBuf> {
+pub(crate) fn mount_of(mountinfo: &str, kind: &str, controller: Option<&str>) -> Option<PathBuf> {
     mountinfo.lines().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;
         let mut after = after.split(' ');

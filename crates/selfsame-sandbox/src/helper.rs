@@ -15,6 +15,7 @@ use crate::cgroup::Cgroup;
 use crate::identity;
 use crate::init;
 use crate::observe::Observer;
+use crate::oom::OomKills;
 use crate::outcome::SupplementaryGroups;
 use crate::probe::{self, PROBE};
 use crate::spec::HOSTNAME;
@@ -140,7 +141,7 @@ struct Started {
     /// Its other end is init's: hangs up there when this process is gone.
     _life: OwnedFd,
     observer: Option<Observer>,
-    oom_kills: u64,
+    oom_kills: OomKills,
 }
 
 fn start(
@@ -152,6 +153,7 @@ fn start(
     cgroup: Option<&Cgroup>,
 ) -> Result<Started, Failure> {
     let refused = |operation: &'static str| move |error: rustix::io::Errno| Failure::refused(operation)(error.into());
+    let oom_kills = OomKills::watch();
     let (life, our_life) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(refused("a pipe"))?;
     let pair = || socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
     let (ours, theirs) = match wire.spec.observe {
@@ -193,7 +195,7 @@ fn start(
         Some(init) => {
             drop((stdout, stderr, life, theirs));
             let observer = ours.map(Observer::new);
-            Ok(Started { init, _life: our_life, observer, oom_kills: oom_kills() })
+            Ok(Started { init, _life: our_life, observer, oom_kills })
         }
     }
 }
@@ -247,16 +249,10 @@ fn finish(channel: &Channel, started: Started, cgroup: Option<&Cgroup>, success:
             }
         }
         let (tasks_refused, in_cgroup) = cgroup.map_or((0, 0), Cgroup::events);
-        // A costly read, and of no use behind a success.
-        let on_host = if success { 0 } else { oom_kills().saturating_sub(started.oom_kills) };
-        channel.send(&Frame::Done { tasks_refused, oom_kills: in_cgroup.max(on_host) }, None)
+        // Of no use behind a success.
+        let around = if success { 0 } else { started.oom_kills.since() };
+        channel.send(&Frame::Done { tasks_refused, oom_kills: in_cgroup.max(around) }, None)
     };
     // Fails only when the caller is gone.
     let _ = say();
-}
-
-/// How many processes the kernel has killed for want of memory since it started; nothing where it does not say.
-fn oom_kills() -> u64 {
-    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
-    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0)
 }

@@ -26,6 +26,7 @@ mod identity;
 mod init;
 mod mounts;
 mod observe;
+mod oom;
 mod outcome;
 mod outputs;
 mod place;
