@@ -12,6 +12,7 @@ mod bad_moments;
 mod contract;
 mod examples;
 mod flow;
+mod groups;
 mod hosts;
 mod world;
 

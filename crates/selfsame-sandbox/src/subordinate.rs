@@ -15,6 +15,10 @@ use crate::sys;
 /// Where it may lie. Not by `PATH`: whoever sets that must not choose what becomes root.
 const PROGRAMS: [&str; 4] =
     ["/usr/bin/newgidmap", "/bin/newgidmap", "/usr/local/bin/newgidmap", "/run/wrappers/bin/newgidmap"];
+/// Why there is no writer.
+pub(crate) const NOT_INSTALLED: &str = "newgidmap is not installed";
+/// The same.
+pub(crate) const NO_RANGE: &str = "the user has no range in /etc/subgid";
 /// It reads three files; where accounts come over a network that may take a while.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much of its words is kept.
@@ -35,7 +39,7 @@ impl MapWriter {
     /// sentence on what is missing.
     pub(crate) fn start(inside: u32) -> Result<Self, String> {
         let program = PROGRAMS.into_iter().find(|path| Path::new(path).is_file());
-        let program = program.ok_or("newgidmap is not installed")?;
+        let program = program.ok_or(NOT_INSTALLED)?;
         let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getegid().as_raw());
         let spare = subordinate_group(uid, gid)?;
         // A second group is what makes the program leave setgroups permitted; nothing ever has it.
@@ -118,8 +122,7 @@ fn c_string(word: &str) -> std::ffi::CString {
 fn subordinate_group(uid: u32, gid: u32) -> Result<u32, String> {
     let text =
         |path: &str| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    first_of(&text("/etc/subgid"), &text("/etc/passwd"), uid, gid)
-        .ok_or_else(|| "the user has no range in /etc/subgid".to_owned())
+    first_of(&text("/etc/subgid"), &text("/etc/passwd"), uid, gid).ok_or_else(|| NO_RANGE.to_owned())
 }
 
 /// The same in the text of `subgid(5)`, `OWNER:FIRST:COUNT` with a name or a number for the owner.

@@ -10,6 +10,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("bwrap", "bubblewrap"),
     ("busybox", "busybox-static"),
     ("mkfs.ext4", "e2fsprogs"),
+    ("newgidmap", "uidmap"),
     ("openssl", "openssl"),
     ("pigz", "pigz"),
     ("podman", "podman"),

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::environment::{Barrier, Environment, Place};
 use super::trial::GROUPS;
 use super::{Ability, State};
+use crate::subordinate::{NO_RANGE, NOT_INSTALLED};
 
 /// What to do about one barrier.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -41,18 +42,23 @@ pub(super) fn remedies(environment: &Environment, installed: &Path) -> Vec<Remed
 
 /// What would let an ordinary user's supplementary groups be dropped.
 pub(super) fn for_groups(ability: &Ability) -> Option<Remedy> {
-    match &ability.state {
-        State::Without { because } if ability.name == GROUPS => Some(remedy(
-            &format!("actions keep the user's supplementary groups ({because})"),
-            &[
-                "# newgidmap: package uidmap of Debian and Ubuntu, shadow-utils of Fedora, shadow elsewhere",
-                "sudo apt-get install uidmap",
-                "# and a range of subordinate groups for the user, if `grep $USER /etc/subgid` shows none",
-                "sudo usermod --add-subgids 100000-165535 $USER",
-            ],
-        )),
-        _ => None,
-    }
+    let State::Without { because } = &ability.state else { return None };
+    let package: &[_] = &[
+        "# package uidmap of Debian and Ubuntu, shadow-utils of Fedora, shadow elsewhere",
+        "sudo apt-get install uidmap",
+    ];
+    let range: &[_] = &["sudo usermod --add-subgids 100000-165535 $USER"];
+    let lines = match because.as_str() {
+        _ if ability.name != GROUPS => return None,
+        // Whoever lacks the program most often lacks the range, too.
+        NOT_INSTALLED => [package, &["# if `grep $USER /etc/subgid` shows nothing:"], range].concat(),
+        NO_RANGE => range.to_vec(),
+        _ => vec![
+            "# newgidmap must be set-user-id root, and the user's group that of the account;",
+            "# in a container: neither no-new-privileges nor allowPrivilegeEscalation: false, or no supplementary groups at all",
+        ],
+    };
+    Some(remedy(&format!("actions keep the user's supplementary groups ({because})"), &lines))
 }
 
 fn for_barrier(barrier: Barrier, environment: &Environment, installed: &Path) -> Option<Remedy> {

@@ -70,7 +70,7 @@ const OVERLAY_TMPFS: &str = "overlay on tmpfs";
 const OVERLAY_DISK: &str = "overlay on disk";
 const PID_MAX: &str = "task limit of the pid namespace";
 const CGROUP: &str = "task limit of a cgroup";
-pub(super) const GROUPS: &str = "no supplementary groups";
+pub(super) const GROUPS: &str = "dropping supplementary groups";
 
 /// Where one of two is there, the other is not needed.
 fn make_up(abilities: &mut [Ability], there: &str, other: &str) {

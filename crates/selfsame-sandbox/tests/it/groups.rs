@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use selfsame_sandbox::SupplementaryGroups;
 
 use crate::hosts::{is_root, wrapper};
-use crate::world::{Done, World, bind, go, skip, world};
+use crate::world::{Done, World, bind, go, skip, skip_in, world};
 
 /// Unless these are the same, an action can tell who invoked it, or that groups were dropped.
 const WHO: &str = "id -u; id -g; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; stat -c '%u %g' /build /bin/busybox; touch x; stat -c '%u %g' x; grep -E '^(Uid|Gid|Groups)' /proc/self/status";
@@ -73,7 +73,7 @@ fn sandbox_drops_a_users_groups_with_newgidmap() {
     assert!(kept_them.stdout.ends_with("of the group\n"), "{kept_them:?}");
 
     if !std::path::Path::new("/usr/bin/newgidmap").exists() {
-        skip("newgidmap is not installed (package uidmap)");
+        skip_in("foreign", "newgidmap is not installed (package uidmap)");
         return;
     }
     let dropped = user.sh(&format!("{WHO}; ! cat /secret"), "nobody:300000:65536\n", "", 65_534, "65534,4,24");
