@@ -12,7 +12,7 @@ use selfsame_oci::{
     Compression, Contents, Descriptor, ImageConfig, Limits, image_manifest, read_pack, referrer_manifest, with_parents,
     write_archive, write_layer,
 };
-use selfsame_testing::{Tier, require};
+use selfsame_testing::{Tier, require, skip};
 use selfsame_tree::{Entry, Kind, Tree};
 
 #[derive(Default)]
@@ -182,7 +182,7 @@ fn podman_loads_the_archive_and_pulls_the_layout() {
 #[test]
 fn docker_loads_the_archive() {
     if !Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: `docker load`: no daemon answers");
+        skip("no docker daemon answers");
         return;
     }
     let made = make();
