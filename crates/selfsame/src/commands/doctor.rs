@@ -86,7 +86,9 @@ fn show(probe: &Probe, tools: &[Tool], store: &selfsame_store::Store) {
                 None => ("NO ", detail.clone()),
             },
             State::NotNeeded { because } => ("-  ", because.clone()),
-            State::Without { because } => ("-  ", format!("{because}; builds go without it, and the run record says so")),
+            State::Without { because } => {
+                ("-  ", format!("{because}; builds go without it, and the run record says so"))
+            }
         };
         terminal::data(format!("  {mark}  {:width$}  {}", ability.name, printable(&note)).trim_end());
     }
