@@ -59,8 +59,8 @@ pub fn build(
     refuse_overlaps(inputs)?;
     let plan = Plan::new(definition, &bound(inputs))?;
     let steps = run_steps(&plan, store, executor, mode, progress)?;
-    let image = image::assemble(definition, request, source, &steps, store, threads, progress)?;
-    let facts = sbom::facts(definition, request, &image, &steps, &inputs.toolchain_packages, store)?;
+    let image = image::assemble(definition, request, source, &steps, None, store, threads, progress)?;
+    let facts = sbom::facts(definition, request, &image, &steps, &inputs.toolchain_packages, None, store)?;
     let sbom = selfsame_sbom::bytes(&selfsame_sbom::document(&facts)?);
     drop(facts);
     let sbom_digest = store.put_bytes(&sbom, false)?;

@@ -3,7 +3,7 @@
 use std::io;
 
 use selfsame_action::{ExecutionError, PlanError};
-use selfsame_core::{Digest, Level, RelPath};
+use selfsame_core::{Digest, Level, Platform, RelPath};
 use selfsame_store::StoreError;
 use selfsame_tree::{Tree, TreeError};
 
@@ -70,6 +70,28 @@ pub enum BuildError {
         path: RelPath,
         /// `compile:hello`.
         from: String,
+    },
+    /// A file of the definition and its image's base do not go together.
+    #[error("image file `{from}` is to stand at `/{path}`, where base `{base}` has {there}")]
+    BaseConflict {
+        /// In the image, as the definition names it.
+        path: RelPath,
+        /// `compile:hello`.
+        from: String,
+        /// The base's name.
+        base: String,
+        /// What is there, with an article.
+        there: &'static str,
+    },
+    /// A base that is for another platform.
+    #[error("base `{base}` is for {there}; the image is for {wanted}")]
+    BasePlatform {
+        /// The base's name.
+        base: String,
+        /// What it is for.
+        there: Platform,
+        /// What the image is for.
+        wanted: Platform,
     },
     /// The image's files are no tree.
     #[error("the image's files are no tree: {fault}")]

@@ -4,6 +4,7 @@
 //! the sandbox and the host's toolchains only as values that others bound.
 #![forbid(unsafe_code)]
 
+pub mod base;
 pub mod build;
 pub mod capsule;
 pub mod cargo;
@@ -20,6 +21,7 @@ pub mod request;
 pub mod sbom;
 pub mod steps;
 
+pub use base::{BaseImage, InstalledPackage, KeptImage};
 pub use build::{Built, Inputs, build};
 pub use capsule::Extent;
 pub use error::BuildError;

@@ -72,7 +72,7 @@ pub struct Image {
     pub layers: Vec<Layer>,
     /// What is in them, flattened.
     pub tree: Tree,
-    /// Where each file was taken from: image path to `compile:hello`.
+    /// Where each file was taken from: image path to `compile:hello`, or to `base NAME`.
     pub origins: BTreeMap<String, String>,
 }
 

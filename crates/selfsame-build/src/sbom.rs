@@ -12,8 +12,10 @@ use selfsame_sbom::{Completeness, Edge, Entity, Facts, Form, ImageFile, Input, N
 use selfsame_store::Store;
 use selfsame_tree::Kind;
 
+use crate::base::BaseImage;
 use crate::cargo::{self, CargoPackages};
 use crate::error::BuildError;
+use crate::image::base_origin;
 use crate::provenance::dependencies;
 use crate::record::{Image, StepRecord};
 use crate::request::{CrateInput, Origin, Request};
@@ -43,6 +45,7 @@ pub fn facts(
     image: &Image,
     steps: &[StepRecord],
     toolchain_packages: &[ToolchainPackage],
+    base: Option<&BaseImage>,
     store: &Store,
 ) -> Result<Facts, BuildError> {
     let mut facts = Facts {
@@ -60,7 +63,7 @@ pub fn facts(
         platform: request.platform.clone(),
         profile: request.profile,
         image: Some(image.manifest.digest),
-        files: image_files(image, store)?,
+        files: image_files(image, base, store)?,
         shipped: Vec::new(),
         build_only: toolchain_packages.iter().map(toolchain_part).collect(),
         edges: Vec::new(),
@@ -78,20 +81,52 @@ pub fn facts(
         let packages = cargo_packages(action.name.as_str(), request, steps, store)?;
         add_cargo(&mut facts, &packages, request, store)?;
     }
-    // Even a Rust program holds parts of the captured C library, so the application itself is never called complete.
-    let application = if all_known && toolchain_packages.is_empty() && !definition.actions.is_empty() {
-        Completeness::Complete
-    } else {
-        Completeness::Incomplete
-    };
+    if let Some(base) = base {
+        add_base(&mut facts, base);
+    }
+    // Even a Rust program holds parts of the captured C library, so the application itself is never called complete;
+    // nor is one on a base, whose databases list packages and not what these were made of.
+    let known = all_known && toolchain_packages.is_empty() && base.is_none();
+    let application =
+        if known && !definition.actions.is_empty() { Completeness::Complete } else { Completeness::Incomplete };
     facts.completeness.insert(Node::Application, application);
     facts.build_only.sort_by(|a, b| a.purl.cmp(&b.purl));
     facts.build_only.dedup_by(|a, b| a.purl == b.purl);
     Ok(facts)
 }
 
-fn image_files(image: &Image, store: &Store) -> Result<Vec<ImageFile>, BuildError> {
-    let layer = image.layers.last().map(|layer| layer.diff_id);
+/// The packages that a base's databases list, and the files that are theirs. What stands in the image in place of a
+/// package's file is not the package's.
+fn add_base(facts: &mut Facts, base: &BaseImage) {
+    let origin = Some(base_origin(&base.name));
+    let files: BTreeSet<String> =
+        facts.files.iter().filter(|file| file.origin == origin).map(|file| file.path.clone()).collect();
+    let listed: BTreeSet<&str> = base.packages.iter().map(|package| package.purl.as_str()).collect();
+    for package in &base.packages {
+        let node = Node::Shipped(package.purl.clone());
+        if !facts.shipped.iter().any(|known| known.purl == package.purl) {
+            let mut part = Part::new(PartKind::Library, &package.purl, &package.name, &package.version);
+            part.license.clone_from(&package.license);
+            part.supplier = package.supplier.clone().map(|name| Entity { name: Some(name), ..Entity::default() });
+            part.locations = BTreeSet::from([base_origin(&base.name)]);
+            facts.shipped.push(part);
+        }
+        facts.edges.push(Edge { from: Node::Application, to: node.clone() });
+        let needed = package.depends_on.iter().filter(|purl| listed.contains(purl.as_str()));
+        facts.edges.extend(needed.map(|purl| Edge { from: node.clone(), to: Node::Shipped(purl.clone()) }));
+        let own = package.files.iter().map(|path| format!("/{}", path.as_str())).filter(|path| files.contains(path));
+        facts.edges.extend(own.map(|path| Edge { from: node.clone(), to: Node::File(path) }));
+    }
+    facts.edges.sort();
+    facts.edges.dedup();
+}
+
+fn image_files(image: &Image, base: Option<&BaseImage>, store: &Store) -> Result<Vec<ImageFile>, BuildError> {
+    let own_layer = image.layers.last().map(|layer| layer.diff_id);
+    // Which of several layers of a base has a file is not known once they are flattened.
+    let kept = base.map(|base| base.image.as_ref().map_or(1, |image| image.layers.len()));
+    let base_layer = kept.filter(|&count| count == 1).and_then(|_| image.layers.first()).map(|layer| layer.diff_id);
+    let from_base = base.map(|base| base_origin(&base.name));
     let mut files = Vec::new();
     let mut hashed: BTreeMap<_, (Digests, Vec<u8>)> = BTreeMap::new();
     for (path, entry) in image.tree.iter() {
@@ -114,14 +149,15 @@ fn image_files(image: &Image, store: &Store) -> Result<Vec<ImageFile>, BuildErro
         }
         let (digests, head) = &hashed[&digest];
         let path = format!("/{}", path.as_str());
+        let origin = image.origins.get(&path).cloned();
         files.push(ImageFile {
             form: Form::of(&path, entry.mode & 0o111 != 0, head),
-            origin: image.origins.get(&path).cloned(),
             path,
             sha256: digest,
             sha512: digests.sha512,
             size,
-            layer,
+            layer: if origin.is_some() && origin == from_base { base_layer } else { own_layer },
+            origin,
         });
     }
     Ok(files)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::{Digest, Platform, SourceEpoch, media};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::descriptor::{Document, DocumentError, WirePlatform, bounded, parse_document};
 use crate::manifest::{MAX_LAYERS, Manifest};
@@ -29,6 +30,14 @@ pub struct ImageConfig {
     pub labels: BTreeMap<String, String>,
     /// `8080/tcp`, ...
     pub ports: BTreeSet<String>,
+    /// Folders that a container keeps apart.
+    pub volumes: BTreeSet<String>,
+    /// The signal that ends a container, or empty.
+    pub stop_signal: String,
+    /// Docker's words for how a container is asked whether it is well, as they stand in a base's config.
+    pub healthcheck: Option<Value>,
+    /// Docker's shell for commands that are one text.
+    pub shell: Vec<String>,
     /// The layers, lowest first: digests of the uncompressed tars.
     pub diff_ids: Vec<Digest>,
     /// Where the layers came from; one entry each in ours.
@@ -60,6 +69,10 @@ impl ImageConfig {
             workdir: String::new(),
             labels: BTreeMap::new(),
             ports: BTreeSet::new(),
+            volumes: BTreeSet::new(),
+            stop_signal: String::new(),
+            healthcheck: None,
+            shell: Vec::new(),
             diff_ids: Vec::new(),
             history: Vec::new(),
         }
@@ -72,11 +85,20 @@ impl ImageConfig {
         self.history.push(History { created: self.created.clone(), created_by, empty_layer: false });
     }
 
+    /// Adds a line of history that has no layer, with the config's own time.
+    pub fn push_empty(&mut self, created_by: impl Into<String>) {
+        let created_by = Some(created_by.into());
+        self.history.push(History { created: self.created.clone(), created_by, empty_layer: true });
+    }
+
     /// The canonical bytes: empty lists, maps and texts are left out.
     #[must_use]
     pub fn document(&self) -> Document {
         let list = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let names = |names: &BTreeSet<String>| {
+            (!names.is_empty()).then(|| names.iter().map(|name| (name.clone(), Nothing {})).collect())
+        };
         let WirePlatform { architecture, os, variant } = WirePlatform::from(&self.platform);
         let wire = WireConfig {
             architecture,
@@ -90,8 +112,11 @@ impl ImageConfig {
                 user: text(&self.user),
                 working_dir: text(&self.workdir),
                 labels: (!self.labels.is_empty()).then(|| self.labels.clone()),
-                exposed_ports: (!self.ports.is_empty())
-                    .then(|| self.ports.iter().map(|port| (port.clone(), Nothing {})).collect()),
+                exposed_ports: names(&self.ports),
+                volumes: names(&self.volumes),
+                stop_signal: text(&self.stop_signal),
+                healthcheck: self.healthcheck.clone(),
+                shell: list(&self.shell),
             }),
             rootfs: WireRootfs { kind: ROOTFS.to_owned(), diff_ids: self.diff_ids.clone() },
             history: (!self.history.is_empty()).then(|| self.history.iter().map(WireHistory::from).collect()),
@@ -126,6 +151,10 @@ impl ImageConfig {
             workdir: runtime.working_dir.unwrap_or_default(),
             labels: runtime.labels.unwrap_or_default(),
             ports: runtime.exposed_ports.unwrap_or_default().into_keys().collect(),
+            volumes: runtime.volumes.unwrap_or_default().into_keys().collect(),
+            stop_signal: runtime.stop_signal.unwrap_or_default(),
+            healthcheck: runtime.healthcheck,
+            shell: runtime.shell.unwrap_or_default(),
             diff_ids: wire.rootfs.diff_ids,
             history: history.into_iter().map(History::from).collect(),
         })
@@ -177,6 +206,14 @@ struct WireRuntime {
     labels: Option<BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exposed_ports: Option<BTreeMap<String, Nothing>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    volumes: Option<BTreeMap<String, Nothing>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shell: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]

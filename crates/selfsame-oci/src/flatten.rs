@@ -33,8 +33,22 @@ pub fn apply(layers: &[ReadLayer]) -> Result<Tree, ApplyError> {
     Ok(tree)
 }
 
+/// One more layer that only adds and replaces, as [`apply`] would.
+pub fn apply_tree(below: &Tree, added: &Tree) -> Result<Tree, TreeError> {
+    let mut entries = entries_of(below);
+    let mut removed = BTreeMap::new();
+    add(&mut entries, added, &mut removed);
+    adopt(&mut entries, &removed);
+    entries.extend(added.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+    Tree::from_entries(entries)
+}
+
+fn entries_of(tree: &Tree) -> BTreeMap<RelPath, Entry> {
+    tree.iter().map(|(path, entry)| (path.clone(), entry.clone())).collect()
+}
+
 fn apply_one(below: &Tree, layer: &ReadLayer) -> Result<Tree, TreeError> {
-    let mut entries: BTreeMap<_, _> = below.iter().map(|(path, entry)| (path.clone(), entry.clone())).collect();
+    let mut entries = entries_of(below);
     let mut removed = BTreeMap::new();
     for whiteout in &layer.whiteouts {
         match whiteout {
@@ -45,12 +59,7 @@ fn apply_one(below: &Tree, layer: &ReadLayer) -> Result<Tree, TreeError> {
             Whiteout::Opaque(folder) => remove_below(&mut entries, folder, &mut removed),
         }
     }
-    for (path, entry) in layer.tree.iter() {
-        if entry.kind != Kind::Directory {
-            remove_below(&mut entries, path, &mut removed);
-        }
-        remove(&mut entries, path, &mut removed);
-    }
+    add(&mut entries, &layer.tree, &mut removed);
     for path in layer.specials.keys() {
         remove_below(&mut entries, path, &mut removed);
         remove(&mut entries, path, &mut removed);
@@ -58,6 +67,16 @@ fn apply_one(below: &Tree, layer: &ReadLayer) -> Result<Tree, TreeError> {
     adopt(&mut entries, &removed);
     entries.extend(layer.tree.iter().map(|(path, entry)| (path.clone(), entry.clone())));
     Tree::from_entries(entries)
+}
+
+/// Takes away what the entries of a layer replace.
+fn add(entries: &mut BTreeMap<RelPath, Entry>, added: &Tree, removed: &mut BTreeMap<RelPath, Kind>) {
+    for (path, entry) in added.iter() {
+        if entry.kind != Kind::Directory {
+            remove_below(entries, path, removed);
+        }
+        remove(entries, path, removed);
+    }
 }
 
 /// Where a file lost its first name, the next of its names becomes the first.

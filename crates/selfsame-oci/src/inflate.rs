@@ -41,6 +41,14 @@ pub(crate) fn through<T>(
                     }
                     stored
                 }
+                Encoding::Zstd => {
+                    // Frames one behind another are one stream (RFC 8878, section 3), in every reader; windows larger
+                    // than 128 MiB are refused.
+                    let failed = |source| ReadError::Stream { source };
+                    let mut tar = zstd::Decoder::with_buffer(stored).map_err(failed)?;
+                    tar.window_log_max(MAX_WINDOW_LOG).map_err(failed)?;
+                    send_all(tar, &to_parser, &to_hasher)?.finish()
+                }
             };
             Ok(stored.into_inner().hasher.finish())
         });
@@ -58,6 +66,8 @@ pub(crate) fn through<T>(
 }
 
 const BLOCK_BYTES: usize = 256 << 10;
+/// The largest zstd window: 2^27 bytes, what zstd's own tools take unasked.
+const MAX_WINDOW_LOG: u32 = 27;
 const IN_FLIGHT: usize = 4;
 
 type Block = Arc<Vec<u8>>;

@@ -96,6 +96,9 @@ pub fn parse_docker_file(bytes: &[u8]) -> Result<Vec<DockerImage>, DocumentError
     Ok(images)
 }
 
+/// An OCI layer compressed with zstd.
+pub const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+
 /// How a layer is compressed, by its media type; nothing for a media type that is not read.
 pub(crate) fn layer_encoding(media_type: &str) -> Option<Encoding> {
     match media_type {
@@ -103,13 +106,25 @@ pub(crate) fn layer_encoding(media_type: &str) -> Option<Encoding> {
         media::LAYER_TAR | "application/vnd.docker.image.rootfs.diff.tar" | "application/x-tar" => {
             Some(Encoding::Plain)
         }
+        LAYER_ZSTD | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Some(Encoding::Zstd),
         _ => None,
     }
 }
 
-/// The two encodings that are read.
+/// The encodings that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Plain,
     Gzip,
+    Zstd,
+}
+
+/// The media type of a layer that begins with these bytes: what a `docker save` archive does not say.
+#[must_use]
+pub fn sniffed_layer(head: &[u8]) -> &'static str {
+    match head {
+        [0x1f, 0x8b, ..] => media::LAYER_GZIP,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => LAYER_ZSTD,
+        _ => media::LAYER_TAR,
+    }
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod base;
 mod config;
 mod deflate;
 mod descriptor;
@@ -17,16 +18,21 @@ mod header;
 mod inflate;
 mod layer;
 pub mod layout;
+mod lookup;
 mod manifest;
 mod pipeline;
 mod read;
 mod readahead;
+mod select;
 
 pub use archive::write_archive;
+pub use base::{BASE_DIGEST, BASE_NAME, kept_layer};
 pub use config::{History, ImageConfig};
 pub use descriptor::{Descriptor, Document, DocumentError, MAX_BLOB_BYTES};
 pub use entries::{EntryFault, Special};
-pub use flatten::{ApplyError, apply};
+pub use flatten::{ApplyError, apply, apply_tree};
 pub use layer::{Compression, Contents, Layer, LayerError, with_parents, write_layer, write_pack};
-pub use manifest::{Index, MAX_LAYERS, MAX_MANIFESTS, Manifest, image_manifest, index, referrer_manifest};
+pub use lookup::{Lookup, Obstacle};
+pub use manifest::{Index, MAX_LAYERS, MAX_MANIFESTS, Manifest, image_index, image_manifest, index, referrer_manifest};
 pub use read::{LayerVisitor, Limits, ReadError, ReadLayer, ReadPack, Specials, Whiteout, read_layer, read_pack};
+pub use select::{DocumentKind, SelectError, for_platform, named, same_platform};

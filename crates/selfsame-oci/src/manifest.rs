@@ -12,9 +12,9 @@ pub const MAX_LAYERS: usize = 4096;
 /// The most manifests in an index that is read.
 pub const MAX_MANIFESTS: usize = 4096;
 
-/// Docker's own spelling of a manifest, an index and a config, which `docker save` and registries still hand out.
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// Docker's own spelling of a manifest and an index, which `docker save` and registries still hand out.
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// One image, or one artifact that refers to an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,27 @@ pub fn index(manifests: &[Descriptor], annotations: &BTreeMap<String, String>) -
         annotations: (!annotations.is_empty()).then(|| annotations.clone()),
     };
     Document::of(media::INDEX, &wire)
+}
+
+/// The index of one image for several platforms, in the order of their names: the same bytes whoever built which
+/// first.
+///
+/// Every manifest has a platform, no two the same.
+pub fn image_index(
+    manifests: &[Descriptor],
+    annotations: &BTreeMap<String, String>,
+) -> Result<Document, DocumentError> {
+    let refuse = |fault: String| Err(DocumentError::Value { what: "image index", fault });
+    let mut sorted = BTreeMap::new();
+    for manifest in manifests {
+        let Some(platform) = &manifest.platform else {
+            return refuse(format!("{} is for no platform", manifest.digest));
+        };
+        if sorted.insert(platform.to_string(), manifest.clone()).is_some() {
+            return refuse(format!("two manifests are for {platform}"));
+        }
+    }
+    Ok(index(&sorted.into_values().collect::<Vec<_>>(), annotations))
 }
 
 impl Manifest {

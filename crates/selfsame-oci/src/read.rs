@@ -13,7 +13,7 @@ use crate::inflate::{Hashing, Sums, through};
 use crate::layer::WHITEOUT;
 use crate::layout::layer_encoding;
 
-/// Reads a layer that a descriptor announced with `media_type`: gzip or plain, OCI's names or Docker's.
+/// Reads a layer that a descriptor announced with `media_type`: gzip, zstd or plain, OCI's names or Docker's.
 ///
 /// The whole of `reader` is read, on a thread of its own; `visitor` sees the content of every file in the layer's order.
 pub fn read_layer(
@@ -72,6 +72,11 @@ impl Limits {
 pub trait LayerVisitor {
     /// A file's content. What is left unread is skipped. An error stops the reading.
     fn file(&mut self, path: &RelPath, size: u64, content: &mut dyn Read) -> io::Result<()>;
+
+    /// A member's mode, before its content: for whoever stores executables apart.
+    fn mode(&mut self, path: &RelPath, mode: u32) {
+        let _ = (path, mode);
+    }
 
     /// What a member's header says that a tree does not hold: its time (seconds since 1970) and the names of its
     /// owners.
@@ -134,8 +139,8 @@ pub enum Whiteout {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// A media type that is not read: zstd, encrypted, or not a layer.
-    #[error("a layer of the media type `{}` is not read; gzip and plain tar are", media_type.escape_debug())]
+    /// A media type that is not read: encrypted, or not a layer.
+    #[error("a layer of the media type `{}` is not read; gzip, zstd and plain tar are", media_type.escape_debug())]
     MediaType {
         /// As announced.
         media_type: String,
@@ -292,6 +297,7 @@ impl Collected {
             return Err(refuse(EntryFault::Twice));
         }
         visitor.header(&path, raw.mtime, &raw.user, &raw.group);
+        visitor.mode(&path, raw.mode);
         let kind = match raw.type_flag {
             FILE | 0 => {
                 let mut content = Hashing::new(entries.content());

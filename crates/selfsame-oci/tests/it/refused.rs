@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use selfsame_core::media;
-use selfsame_oci::{EntryFault, Limits, ReadError, Special, Specials, read_layer, read_pack};
+use selfsame_oci::{EntryFault, Limits, ReadError, Special, Specials, layout, read_layer, read_pack};
 
 use crate::fixture::{Files, extended, gzip, member, noise, read, tar};
 
@@ -203,6 +203,29 @@ fn tars_that_end_early_or_late() {
 }
 
 #[test]
+fn zstd_that_is_damaged_goes_on_or_never_ends() {
+    let read = |bytes: &[u8], limits| read_layer(bytes, layout::LAYER_ZSTD, limits, &mut ());
+    let frame = |bytes: &[u8]| zstd::encode_all(bytes, 3).unwrap();
+    let whole = tar(&[file("a"), file("b")]);
+    let one = frame(&whole);
+    let layer = read(&one, Limits::LAYER).unwrap();
+    assert_eq!((layer.tree.len(), layer.diff_id), (2, selfsame_core::Digest::of(&whole)));
+    let (head, tail) = whole.split_at(700);
+    let several = [frame(head), b"\x50\x2a\x4d\x18\x03\0\0\0...".to_vec(), frame(tail)].concat();
+    assert_eq!(read(&several, Limits::LAYER).unwrap().diff_id, layer.diff_id, "frames are one stream");
+    assert!(matches!(read(&[&one[..], b"more"].concat(), Limits::LAYER), Err(ReadError::Stream { .. })));
+    assert!(matches!(read(&one[..one.len() - 1], Limits::LAYER), Err(ReadError::Stream { .. })));
+    assert!(matches!(read(&gzip(&whole), Limits::LAYER), Err(ReadError::Stream { .. })));
+    let bomb = frame(&[tar(&[file("a")]), vec![0; 64 << 20]].concat());
+    assert!(bomb.len() < 32 << 10);
+    let limits = Limits { diff_size_bytes: 16 << 20, ..Limits::LAYER };
+    assert!(matches!(read(&bomb, limits), Err(ReadError::TooLarge { .. })));
+    // A frame header that asks for a window of 1 GiB.
+    let window = [b"\x28\xb5\x2f\xfd\x00\xa0".to_vec(), vec![0; 64]].concat();
+    assert!(matches!(read(&window, Limits::LAYER), Err(ReadError::Stream { .. })));
+}
+
+#[test]
 fn gzip_that_is_more_than_one_member() {
     let read = |bytes: &[u8]| read_layer(bytes, media::LAYER_GZIP, Limits::LAYER, &mut ());
     let one = gzip(&tar(&[file("a")]));
@@ -249,8 +272,7 @@ fn attributes_that_would_fill_memory() {
 
 #[test]
 fn media_types_that_are_not_read() {
-    for name in ["application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.oci.image.layer.v1.tar+encrypted", ""]
-    {
+    for name in ["application/vnd.oci.image.layer.v1.tar+xz", "application/vnd.oci.image.layer.v1.tar+encrypted", ""] {
         let refused = read_layer(&b""[..], name, Limits::LAYER, &mut ());
         assert!(matches!(refused, Err(ReadError::MediaType { media_type }) if media_type == name));
     }
