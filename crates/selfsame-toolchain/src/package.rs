@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use selfsame_deb::licence_of_copyright;
 use selfsame_lock::{Purl, PurlError};
 
 use crate::host::{End, Host, Walk};
@@ -61,7 +62,7 @@ pub(crate) fn licence_of(host: &Host, walk: &mut Walk<'_>, kind: Kind, record: &
     match kind {
         Kind::Deb => {
             let copyright = read_text(host, walk, &format!("usr/share/doc/{}/copyright", record.name))?;
-            licence::of_copyright(&copyright)
+            licence_of_copyright(&copyright)
         }
         Kind::Rpm | Kind::Apk | Kind::Alpm => licence::expression(record.licence.as_deref()?),
     }

@@ -16,10 +16,13 @@ const BESIDE: &[(&str, &str)] = &[
     ("selfsame-definition", "selfsame-core"),
     ("selfsame-tree", "selfsame-core"),
     ("selfsame-action", "selfsame-lock"),
+    ("selfsame-deb", "selfsame-oci"),
     ("selfsame-verify", "selfsame-oci"),
     ("selfsame-executor", "selfsame-sandbox"),
     ("selfsame-executor", "selfsame-store"),
+    ("selfsame-fetch", "selfsame-http"),
     ("selfsame-fetch", "selfsame-store"),
+    ("selfsame-http", "selfsame-store"),
     ("selfsame-toolchain", "selfsame-store"),
 ];
 
@@ -66,6 +69,8 @@ const RIGHTS: &[&str] = &[
 const LIBC_BEHIND: &[(&str, &str)] = &[
     // Asks the processor what it can do, on some targets.
     ("*", "cpufeatures"),
+    // The C library's allocator and error numbers; what it reads is lent to it.
+    ("*", "liblzma-sys"),
     // Reads archives from a reader that it is lent; what could open files in it is never called.
     ("selfsame-diff", "filetime"),
     ("selfsame-diff", "tar"),
