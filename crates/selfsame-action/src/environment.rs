@@ -36,6 +36,34 @@ const CARGO: &[(&str, &str)] = &[
     ("CARGO_TERM_PROGRESS_WHEN", "never"),
 ];
 
+/// What the tools of an ecosystem are told beside where their packages are. Format constants of profile 1.
+const PIP: &[(&str, &str)] = &[("PIP_DISABLE_PIP_VERSION_CHECK", "1"), ("PIP_NO_INDEX", "1")];
+const NPM: &[(&str, &str)] = &[
+    ("npm_config_audit", "false"),
+    ("npm_config_fund", "false"),
+    ("npm_config_offline", "true"),
+    ("npm_config_update_notifier", "false"),
+];
+const GO: &[(&str, &str)] = &[("GOFLAGS", "-mod=mod"), ("GOSUMDB", "off"), ("GOTOOLCHAIN", "local")];
+
+/// Tells the tools of an ecosystem where an input of its kind is seen. Several of one kind stand behind one another.
+pub(crate) fn tell(environment: &mut BTreeMap<String, String>, kind: &str, name: &str) {
+    let place = format!("/{}/{name}", crate::action::INPUTS);
+    let (constants, variable, value, between) = match kind {
+        "pypi" => (PIP, "PIP_FIND_LINKS", place, " "),
+        "npm" => (NPM, "npm_config_cache", place, ""),
+        "go" => (GO, "GOPROXY", format!("file://{place}"), ","),
+        _ => return,
+    };
+    environment.extend(constants.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    match environment.get_mut(variable) {
+        // npm has one cache.
+        Some(_) if between.is_empty() => {}
+        Some(known) => *known = format!("{known}{between}{value}"),
+        None => _ = environment.insert(variable.to_owned(), value),
+    }
+}
+
 /// The environment of one action.
 ///
 /// `named_toolchains` are those mounted below [`TOOLCHAIN_ROOT`]; their `bin` folders come first in `PATH`.

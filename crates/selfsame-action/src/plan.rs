@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::{Digest, Level, Platform, Profile, RelPath, SourceEpoch};
 use selfsame_definition as definition;
-use selfsame_definition::{ActionInput, Command, Definition, Toolchain};
+use selfsame_definition::{ActionInput, Command, Definition, InputSpec, Toolchain};
 
 use crate::action::{Action, INPUTS, Input, Mount};
-use crate::environment::environment;
+use crate::environment::{TOOLCHAIN_ROOT, environment, tell};
 
 /// What a plan is made from, beside the definition: all that was bound, locked and asked for.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Bound {
     pub epoch: SourceEpoch,
     /// The tree of every toolchain of the definition, paths from the sandbox's root.
     pub toolchains: BTreeMap<String, Digest>,
+    /// The tree of every input of the definition, by name; its root is seen at `/inputs/NAME`.
+    pub inputs: BTreeMap<String, Digest>,
     /// The vendored crates and cargo's configuration, seen at `/inputs/cargo`; there if any action is cargo's.
     pub cargo: Option<Digest>,
     /// Sandbox constants.
@@ -64,6 +66,12 @@ pub enum PlanError {
         /// Its name.
         toolchain: String,
     },
+    /// An input without a tree.
+    #[error("input `{input}` is not in the lock")]
+    Input {
+        /// Its name.
+        input: String,
+    },
     /// A cargo action without vendored crates.
     #[error("action `{action}` is cargo's, and the source has no `Cargo.lock`")]
     Cargo {
@@ -82,7 +90,7 @@ impl Plan {
                 .inputs
                 .iter()
                 .filter_map(|input| match input {
-                    ActionInput::Source => None,
+                    ActionInput::Source | ActionInput::Input(_) => None,
                     ActionInput::Action(name) => Some(name.to_string()),
                 })
                 .collect();
@@ -140,11 +148,31 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
     for name in &action.toolchains {
         let missing = || PlanError::Toolchain { toolchain: name.to_string() };
         let tree = *bound.toolchains.get(name.as_str()).ok_or_else(missing)?;
-        inputs.push(Input { name: format!("toolchain {name}"), at: RelPath::root(), tree, mount: Mount::Layer });
-        if matches!(definition.toolchains.get(name), Some(Toolchain::Rustup { .. })) {
+        let toolchain = definition.toolchains.get(name);
+        // A tree of the host lock has its paths from the sandbox's root; an input's are from its own.
+        let at = match toolchain {
+            Some(Toolchain::Input(spec)) if !spec.is_rootfs() => below_toolchains(name.as_str()),
+            _ => RelPath::root(),
+        };
+        inputs.push(Input { name: format!("toolchain {name}"), at, tree, mount: Mount::Layer });
+        if toolchain.is_some_and(Toolchain::is_named) {
             named.push(name.as_str());
         }
     }
+    let mut told = BTreeMap::new();
+    for input in &action.inputs {
+        let ActionInput::Input(name) = input else { continue };
+        let missing = || PlanError::Input { input: name.to_string() };
+        let tree = *bound.inputs.get(name.as_str()).ok_or_else(missing)?;
+        inputs.push(Input {
+            name: format!("input {name}"),
+            at: below_inputs(name.as_str()),
+            tree,
+            mount: Mount::Layer,
+        });
+        tell(&mut told, definition.inputs.get(name).map_or("", InputSpec::kind), name.as_str());
+    }
+    told.extend(action.env.clone());
     let is_cargo = matches!(action.command, Command::Cargo(_));
     if is_cargo {
         let tree = bound.cargo.ok_or_else(|| PlanError::Cargo { action: action.name.to_string() })?;
@@ -161,7 +189,7 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
         level: bound.level,
         platform: bound.platform.clone(),
         argv: argv(&action.command),
-        environment: environment(bound.epoch, &named, triple.as_deref(), &action.env),
+        environment: environment(bound.epoch, &named, triple.as_deref(), &told),
         inputs,
         outputs: action.outputs.clone(),
         keeps_stdout: is_cargo,
@@ -230,6 +258,11 @@ pub fn rust_triple(platform: &Platform) -> String {
         other => other,
     };
     format!("{architecture}-unknown-linux-gnu")
+}
+
+fn below_toolchains(name: &str) -> RelPath {
+    let folder = TOOLCHAIN_ROOT.trim_start_matches('/');
+    RelPath::new(format!("{folder}/{name}")).expect("a name of a definition is one component")
 }
 
 fn below_inputs(name: &str) -> RelPath {

@@ -37,6 +37,7 @@ fn bound() -> Bound {
         source: Digest::of(b"source"),
         epoch: SourceEpoch::new(1_700_000_000).unwrap(),
         toolchains: BTreeMap::from([("cc".to_owned(), Digest::of(b"cc")), ("rust".to_owned(), Digest::of(b"rust"))]),
+        inputs: BTreeMap::new(),
         cargo: Some(Digest::of(b"crates")),
         profile: Profile::CURRENT,
         level: Level::Normalized,

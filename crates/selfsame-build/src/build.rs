@@ -30,6 +30,8 @@ pub struct Inputs {
     pub toolchains: BTreeMap<String, Tree>,
     /// The vendored crates with cargo's configuration, where an action is cargo's.
     pub cargo: Option<Digest>,
+    /// The trees of the inputs, by name.
+    pub inputs: BTreeMap<String, Tree>,
     /// The packages of the captured toolchains.
     pub toolchain_packages: Vec<ToolchainPackage>,
 }
@@ -59,7 +61,7 @@ pub fn build(
     refuse_overlaps(inputs)?;
     let plan = Plan::new(definition, &bound(inputs))?;
     let steps = run_steps(&plan, store, executor, mode, progress)?;
-    let image = image::assemble(definition, request, source, &steps, None, store, threads, progress)?;
+    let image = image::assemble(definition, request, source, &inputs.inputs, &steps, None, store, threads, progress)?;
     let facts = sbom::facts(definition, request, &image, &steps, &inputs.toolchain_packages, None, store)?;
     let sbom = selfsame_sbom::bytes(&selfsame_sbom::document(&facts)?);
     drop(facts);
@@ -72,10 +74,17 @@ pub fn build(
 
 fn bound(inputs: &Inputs) -> Bound {
     let request = &inputs.request;
+    let is_toolchain = |name: &str| inputs.definition.toolchains.keys().any(|known| known.as_str() == name);
+    let trees = |toolchain: bool| {
+        let wanted = request.inputs.iter().filter(move |(name, _)| is_toolchain(name) == toolchain);
+        wanted.map(|(name, input)| (name.clone(), input.tree))
+    };
+    let of_host = request.toolchains.iter().map(|(name, input)| (name.clone(), input.tree));
     Bound {
         source: request.source.tree,
         epoch: request.epoch,
-        toolchains: request.toolchains.iter().map(|(name, input)| (name.clone(), input.tree)).collect(),
+        toolchains: of_host.chain(trees(true)).collect(),
+        inputs: trees(false).collect(),
         cargo: inputs.cargo,
         profile: request.profile,
         level: request.level,

@@ -43,7 +43,9 @@ pub fn contents(inputs: &Inputs, extent: Extent, store: &Store, threads: usize) 
             // An unpacked archive is carried as the archive.
             let has_archive =
                 is_source && matches!(inputs.request.source.origin, crate::request::Origin::Locked { .. });
-            if !has_archive && (is_source || extent == Extent::Full) {
+            // An input's parts are carried, and make its tree again.
+            let has_parts = inputs.request.inputs.values().any(|input| input.tree == digest);
+            if !has_archive && !has_parts && (is_source || extent == Extent::Full) {
                 let tree = store.tree(&digest)?;
                 let request = &inputs.request;
                 let pack = remembered_layer(&tree, Form::Pack, request.epoch, request.profile, store, threads)?;

@@ -26,13 +26,14 @@ pub fn assemble(
     definition: &Definition,
     request: &Request,
     source: &Tree,
+    inputs: &BTreeMap<String, Tree>,
     steps: &[StepRecord],
     base: Option<&BaseImage>,
     store: &Store,
     threads: usize,
     progress: &dyn Progress,
 ) -> Result<Image, BuildError> {
-    let (files, origins) = image_files(definition, source, steps)?;
+    let (files, origins) = image_files(definition, source, inputs, steps)?;
     let Content { own, whole, origins } = match base {
         None => scratch(files, origins)?,
         Some(base) => on_base(base, &files, &origins)?,
@@ -86,11 +87,7 @@ fn scratch(files: Files, origins: BTreeMap<RelPath, String>) -> Result<Content, 
     Ok(Content { whole: own.clone(), own, origins: absolute(origins) })
 }
 
-fn on_base(
-    base: &BaseImage,
-    files: &Files,
-    origins: &BTreeMap<RelPath, String>,
-) -> Result<Content, BuildError> {
+fn on_base(base: &BaseImage, files: &Files, origins: &BTreeMap<RelPath, String>) -> Result<Content, BuildError> {
     let Stacked { layer, whole, origins } = stack(base, files, origins)?;
     let mut all = absolute(origins);
     for (path, entry) in whole.iter().filter(|(_, entry)| entry.kind != Kind::Directory) {
@@ -141,6 +138,7 @@ fn base_layers(
 fn image_files(
     definition: &Definition,
     source: &Tree,
+    inputs: &BTreeMap<String, Tree>,
     steps: &[StepRecord],
 ) -> Result<(Files, BTreeMap<RelPath, String>), BuildError> {
     let mut entries = Files::new();
@@ -148,6 +146,9 @@ fn image_files(
     for file in &definition.image.files {
         let from = match &file.from.input {
             ActionInput::Source => source,
+            ActionInput::Input(name) => {
+                inputs.get(name.as_str()).expect("the definition names only inputs that it has, and each was bound")
+            }
             ActionInput::Action(name) => {
                 let step = steps.iter().find(|step| step.name == name.as_str());
                 &step.expect("the definition names only actions that it has, and each ran").tree

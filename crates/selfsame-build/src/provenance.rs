@@ -9,7 +9,9 @@ use selfsame_core::{Digest, Level, Profile, SourceEpoch, json, media, uri};
 use serde_json::{Map, Value, json};
 
 use crate::record::BuildRecord;
-use crate::request::{Component, CrateInput, Origin, Request, Source, ToolchainInput, ToolchainKind};
+use crate::request::{
+    Component, CrateInput, InputPart, InputSet, Origin, Request, Source, ToolchainInput, ToolchainKind,
+};
 
 /// The name of the SBOM among the byproducts.
 pub const SBOM_NAME: &str = "sbom.cdx.json";
@@ -94,6 +96,7 @@ pub fn request_from(provenance: &Provenance) -> Result<Request, NotOurs> {
         host_lock: None,
         source: Source { tree: Digest::of(b""), origin: Origin::Path { commit: None, dirty: false } },
         toolchains: BTreeMap::new(),
+        inputs: BTreeMap::new(),
         crates: Vec::new(),
         epoch,
         profile,
@@ -117,7 +120,22 @@ pub fn request_from(provenance: &Provenance) -> Result<Request, NotOurs> {
                 seen.1 = true;
             }
             other => {
-                if let Some(name) = other.strip_prefix(TOOLCHAIN) {
+                if let Some(name) = other.strip_prefix(INPUT) {
+                    let kind = annotation(dependency, "kind")?.ok_or_else(|| not_said(dependency, "kind"))?;
+                    let set = request.inputs.entry(name.to_owned());
+                    let set = set.or_insert(InputSet { kind: String::new(), tree: digest, parts: Vec::new() });
+                    (set.kind, set.tree) = (kind, digest);
+                } else if let Some(name) = annotation(dependency, "input")? {
+                    let part = InputPart {
+                        purl: other.to_owned(),
+                        sha256: digest,
+                        role: annotation(dependency, "role")?,
+                        platform: annotation(dependency, "platform")?,
+                    };
+                    // The tree of an input stands before its parts.
+                    let set = request.inputs.get_mut(&name).ok_or_else(|| not_said(dependency, "input"))?;
+                    set.parts.push(part);
+                } else if let Some(name) = other.strip_prefix(TOOLCHAIN) {
                     request.toolchains.insert(name.to_owned(), toolchain_from(dependency, digest)?);
                 } else if let Some(krate) = crate_from(dependency, digest) {
                     request.crates.push(krate);
@@ -147,6 +165,7 @@ const LOCK: &str = "selfsame:lock";
 const HOST_LOCK: &str = "selfsame:host-lock";
 const SOURCE: &str = "selfsame:source";
 const TOOLCHAIN: &str = "selfsame:toolchain/";
+const INPUT: &str = "selfsame:input/";
 /// Marks the archive or crate that the source was unpacked from.
 const SOURCE_ARCHIVE: &str = "source archive";
 
@@ -241,10 +260,45 @@ pub fn dependencies(request: &Request) -> Vec<ResourceDescriptor> {
         }
         all.push(descriptor);
     }
+    for (name, input) in &request.inputs {
+        let mut descriptor = file(&format!("{INPUT}{name}"), &format!("input {name}"), input.tree, media::TREE);
+        descriptor.annotations.insert("kind".to_owned(), json!(input.kind));
+        all.push(descriptor);
+        for part in &input.parts {
+            let mut descriptor = file(&part.purl, &title(&part.purl), part.sha256, media::INPUT);
+            descriptor.annotations.insert("input".to_owned(), json!(name));
+            for (key, value) in [("role", &part.role), ("platform", &part.platform)] {
+                if let Some(value) = value {
+                    descriptor.annotations.insert(key.to_owned(), json!(value));
+                }
+            }
+            all.push(descriptor);
+        }
+    }
     all.extend(request.crates.iter().map(|krate| {
         file(&krate.purl(), &format!("{}-{}.crate", krate.name, krate.version), krate.sha256, media::INPUT)
     }));
     all
+}
+
+/// A name for people: the last of a package URL's path, without qualifiers.
+fn title(purl: &str) -> String {
+    let path = purl.split(['?', '#']).next().unwrap_or(purl);
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+/// An annotation that is a text, where it is there.
+fn annotation(dependency: &ResourceDescriptor, key: &str) -> Result<Option<String>, NotOurs> {
+    match dependency.annotations.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(not_said(dependency, key)),
+    }
+}
+
+fn not_said(dependency: &ResourceDescriptor, key: &str) -> NotOurs {
+    let name = &dependency.name;
+    NotOurs { field: "resolvedDependencies", fault: format!("has `{name}` without an annotation `{key}` that can be") }
 }
 
 fn source_from(source: &ResourceDescriptor, tree: Digest, all: &[ResourceDescriptor]) -> Result<Source, NotOurs> {

@@ -19,8 +19,10 @@ pub struct Request {
     pub host_lock: Option<Digest>,
     /// What is built.
     pub source: Source,
-    /// By name.
+    /// Toolchains taken from the host, by name.
     pub toolchains: BTreeMap<String, ToolchainInput>,
+    /// Inputs, and toolchains that are inputs, by name.
+    pub inputs: BTreeMap<String, InputSet>,
     /// The crates that the source's Cargo.lock pins, sorted by name and version.
     pub crates: Vec<CrateInput>,
     /// The one time that the build may see.
@@ -95,6 +97,30 @@ pub struct Component {
     pub url: String,
     /// Of the archive there.
     pub sha256: Digest,
+}
+
+/// An input of the definition: its parts, and the tree that they make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputSet {
+    /// The kind's word: `deb`.
+    pub kind: String,
+    /// What actions see.
+    pub tree: Digest,
+    /// What was locked, or pinned by a file of the source; sorted.
+    pub parts: Vec<InputPart>,
+}
+
+/// One file of an input.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InputPart {
+    /// Its package URL.
+    pub purl: String,
+    /// Its content.
+    pub sha256: Digest,
+    /// What it is to its input, where parts are not alike: `manifest`, `config`, `layer`.
+    pub role: Option<String>,
+    /// What it is for, where an input has parts for several.
+    pub platform: Option<String>,
 }
 
 /// A crate of a registry.

@@ -193,6 +193,7 @@ mod tests {
             source: empty,
             epoch: SourceEpoch::new(7).unwrap(),
             toolchains: BTreeMap::from([("cc".to_owned(), empty)]),
+            inputs: BTreeMap::new(),
             cargo: None,
             profile: Profile::CURRENT,
             level: Level::Normalized,

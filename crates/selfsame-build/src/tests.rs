@@ -106,6 +106,7 @@ fn inputs(store: &Store) -> Inputs {
                 },
             },
             toolchains: BTreeMap::from([("cc".to_owned(), toolchain)]),
+            inputs: BTreeMap::new(),
             crates: Vec::new(),
             epoch: SourceEpoch::new(1_700_000_000).expect("an epoch"),
             profile: Profile::CURRENT,
@@ -116,6 +117,7 @@ fn inputs(store: &Store) -> Inputs {
         },
         source,
         toolchains: BTreeMap::from([("cc".to_owned(), cc)]),
+        inputs: BTreeMap::new(),
         cargo: None,
         toolchain_packages: Vec::new(),
     }

@@ -6,6 +6,7 @@ use selfsame_core::RelPath;
 use selfsame_core::suggest::nearest;
 
 use crate::document::{Field, Table, TextError, clip};
+use crate::input::InputSpec;
 use crate::name::Name;
 use crate::size;
 use crate::toolchain::Toolchain;
@@ -50,13 +51,15 @@ pub enum ActionInput {
     Source,
     /// The outputs of an action.
     Action(Name),
+    /// An input of the definition.
+    Input(Name),
 }
 
 impl std::fmt::Display for ActionInput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Source => f.write_str("source"),
-            Self::Action(name) => name.fmt(f),
+            Self::Action(name) | Self::Input(name) => name.fmt(f),
         }
     }
 }
@@ -87,13 +90,14 @@ pub const RESERVED_ENV: [&str; 12] = [
 pub(crate) fn read_all(
     list: Option<&Field<'_, '_>>,
     toolchains: &BTreeMap<Name, Toolchain>,
+    inputs: &BTreeMap<Name, InputSpec>,
 ) -> Result<Vec<Action>, TextError> {
     let mut actions: Vec<Action> = Vec::new();
     let tables = list.map(Field::tables).transpose()?.unwrap_or_default();
     // Names first, so that an input which names a later action can be told from one that names nothing.
     let all: Vec<&str> = tables.iter().filter_map(|table| table.field("name")?.string().ok()).collect();
     for table in tables {
-        let action = read(table, toolchains, &actions, &all)?;
+        let action = read(table, toolchains, inputs, &actions, &all)?;
         actions.push(action);
     }
     Ok(actions)
@@ -102,6 +106,7 @@ pub(crate) fn read_all(
 fn read(
     table: Table<'_, '_>,
     toolchains: &BTreeMap<Name, Toolchain>,
+    definition_inputs: &BTreeMap<Name, InputSpec>,
     before: &[Action],
     all: &[&str],
 ) -> Result<Action, TextError> {
@@ -132,6 +137,9 @@ fn read(
     if before.iter().any(|action| action.name == name) {
         return Err(name_field.fault(format!("action `{name}` stands twice")));
     }
+    if definition_inputs.contains_key(&name) {
+        return Err(name_field.fault(format!("`{name}` is an input already; one name is one thing")));
+    }
     let command = read_command(&table, &name)?;
     let toolchains = match table.field("toolchains") {
         None => toolchains.keys().cloned().collect(),
@@ -161,7 +169,8 @@ fn read(
         Some(list) => {
             let mut inputs: Vec<ActionInput> = Vec::new();
             for item in list.list()? {
-                let input = read_input(&item, item.string()?, Some(name.as_str()), before, all)?;
+                let known = Known { actions: before, inputs: definition_inputs, later: all };
+                let input = read_input(&item, item.string()?, Some(name.as_str()), &known)?;
                 if inputs.contains(&input) {
                     return Err(item.fault(format!("input `{input}` stands twice")));
                 }
@@ -251,16 +260,29 @@ fn read_cargo(field: &Field<'_, '_>) -> Result<Command, TextError> {
     Ok(Command::Cargo(argv))
 }
 
-/// `source` or the name of an action that stands before.
+/// What may be read.
+pub(crate) struct Known<'a> {
+    /// Actions that stand before.
+    pub(crate) actions: &'a [Action],
+    /// Inputs of the definition.
+    pub(crate) inputs: &'a BTreeMap<Name, InputSpec>,
+    /// The names of all actions.
+    pub(crate) later: &'a [&'a str],
+}
+
+/// `source`, the name of an input, or the name of an action that stands before.
 pub(crate) fn read_input(
     field: &Field<'_, '_>,
     word: &str,
     reader: Option<&str>,
-    before: &[Action],
-    all: &[&str],
+    known: &Known<'_>,
 ) -> Result<ActionInput, TextError> {
+    let Known { actions: before, inputs, later: all } = *known;
     if word == "source" {
         return Ok(ActionInput::Source);
+    }
+    if let Some((name, _)) = inputs.iter().find(|(name, _)| name.as_str() == word) {
+        return Ok(ActionInput::Input(name.clone()));
     }
     if let Some(action) = before.iter().find(|action| action.name == *word) {
         return Ok(ActionInput::Action(action.name.clone()));
@@ -276,9 +298,11 @@ pub(crate) fn read_input(
             );
         }
     }
-    let known = || std::iter::once("source").chain(before.iter().map(|action| action.name.as_str()));
+    let names = || before.iter().map(|action| action.name.as_str()).chain(inputs.keys().map(Name::as_str));
+    let known = || std::iter::once("source").chain(names());
     let list = known().collect::<Vec<_>>().join(", ");
-    Err(field.fault_with(format!("no action `{shown}`; known here: {list}"), nearest(word, known())))
+    let what = if inputs.is_empty() { "action" } else { "action or input" };
+    Err(field.fault_with(format!("no {what} `{shown}`; known here: {list}"), nearest(word, known())))
 }
 
 /// Names of steps that a cargo action brings with it, and of the output that holds what cargo said: the SBOM believes

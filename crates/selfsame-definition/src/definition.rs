@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::action::{self, Action};
 use crate::document::{self, Field, Table, TextError};
 use crate::image::{self, Image};
+use crate::input::{self, InputSpec};
 use crate::name::Name;
 use crate::source::{self, Source};
 use crate::toolchain::{self, Toolchain};
@@ -43,6 +44,8 @@ pub struct Definition {
     pub source: Source,
     /// Tools by name.
     pub toolchains: BTreeMap<Name, Toolchain>,
+    /// Content from elsewhere, by name; no name is also a toolchain's or an action's.
+    pub inputs: BTreeMap<Name, InputSpec>,
     /// Commands in the order of the file; each reads only from those before it. None where the image takes files of
     /// the source only.
     pub actions: Vec<Action>,
@@ -72,6 +75,21 @@ impl Definition {
         document::parse(text, read)
     }
 
+    /// Everything that is locked or pinned by its own ecosystem, by name: inputs, and toolchains that are inputs.
+    pub fn all_inputs(&self) -> impl Iterator<Item = (&Name, &InputSpec)> {
+        let toolchains = self.toolchains.iter().filter_map(|(name, toolchain)| match toolchain {
+            Toolchain::Input(spec) => Some((name, spec)),
+            Toolchain::Host { .. } | Toolchain::Rustup { .. } => None,
+        });
+        self.inputs.iter().chain(toolchains)
+    }
+
+    /// The input, or toolchain that is one, of this name.
+    #[must_use]
+    pub fn input(&self, name: &str) -> Option<&InputSpec> {
+        self.all_inputs().find(|(known, _)| known.as_str() == name).map(|(_, spec)| spec)
+    }
+
     /// The action of this name.
     #[must_use]
     pub fn action(&self, name: &str) -> Option<&Action> {
@@ -80,7 +98,8 @@ impl Definition {
 }
 
 fn read(table: Table<'_, '_>) -> Result<Definition, TextError> {
-    let table = table.only(&["name", "version", "license", "publisher", "source", "toolchain", "action", "image"])?;
+    let table =
+        table.only(&["name", "version", "license", "publisher", "source", "toolchain", "input", "action", "image"])?;
     let name = table.need("name")?.parsed()?;
     let version = read_version(&table.need("version")?)?;
     let license = table.field("license").map(|field| field.filled().map(str::to_owned)).transpose()?;
@@ -93,8 +112,15 @@ fn read(table: Table<'_, '_>) -> Result<Definition, TextError> {
             toolchains.insert(name, toolchain::read(&value)?);
         }
     }
-    let actions = action::read_all(table.field("action").as_ref(), &toolchains)?;
-    let image = image::read(table.need("image")?.table()?, &actions)?;
+    let inputs = input::read_all(table.field("input").as_ref())?;
+    if let Some(field) = table.field("input") {
+        let twice = |key: &document::Key<'_>| toolchains.keys().any(|name| name.as_str() == key.as_str());
+        if let Some((key, _)) = field.table()?.fields().find(|(key, _)| twice(key)) {
+            return Err(key.fault(format!("`{}` is a toolchain already; one name is one thing", key.as_str())));
+        }
+    }
+    let actions = action::read_all(table.field("action").as_ref(), &toolchains, &inputs)?;
+    let image = image::read(table.need("image")?.table()?, &actions, &toolchains, &inputs)?;
     Ok(Definition {
         name,
         version,
@@ -102,6 +128,7 @@ fn read(table: Table<'_, '_>) -> Result<Definition, TextError> {
         publisher: publisher.unwrap_or_default(),
         source,
         toolchains,
+        inputs,
         actions,
         image,
     })

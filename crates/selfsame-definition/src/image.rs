@@ -6,15 +6,18 @@ use std::fmt;
 use selfsame_core::suggest::nearest;
 use selfsame_core::{Platform, RelPath};
 
-use crate::action::{Action, ActionInput, read_env, read_input};
+use crate::action::{Action, ActionInput, Known, read_env, read_input};
 use crate::document::{Field, Table, TextError, clip};
+use crate::input::InputSpec;
+use crate::name::Name;
+use crate::toolchain::Toolchain;
 
 /// The image of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// What it starts from.
     pub base: Base,
-    /// Stated platforms, at most one for now; empty means the machine that builds first.
+    /// Stated platforms, each once; empty means the machine that builds first.
     pub platforms: Vec<Platform>,
     /// Variables of its processes.
     pub env: BTreeMap<String, String>,
@@ -35,10 +38,12 @@ pub struct Image {
 }
 
 /// What an image starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Base {
     /// Nothing.
     Scratch,
+    /// An input or toolchain that is a root file system.
+    Input(Name),
 }
 
 /// One `[[image.file]]`.
@@ -115,19 +120,17 @@ impl fmt::Display for Port {
     }
 }
 
-pub(crate) fn read(table: Table<'_, '_>, actions: &[Action]) -> Result<Image, TextError> {
+pub(crate) fn read(
+    table: Table<'_, '_>,
+    actions: &[Action],
+    toolchains: &BTreeMap<Name, Toolchain>,
+    inputs: &BTreeMap<Name, InputSpec>,
+) -> Result<Image, TextError> {
     let table =
         table.only(&["base", "platforms", "env", "entrypoint", "cmd", "user", "workdir", "labels", "ports", "file"])?;
     let base = match table.field("base") {
         None => Base::Scratch,
-        Some(field) => match field.string()? {
-            "scratch" => Base::Scratch,
-            other => {
-                let message =
-                    format!("base `{}`: only `scratch` for now; base images come in a later version", clip(other));
-                return Err(field.fault_with(message, nearest(other, ["scratch"])));
-            }
-        },
+        Some(field) => read_base(&field, toolchains, inputs)?,
     };
     let env = table.field("env").map(|field| read_env(&field, &[])).transpose()?.unwrap_or_default();
     let strings = |key| table.field(key).map(|field| field.strings()).transpose().map(Option::unwrap_or_default);
@@ -162,7 +165,10 @@ pub(crate) fn read(table: Table<'_, '_>, actions: &[Action]) -> Result<Image, Te
         }
     }
     let platforms = read_platforms(&table)?;
-    let files = read_files(&table, actions)?;
+    let files = read_files(&table, actions, inputs)?;
+    if files.is_empty() && base == Base::Scratch {
+        return Err(table.fault("`image` has no `[[image.file]]`; an image from scratch would be empty"));
+    }
     Ok(Image { base, platforms, env, entrypoint, cmd, user, workdir, labels, ports, files })
 }
 
@@ -172,11 +178,10 @@ fn read_platforms(table: &Table<'_, '_>) -> Result<Vec<Platform>, TextError> {
     for item in field.list()? {
         let platform: Platform = item.parsed()?;
         if platform.os != "linux" {
-            return Err(item.fault(format!("platform `{platform}`: only linux for now")));
+            return Err(item.fault(format!("platform `{platform}`: selfsame makes images for linux")));
         }
-        if !platforms.is_empty() {
-            let message = format!("`{platform}` is a second platform; only one for now, more come in a later version");
-            return Err(item.fault(message));
+        if platforms.contains(&platform) {
+            return Err(item.fault(format!("platform `{platform}` stands twice")));
         }
         platforms.push(platform);
     }
@@ -186,12 +191,49 @@ fn read_platforms(table: &Table<'_, '_>) -> Result<Vec<Platform>, TextError> {
     Ok(platforms)
 }
 
-fn read_files(table: &Table<'_, '_>, actions: &[Action]) -> Result<Vec<ImageFile>, TextError> {
+fn read_base(
+    field: &Field<'_, '_>,
+    toolchains: &BTreeMap<Name, Toolchain>,
+    inputs: &BTreeMap<Name, InputSpec>,
+) -> Result<Base, TextError> {
+    let word = field.string()?;
+    if word == "scratch" {
+        return Ok(Base::Scratch);
+    }
+    let of_toolchains = toolchains.iter().filter_map(|(name, toolchain)| match toolchain {
+        Toolchain::Input(spec) => Some((name, spec)),
+        Toolchain::Host { .. } | Toolchain::Rustup { .. } => None,
+    });
+    let all: Vec<(&Name, &InputSpec)> = inputs.iter().chain(of_toolchains).collect();
+    match all.iter().find(|(name, _)| name.as_str() == word) {
+        Some((name, spec)) if spec.is_rootfs() => Ok(Base::Input((*name).clone())),
+        Some((name, spec)) => {
+            let message =
+                format!("`{name}` is a {} input, and no root file system that an image could stand on", spec.kind());
+            Err(field.fault(message))
+        }
+        None => {
+            let known = || {
+                let roots = all.iter().filter(|(_, spec)| spec.is_rootfs()).map(|(name, _)| name.as_str());
+                std::iter::once("scratch").chain(roots)
+            };
+            let list = known().collect::<Vec<_>>().join(", ");
+            let message = format!("no input `{}` to stand on; known here: {list}", clip(word));
+            Err(field.fault_with(message, nearest(word, known())))
+        }
+    }
+}
+
+fn read_files(
+    table: &Table<'_, '_>,
+    actions: &[Action],
+    inputs: &BTreeMap<Name, InputSpec>,
+) -> Result<Vec<ImageFile>, TextError> {
     let mut files: Vec<ImageFile> = Vec::new();
     let tables = table.field("file").map(|field| field.tables()).transpose()?.unwrap_or_default();
     for table in tables {
         let table = table.only(&["from", "to", "mode", "owner"])?;
-        let from = read_origin(&table.need("from")?, actions)?;
+        let from = read_origin(&table.need("from")?, actions, inputs)?;
         let field = table.need("to")?;
         let to = read_absolute(&field)?;
         if let Some(other) = files.iter().find(|file| file.to == to) {
@@ -202,18 +244,19 @@ fn read_files(table: &Table<'_, '_>, actions: &[Action]) -> Result<Vec<ImageFile
         let owner = table.field("owner").map(|field| read_owner(&field)).transpose()?.unwrap_or_default();
         files.push(ImageFile { from, to, mode, owner });
     }
-    if files.is_empty() {
-        return Err(table.fault("`image` has no `[[image.file]]`; an image from scratch would be empty"));
-    }
     Ok(files)
 }
 
-fn read_origin(field: &Field<'_, '_>, actions: &[Action]) -> Result<FileOrigin, TextError> {
+fn read_origin(
+    field: &Field<'_, '_>,
+    actions: &[Action],
+    inputs: &BTreeMap<Name, InputSpec>,
+) -> Result<FileOrigin, TextError> {
     let text = field.string()?;
     let Some((input, path)) = text.split_once(':') else {
-        return Err(field.fault(format!("`{}` is not `ACTION:PATH` or `source:PATH`", field.name())));
+        return Err(field.fault(format!("`{}` is not `ACTION:PATH`, `INPUT:PATH` or `source:PATH`", field.name())));
     };
-    let input = read_input(field, input, None, actions, &[])?;
+    let input = read_input(field, input, None, &Known { actions, inputs, later: &[] })?;
     let path = RelPath::new(path).map_err(|error| field.fault(format!("`{}`: {error}", field.name())))?;
     if let ActionInput::Action(name) = &input
         && let Some(action) = actions.iter().find(|action| action.name == *name)

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod document;
 pub mod image;
+pub mod input;
 pub mod name;
 pub mod size;
 pub mod source;
@@ -18,6 +19,7 @@ pub use action::{Action, ActionInput, Command};
 pub use definition::{Definition, Publisher};
 pub use document::TextError;
 pub use image::{Base, FileOrigin, Image, ImageFile, Owner, Port, Protocol};
+pub use input::{DebSpec, FileSpec, GitRef, GitSpec, GoSpec, InputSpec, NpmSpec, OciSpec, PypiFrom, PypiSpec, Rootfs};
 pub use name::Name;
 pub use source::{ArchiveLocation, Epoch, Source, SourceOrigin};
 pub use toolchain::Toolchain;

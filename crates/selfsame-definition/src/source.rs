@@ -139,6 +139,13 @@ fn read_epoch(field: &Field<'_, '_>, origin: &SourceOrigin) -> Result<Epoch, Tex
 }
 
 fn read_archive(table: &Table<'_, '_>, field: &Field<'_, '_>) -> Result<SourceOrigin, TextError> {
+    let location = read_location(field)?;
+    let sha256 = table.field("sha256").map(|field| read_sha256(&field)).transpose()?;
+    Ok(SourceOrigin::Archive { location, sha256, strip: read_strip(table)? })
+}
+
+/// `https://…`, `http://…`, or a path relative to the definition's folder.
+pub(crate) fn read_location(field: &Field<'_, '_>) -> Result<ArchiveLocation, TextError> {
     let text = field.filled()?;
     let location = match text.split_once("://") {
         Some(("https" | "http", rest)) => {
@@ -163,19 +170,20 @@ fn read_archive(table: &Table<'_, '_>, field: &Field<'_, '_>) -> Result<SourceOr
     if matches!(location.file_name(), "" | "." | "..") {
         return Err(field.fault(format!("`{}` names no file", field.name())));
     }
-    let sha256 = table.field("sha256").map(|field| read_sha256(&field)).transpose()?;
-    let strip = match table.field("strip") {
-        None => 1,
-        Some(field) => match u32::try_from(field.integer()?) {
-            Ok(strip) if strip <= 16 => strip,
-            _ => return Err(field.fault(format!("`{}` is more than 16", field.name()))),
-        },
-    };
-    Ok(SourceOrigin::Archive { location, sha256, strip })
+    Ok(location)
+}
+
+/// How many leading components an archive's paths lose: 1 by default.
+pub(crate) fn read_strip(table: &Table<'_, '_>) -> Result<u32, TextError> {
+    let Some(field) = table.field("strip") else { return Ok(1) };
+    match u32::try_from(field.integer()?) {
+        Ok(strip) if strip <= 16 => Ok(strip),
+        _ => Err(field.fault(format!("`{}` is more than 16", field.name()))),
+    }
 }
 
 /// 64 hex digits, with or without `sha256:`.
-fn read_sha256(field: &Field<'_, '_>) -> Result<Digest, TextError> {
+pub(crate) fn read_sha256(field: &Field<'_, '_>) -> Result<Digest, TextError> {
     let text = field.string()?;
     let hex = text.strip_prefix("sha256:").unwrap_or(text);
     Digest::from_hex(hex).map_err(|_| field.fault(format!("`{}` is not 64 lowercase hex digits", field.name())))
@@ -220,7 +228,7 @@ fn is_exact_version(text: &str) -> bool {
 }
 
 /// A path relative to the definition's folder, which may lead upwards, in one spelling.
-fn relative(field: &Field<'_, '_>) -> Result<String, TextError> {
+pub(crate) fn relative(field: &Field<'_, '_>) -> Result<String, TextError> {
     let text = field.filled()?;
     if text.starts_with('/') {
         let message = format!("`{}` is absolute; a path relative to the definition's folder is wanted", field.name());

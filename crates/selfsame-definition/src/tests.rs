@@ -4,6 +4,8 @@ use selfsame_core::{Digest, RelPath};
 use super::*;
 use crate::action::RESERVED_ENV;
 
+mod inputs;
+
 const HEAD: &str = "name = \"hello\"\nversion = \"1.0.0\"\n";
 const ACTION: &str = "[[action]]\nname = \"compile\"\nrun = [\"cc\"]\noutputs = [\"hello\", \"share\"]\n";
 const IMAGE: &str = "[image]\n[[image.file]]\nfrom = \"source:hello\"\nto = \"/hello\"\n";
@@ -205,7 +207,7 @@ fn shows_the_line() {
     "#
     );
     insta::assert_snapshot!(fault_in("image = { base = \"debian:12\" }"), @r#"
-    3:18: base `debian:12`: only `scratch` for now; base images come in a later version
+    3:18: no input `debian:12` to stand on; known here: scratch
       |
     3 | image = { base = "debian:12" }
       |                  ^^^^^^^^^^^
@@ -265,7 +267,7 @@ fn source_faults() {
 #[test]
 fn toolchain_faults() {
     let toolchain = |lines: &str, because| refused(&format!("{HEAD}[toolchain.t]\n{lines}\n{IMAGE}"), because);
-    toolchain("", "needs `host = true` or");
+    toolchain("", "needs `host = true`, `rustup = \"VERSION\"`, or one of deb");
     toolchain("host = false", "is false");
     toolchain("host = true\nrustup = \"1.95.0\"", "both `host` and `rustup`");
     toolchain("host = true\ncomponents = [\"rustc\"]", "goes with `rustup`");
@@ -329,8 +331,8 @@ fn image_faults() {
     let file = "[[image.file]]\nfrom = \"compile:hello\"\nto = \"/a\"\n";
     refused(&format!("{HEAD}{ACTION}"), "`image` is missing");
     refused_image("", "has no `[[image.file]]`");
-    refused_image(&format!("platforms = [\"linux/amd64\", \"linux/arm64\"]\n{file}"), "a second platform");
-    refused_image(&format!("platforms = [\"windows/amd64\"]\n{file}"), "only linux");
+    refused_image(&format!("platforms = [\"linux/amd64\", \"linux/amd64\"]\n{file}"), "stands twice");
+    refused_image(&format!("platforms = [\"windows/amd64\"]\n{file}"), "images for linux");
     refused_image(&format!("platforms = [\"amd64\"]\n{file}"), "not a platform");
     refused_image(&format!("platforms = []\n{file}"), "is empty");
     refused_image(&format!("{file}{file}"), "two files go to `/a`");

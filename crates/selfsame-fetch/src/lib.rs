@@ -8,11 +8,10 @@
 mod archive;
 mod cargo;
 mod cargo_lock;
+mod context;
 mod crates;
-mod environment;
 mod git;
-#[cfg(feature = "http")]
-mod http;
+mod kinds;
 mod link;
 mod listing;
 mod look;
@@ -26,11 +25,12 @@ mod source_error;
 pub use archive::{ArchiveError, Limits, unpack_archive};
 pub use cargo::CargoError;
 pub use cargo_lock::CargoLockError;
+pub use context::{Context, Described};
 pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, vendor_tree};
-pub use environment::Environment;
-#[cfg(feature = "http")]
-pub use http::HttpError;
+pub use kinds::git::GitError;
+pub use kinds::{describe_input, fetch_input, input_tree, pinned_input, resolve_input};
 pub use resolve::{FetchError, fetch, resolve, source_tree};
 pub use secret::SecretLike;
+pub use selfsame_http::{Environment, HttpError};
 pub use source::{BoundSource, GitFacts, SourceRequest, bind};
 pub use source_error::SourceError;

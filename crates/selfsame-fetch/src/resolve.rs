@@ -3,18 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use selfsame_core::{Digest, Hasher, Profile};
-use selfsame_definition::{ArchiveLocation, Definition, SourceOrigin};
-use selfsame_lock::{Claim, InputKind, Lock, LockedInput, Purl, PurlError, wanted};
+use selfsame_definition::{ArchiveLocation, Definition, Name, SourceOrigin};
+use selfsame_http::{Client, Download, Environment, HttpError, Options};
+use selfsame_lock::{Claim, InputKind, Lock, Locked, Part, Purl, PurlError, wanted};
 use selfsame_store::{PublishError, Staging, Store, StoreError};
 use selfsame_tree::Tree;
 
 use crate::archive::{ArchiveError, Limits, unpack_archive};
 use crate::cargo::{self, CargoError};
 use crate::cargo_lock::{CargoLock, CargoLockError};
+use crate::context::Context;
 use crate::crates::from_cache;
-use crate::environment::Environment;
-#[cfg(feature = "http")]
-use crate::http::{self, HttpError};
+use crate::kinds::git::GitError;
+use crate::kinds::{fetch_input, missing, resolve_input};
 
 /// The largest archive that is downloaded or read.
 const ARCHIVE_BYTES: u64 = 8 << 30;
@@ -49,6 +50,14 @@ pub enum FetchError {
         /// What it is.
         purl: Purl,
     },
+    /// A kind that this version cannot bring.
+    #[error("input `{input}`: `{kind}` is not available in this version")]
+    Unavailable {
+        /// Its name.
+        input: String,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// The lock names no such input; it does not answer the definition.
     #[error("input `{input}` is not in the lock")]
     NotLocked {
@@ -72,15 +81,11 @@ pub enum FetchError {
         version: String,
     },
     /// The server did not give the file.
-    #[cfg(feature = "http")]
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// This program was built without the client for addresses.
-    #[error("`{url}` cannot be asked for: this selfsame was built without http")]
-    NoHttp {
-        /// The address.
-        url: String,
-    },
+    /// A repository gave no input.
+    #[error(transparent)]
+    Git(#[from] GitError),
     /// Cargo failed.
     #[error(transparent)]
     Cargo(#[from] CargoError),
@@ -122,8 +127,8 @@ impl FetchError {
     #[must_use]
     pub const fn retry_may_help(&self) -> bool {
         match self {
-            #[cfg(feature = "http")]
             Self::Http(error) => error.retry_may_help(),
+            Self::Git(error) => error.retry_may_help(),
             Self::Cargo(CargoError::Network { .. }) => true,
             _ => false,
         }
@@ -138,78 +143,100 @@ impl From<StoreError> for FetchError {
 
 /// Chooses: the lock for a definition, with everything it names in the store. Uses the network where it must.
 ///
-/// Of a path source nothing is locked. A file whose digest the definition states and the store has is not asked for.
+/// Of a path source nothing is locked, nor of inputs that a file of the source pins. A file whose digest the definition
+/// states and the store has is not asked for. Of `before` is kept what `keep` says and what still answers.
 pub fn resolve(
     definition: &Definition,
-    definition_dir: &Path,
-    environment: &Environment,
-    store: &Store,
+    before: Option<&Lock>,
+    keep: impl Fn(&Name) -> bool,
+    cx: &Context<'_>,
 ) -> Result<Lock, FetchError> {
     let mut lock = Lock::empty(Profile::CURRENT);
     for (name, wanted) in wanted(definition)? {
-        let (sha256, size, claim) = match &definition.source.origin {
-            SourceOrigin::Path { .. } => continue,
-            SourceOrigin::Archive { location, .. } => {
-                let known = wanted.sha256.map(|sha256| Ok((sha256, store.blob_size(&sha256)?)));
-                let known = known.transpose().map_err(|source| FetchError::Store { source })?;
-                let (found, size) = match known {
-                    Some((sha256, Some(size))) => (sha256, size),
-                    _ => bring(location, definition_dir, environment, store, None)?,
-                };
-                check(name.as_str(), "stated in the definition", wanted.sha256, (found, size), location.as_str())?;
-                let claim = match location {
-                    _ if wanted.sha256.is_some() => Claim::Definition,
-                    ArchiveLocation::Path(_) => Claim::LocalFile,
-                    ArchiveLocation::Url(url) if url.starts_with("https://") => Claim::TlsOnly,
-                    ArchiveLocation::Url(_) => Claim::Plaintext,
-                };
-                (found, size, claim)
-            }
-            SourceOrigin::Crate { name, version } => {
-                let sha256 = registry_checksum(name, version, environment, store)?;
-                let size = bring_crate(name, version, &sha256, environment, store)?;
-                (sha256, size, Claim::RegistryChecksum)
-            }
+        let known = before.and_then(|before| before.inputs.get(&name)).filter(|known| wanted.is(known) && keep(&name));
+        if let Some(known) = known {
+            lock.inputs.insert(name, known.clone());
+            continue;
+        }
+        let mut parts = match (&wanted.purl, definition.input(name.as_str())) {
+            (Some(purl), _) => vec![resolve_source(definition, &name, purl, wanted.sha256, cx)?],
+            (None, Some(spec)) => resolve_input(name.as_str(), spec, cx)?,
+            (None, None) => return Err(FetchError::NotLocked { input: name.to_string() }),
         };
-        lock.inputs.insert(name, LockedInput { kind: wanted.kind, purl: wanted.purl, sha256, size, claim });
+        parts.sort_unstable();
+        parts.dedup();
+        lock.inputs.insert(name, Locked { kind: wanted.kind, asked: wanted.asked, as_of: cx.today, parts });
     }
     Ok(lock)
+}
+
+fn resolve_source(
+    definition: &Definition,
+    name: &Name,
+    purl: &Purl,
+    stated: Option<Digest>,
+    cx: &Context<'_>,
+) -> Result<Part, FetchError> {
+    let Context { folder, environment, store, .. } = *cx;
+    match &definition.source.origin {
+        SourceOrigin::Path { .. } => Err(FetchError::NotLocked { input: name.to_string() }),
+        SourceOrigin::Archive { location, .. } => {
+            let known = stated.map(|sha256| Ok((sha256, store.blob_size(&sha256)?)));
+            let known = known.transpose().map_err(|source| FetchError::Store { source })?;
+            let (found, size) = match known {
+                Some((sha256, Some(size))) => (sha256, size),
+                _ => bring(location, folder, environment, store, None)?,
+            };
+            check(name.as_str(), "stated in the definition", stated, (found, size), location.as_str())?;
+            let claim = match location {
+                _ if stated.is_some() => Claim::Definition,
+                ArchiveLocation::Path(_) => Claim::LocalFile,
+                ArchiveLocation::Url(url) if url.starts_with("https://") => Claim::TlsOnly,
+                ArchiveLocation::Url(_) => Claim::Plaintext,
+            };
+            Ok(Part::new(purl.clone(), found, size, claim))
+        }
+        SourceOrigin::Crate { name, version } => {
+            let sha256 = registry_checksum(name, version, environment, store)?;
+            let size = bring_crate(name, version, &sha256, environment, store)?;
+            Ok(Part::new(purl.clone(), sha256, size, Claim::RegistryChecksum))
+        }
+    }
 }
 
 /// Brings what a lock names into the store and chooses nothing: other bytes are refused. What the store has is not
 /// asked for, so that a full store needs no network.
 ///
 /// `lock` answers `definition` ([`selfsame_lock::answers`]); the definition says where an archive may be had.
-pub fn fetch(
-    definition: &Definition,
-    definition_dir: &Path,
-    lock: &Lock,
-    environment: &Environment,
-    store: &Store,
-    offline: bool,
-) -> Result<(), FetchError> {
+pub fn fetch(definition: &Definition, lock: &Lock, cx: &Context<'_>) -> Result<(), FetchError> {
+    let Context { folder, environment, store, offline, .. } = *cx;
     for (name, input) in &lock.inputs {
-        if store.blob_size(&input.sha256)? == Some(input.size) {
+        if missing(&input.parts, cx)?.is_empty() {
             continue;
         }
-        let away = || FetchError::Offline { input: name.to_string(), purl: input.purl.clone() };
+        if let Some(spec) = definition.input(name.as_str()) {
+            fetch_input(name.as_str(), spec, &input.parts, cx)?;
+            continue;
+        }
+        let [part] = input.parts.as_slice() else { return Err(FetchError::NotLocked { input: name.to_string() }) };
+        let away = || FetchError::Offline { input: name.to_string(), purl: part.purl.clone() };
         match (&definition.source.origin, input.kind) {
             (SourceOrigin::Archive { location, .. }, InputKind::Archive) => {
                 if offline && matches!(location, ArchiveLocation::Url(_)) {
                     return Err(away());
                 }
-                let expected = Some((&input.sha256, input.size));
-                let found = bring(location, definition_dir, environment, store, expected)?;
-                check(name.as_str(), "locked", Some(input.sha256), found, location.as_str())?;
+                let expected = Some((&part.sha256, part.size));
+                let found = bring(location, folder, environment, store, expected)?;
+                check(name.as_str(), "locked", Some(part.sha256), found, location.as_str())?;
             }
             (SourceOrigin::Crate { name, version }, InputKind::Crate) => {
-                if from_cache(environment, name, version, &input.sha256, store)? {
+                if from_cache(environment, name, version, &part.sha256, store)? {
                     continue;
                 }
                 if offline {
                     return Err(away());
                 }
-                bring_crate(name, version, &input.sha256, environment, store)?;
+                bring_crate(name, version, &part.sha256, environment, store)?;
             }
             _ => return Err(FetchError::NotLocked { input: name.to_string() }),
         }
@@ -225,8 +252,9 @@ pub fn source_tree(definition: &Definition, lock: &Lock, store: &Store) -> Resul
         // `NAME-VERSION/`
         SourceOrigin::Crate { .. } => 1,
     };
-    let input = lock.inputs.get("source").ok_or_else(|| FetchError::NotLocked { input: "source".to_owned() })?;
-    Ok(Some(unpack_archive(store, &input.sha256, input.purl.as_str(), strip, Limits::SOURCE)?))
+    let part = lock.inputs.get("source").and_then(|input| input.parts.first());
+    let part = part.ok_or_else(|| FetchError::NotLocked { input: "source".to_owned() })?;
+    Ok(Some(unpack_archive(store, &part.sha256, part.purl.as_str(), strip, Limits::SOURCE)?))
 }
 
 fn check(
@@ -264,12 +292,16 @@ fn bring(
             }
             store.put_file(&path, false).map_err(|source| FetchError::File { path, source })
         }
-        #[cfg(feature = "http")]
-        ArchiveLocation::Url(url) => Ok(http::download(url, ARCHIVE_BYTES, environment, store, expected)?),
-        #[cfg(not(feature = "http"))]
         ArchiveLocation::Url(url) => {
-            let _ = (environment, ARCHIVE_BYTES, expected);
-            Err(FetchError::NoHttp { url: url.clone() })
+            let client = Client::new(environment, Options::default())?;
+            let mut download = Download::new(url, ARCHIVE_BYTES);
+            // The lock says so where nothing but the connection vouches.
+            download.plain_http = true;
+            download.expected = expected.map(|(digest, size)| (*digest, size));
+            match client.download(&download, store) {
+                Err(HttpError::OtherBytes { found, found_bytes, .. }) => Ok((found, found_bytes)),
+                done => Ok(done?),
+            }
         }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use selfsame_core::Digest;
-use selfsame_definition::{Definition, Name, SourceOrigin, Toolchain};
+use selfsame_definition::{Base, Definition, InputSpec, Name, SourceOrigin, Toolchain};
 
 use crate::host::{HostLock, ToolchainKind};
-use crate::lock::{InputKind, Lock};
+use crate::lock::{InputKind, Lock, Locked};
 use crate::purl::{Purl, PurlError};
 
 /// An input that a definition asks for.
@@ -15,10 +15,27 @@ use crate::purl::{Purl, PurlError};
 pub struct Wanted {
     /// What it has to be.
     pub kind: InputKind,
-    /// How it is called. An archive's comes from its file name, so that a change of mirror is no change of input.
-    pub purl: Purl,
-    /// What its content has to be, if the author said.
+    /// What is asked for, in one line.
+    pub asked: String,
+    /// How it is called, where the definition alone says so: an archive or crate that is the source. An archive's name
+    /// comes from its file's, so that a change of mirror is no change of input.
+    pub purl: Option<Purl>,
+    /// What its one part has to be, if the author said.
     pub sha256: Option<Digest>,
+}
+
+impl Wanted {
+    /// Whether `locked` is what is asked for.
+    #[must_use]
+    pub fn is(&self, locked: &Locked) -> bool {
+        let stated = match (self.sha256, locked.parts.as_slice()) {
+            (Some(sha256), [part]) => part.sha256 == sha256,
+            (Some(_), _) => false,
+            (None, _) => true,
+        };
+        let called = self.purl.as_ref().is_none_or(|purl| locked.parts.iter().all(|part| part.purl == *purl));
+        stated && called && (self.kind, &self.asked) == (locked.kind, &locked.asked)
+    }
 }
 
 /// One point in which a lock does not answer a definition.
@@ -44,19 +61,37 @@ impl fmt::Display for Stale {
     }
 }
 
-/// What a definition asks a lock for: nothing for a path source, which is bound when it is built.
+/// What a definition asks a lock for. Not a path source, which is bound when it is built, nor inputs that a file of the
+/// source pins.
 pub fn wanted(definition: &Definition) -> Result<BTreeMap<Name, Wanted>, PurlError> {
     let source = match &definition.source.origin {
         SourceOrigin::Path { .. } => None,
         SourceOrigin::Archive { location, sha256, .. } => {
             let (name, version) = name_and_version(location.file_name());
-            Some(Wanted { kind: InputKind::Archive, purl: Purl::generic(name, version)?, sha256: *sha256 })
+            let purl = Purl::generic(name, version)?;
+            Some(Wanted { kind: InputKind::Archive, asked: purl.to_string(), purl: Some(purl), sha256: *sha256 })
         }
         SourceOrigin::Crate { name, version } => {
-            Some(Wanted { kind: InputKind::Crate, purl: Purl::cargo(name, version)?, sha256: None })
+            let purl = Purl::cargo(name, version)?;
+            Some(Wanted { kind: InputKind::Crate, asked: purl.to_string(), purl: Some(purl), sha256: None })
         }
     };
-    Ok(source.into_iter().map(|wanted| (source_name(), wanted)).collect())
+    let mut wanted: BTreeMap<Name, Wanted> = source.into_iter().map(|wanted| (source_name(), wanted)).collect();
+    for (name, spec) in definition.all_inputs().filter(|(_, spec)| spec.pins().is_none()) {
+        let mut asked = spec.asked();
+        let platforms = &definition.image.platforms;
+        if definition.image.base == Base::Input(name.clone()) && !platforms.is_empty() {
+            let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+            asked.push_str(&format!("; for {}", platforms.join(" ")));
+        }
+        let sha256 = match spec {
+            InputSpec::File(file) => file.sha256,
+            _ => None,
+        };
+        let kind = spec.kind().parse().expect("a kind of the definition is one of the lock");
+        wanted.insert(name.clone(), Wanted { kind, asked, purl: None, sha256 });
+    }
+    Ok(wanted)
 }
 
 /// The input that a source of kind archive or crate is locked under.
@@ -79,27 +114,26 @@ pub fn answers(definition: &Definition, lock: &Lock) -> Result<(), Vec<Stale>> {
         let in_definition = wanted.get(name);
         let in_lock = lock.inputs.get(name);
         if let (Some(wanted), Some(locked)) = (in_definition, in_lock)
-            && wanted.kind == locked.kind
-            && wanted.purl == locked.purl
-            && wanted.sha256.is_none_or(|sha256| sha256 == locked.sha256)
+            && wanted.is(locked)
         {
             continue;
         }
-        let stated = in_definition.and_then(|wanted| wanted.sha256);
         stale.push(Stale {
             what: name.to_string(),
-            in_definition: in_definition.map(|wanted| described(wanted.kind, &wanted.purl, stated)),
-            in_lock: in_lock.map(|locked| described(locked.kind, &locked.purl, stated.map(|_| locked.sha256))),
+            in_definition: in_definition.map(|wanted| described(wanted.kind, &wanted.asked, wanted.sha256)),
+            in_lock: in_lock.map(|locked| {
+                let stated = in_definition.and_then(|wanted| wanted.sha256);
+                let found = locked.parts.first().map(|part| part.sha256).filter(|_| stated.is_some());
+                described(locked.kind, &locked.asked, found)
+            }),
         });
     }
     if stale.is_empty() { Ok(()) } else { Err(stale) }
 }
 
-fn described(kind: InputKind, purl: &Purl, sha256: Option<Digest>) -> String {
-    match sha256 {
-        Some(sha256) => format!("{} {purl} {sha256}", kind.name()),
-        None => format!("{} {purl}", kind.name()),
-    }
+fn described(kind: InputKind, asked: &str, sha256: Option<Digest>) -> String {
+    let digest = sha256.map(|sha256| format!(" {sha256}")).unwrap_or_default();
+    format!("{} {asked}{digest}", kind.name())
 }
 
 /// Whether every toolchain of `definition` was taken as the definition says. More toolchains than that are no fault:
@@ -109,7 +143,8 @@ pub fn host_answers(definition: &Definition, lock: &HostLock) -> Result<(), Vec<
     for (name, toolchain) in &definition.toolchains {
         let locked = lock.toolchains.get(name);
         let wanted = match toolchain {
-            Toolchain::Host => ToolchainKind::Captured.name().to_owned(),
+            Toolchain::Input(_) => continue,
+            Toolchain::Host { root } => captured(root.as_deref()),
             Toolchain::Rustup { channel, components } => {
                 let mut components: Vec<&str> = components.iter().map(String::as_str).collect();
                 components.sort_unstable();
@@ -122,13 +157,19 @@ pub fn host_answers(definition: &Definition, lock: &HostLock) -> Result<(), Vec<
                 components.sort_unstable();
                 format!("rustup {channel} with {}", components.join(", "))
             }
-            (kind, _) => kind.name().to_owned(),
+            (ToolchainKind::Rustup, None) => locked.kind.name().to_owned(),
+            (ToolchainKind::Captured, _) => captured(locked.root.as_deref()),
         });
         if found.as_ref() != Some(&wanted) {
             stale.push(Stale { what: format!("toolchain.{name}"), in_definition: Some(wanted), in_lock: found });
         }
     }
     if stale.is_empty() { Ok(()) } else { Err(stale) }
+}
+
+fn captured(root: Option<&str>) -> String {
+    let name = ToolchainKind::Captured.name();
+    root.map_or_else(|| name.to_owned(), |root| format!("{name} with `{root}`"))
 }
 
 /// `lua-5.4.7.tar.gz` is `lua` and `5.4.7`; what has no such form is a name without a version.

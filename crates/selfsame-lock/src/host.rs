@@ -45,6 +45,8 @@ pub struct LockedToolchain {
     pub kind: ToolchainKind,
     /// The rustup toolchain's name; nothing for `captured`.
     pub channel: Option<String>,
+    /// The folder of this machine that is seen at `/toolchain/NAME`, as the definition has it; nothing for most.
+    pub root: Option<String>,
     /// The digest of its tree's text form.
     pub tree: Digest,
     /// How many entries the tree has.
@@ -113,6 +115,7 @@ impl HostLock {
                     "name",
                     "kind",
                     "channel",
+                    "root",
                     "tree",
                     "entries",
                     "size",
@@ -138,6 +141,10 @@ fn read_toolchain(table: &Table<'_, '_>) -> Result<LockedToolchain, TextError> {
     if (kind == ToolchainKind::Rustup) != channel.is_some() {
         return Err(table.fault("`channel` goes with kind `rustup`, and only with it"));
     }
+    let root = table.field("root").map(|field| field.filled().map(str::to_owned)).transpose()?;
+    if kind != ToolchainKind::Captured && root.is_some() {
+        return Err(table.fault("`root` goes with kind `captured` only"));
+    }
     let mut packages = Vec::new();
     for table in tables(table, "package")? {
         let table = table.only(&["purl", "name", "version", "licenses", "supplier", "files"])?;
@@ -162,6 +169,7 @@ fn read_toolchain(table: &Table<'_, '_>) -> Result<LockedToolchain, TextError> {
     Ok(LockedToolchain {
         kind,
         channel,
+        root,
         tree: table.need("tree")?.parsed()?,
         entries: table.need("entries")?.integer()?,
         size: table.need("size")?.integer()?,
@@ -187,6 +195,9 @@ impl fmt::Display for HostLock {
             out.string("kind", toolchain.kind.name());
             if let Some(channel) = &toolchain.channel {
                 out.string("channel", channel);
+            }
+            if let Some(root) = &toolchain.root {
+                out.string("root", root);
             }
             out.string("tree", &toolchain.tree.to_string());
             out.integer("entries", toolchain.entries);

@@ -5,14 +5,16 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod day;
 mod host;
 mod lock;
 mod print;
 mod purl;
 
 pub use answer::{Stale, Wanted, answers, host_answers, wanted};
+pub use day::{Day, DayError};
 pub use host::{HostLock, LockedToolchain, ToolchainComponent, ToolchainKind, ToolchainPackage};
-pub use lock::{Claim, InputKind, Lock, LockedInput};
+pub use lock::{Claim, InputKind, Lock, Locked, Part};
 pub use purl::{Purl, PurlError};
 
 /// Why a text is not a lock: one fault, with its place.

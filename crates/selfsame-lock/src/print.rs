@@ -37,13 +37,22 @@ impl Printer {
         }
     }
 
+    /// `key = [`, one item a line, `]`.
+    pub(crate) fn lines(&mut self, key: &str, items: impl Iterator<Item = String>) {
+        let _ = writeln!(self.text, "{key} = [");
+        for item in items {
+            let _ = writeln!(self.text, "  {item},");
+        }
+        self.text.push_str("]\n");
+    }
+
     pub(crate) fn finish(self) -> String {
         self.text
     }
 }
 
 /// A TOML basic string (TOML 1.0, "String").
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {

@@ -11,8 +11,10 @@ const HOST: &str = include_str!("../tests/golden/lock/selfsame-host-v1.lock");
 fn version_1_specimens_are_read_and_printed_in_the_same_spelling() {
     let lock = Lock::parse(LOCK).unwrap();
     assert_eq!(lock.to_string(), LOCK);
-    assert_eq!(lock.inputs["source"].sha256, Digest::of(b"hello"));
-    assert_eq!(lock.inputs["data"].claim, Claim::TlsOnly);
+    assert_eq!(lock.inputs["source"].parts[0].sha256, Digest::of(b"hello"));
+    assert_eq!(lock.inputs["data"].parts[0].claim, Claim::TlsOnly);
+    assert_eq!(lock.inputs["gcc"].size(), 5216 + 1_904_508);
+    assert_eq!(lock.inputs["gcc"].parts[1].platform.as_ref().unwrap().to_string(), "linux/arm/v7");
     let host = HostLock::parse(HOST).unwrap();
     assert_eq!(host.to_string(), HOST);
     assert_eq!(host.toolchains["cc"].packages[0].licenses[1], "a \"quoted\"\n\\ text\u{7}");
@@ -48,13 +50,20 @@ fn strangers_are_refused() {
     refused("version = 1\nprofile", "version = 0\nprofile", "the first one is 1");
     refused("version = 1\nprofile", "profile", "`version` is missing");
     refused("profile = 1", "profile = 2", "profile 2 is not known here");
-    refused("size = 374097", "size = 374097\nurl = \"x\"", "unknown key `url` in `input[0]`");
+    refused("size = 374097", "size = 374097, url = \"x\"", "unknown key `url` in `input[0].parts[0]`");
+    refused("kind = \"deb\"", "kind = \"deb\"\nurl = \"x\"", "unknown key `url` in `input[1]`");
+    refused("as_of = \"2024-02-29\"", "as_of = \"2023-02-29\"", "not a day like");
+    refused("pkg:deb/debian/gcc@", "pkg:deb/debian/zcc@", "out of order");
     refused("size = 374097", "size = -1", "not from 0");
     refused("name = \"data\"", "name = \"source\"", "input `source` stands twice");
-    refused("\"crate\"", "\"npm\"", "`npm` is none of archive, crate");
-    refused("\"tls-only\"", "\"trust-me\"", "none of definition, registry-checksum, tls-only, plaintext, local-file");
-    refused("pkg:cargo/ripgrep@14.1.1", "ripgrep", "not a package URL");
-    refused("pkg:cargo/ripgrep@14.1.1", "pkg:Cargo/ripgrep@14.1.1", "it would be `pkg:cargo/ripgrep@14.1.1`");
+    refused("\"crate\"", "\"rpm\"", "`rpm` is none of archive, crate, deb");
+    refused("\"tls-only\"", "\"trust-me\"", "none of definition, ecosystem-lock, signed-release, registry-checksum");
+    refused("purl = \"pkg:cargo/ripgrep@14.1.1", "purl = \"ripgrep", "not a package URL");
+    refused(
+        "purl = \"pkg:cargo/ripgrep@14.1.1",
+        "purl = \"pkg:Cargo/ripgrep@14.1.1",
+        "it would be `pkg:cargo/ripgrep@14.1.1`",
+    );
     refused("9fbf5e28", "9FBF5E28", "64 lowercase hex digits");
     refused("version = 1\n\n[[toolchain]]", "version = 3\n\n[[toolchain]]", "one that reads version 3 is needed");
     refused("entries = 1712", "entries = 1712\nnote = \"\"", "unknown key `note` in `toolchain[0]`");
@@ -90,13 +99,13 @@ fn source(line: &str) -> Definition {
 }
 
 fn locked(lines: &str) -> Lock {
-    let (kind, purl) = lines.split_once(' ').unwrap();
-    let input = LockedInput {
+    let (kind, asked) = lines.split_once(' ').unwrap();
+    let purl = asked.split_whitespace().next().unwrap().parse().unwrap();
+    let input = Locked {
         kind: kind.parse().unwrap(),
-        purl: purl.parse().unwrap(),
-        sha256: Digest::of(b"hello"),
-        size: 5,
-        claim: Claim::TlsOnly,
+        asked: asked.to_owned(),
+        as_of: "2026-11-20".parse().unwrap(),
+        parts: vec![Part::new(purl, Digest::of(b"hello"), 5, Claim::TlsOnly)],
     };
     Lock { profile: Profile::CURRENT, inputs: [("source".parse().unwrap(), input)].into() }
 }

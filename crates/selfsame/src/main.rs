@@ -4,6 +4,7 @@
 mod cli;
 mod commands;
 mod files;
+mod inputs;
 mod interrupt;
 mod keys;
 mod prepare;

@@ -19,6 +19,7 @@ use selfsame_toolchain as toolchain;
 use selfsame_tree::Tree;
 
 use crate::commands::errors;
+use crate::inputs::{self, BoundInputs};
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 use crate::terminal::{Voice, size};
@@ -105,11 +106,15 @@ impl<'a> Project<'a> {
             &format!("{} files, {}, epoch {}", bound.tree.len(), size(bound.tree.size_bytes()), bound.epoch.rfc3339()),
         );
         let (crates, cargo) = self.crates(&bound.tree)?;
-        let (host_lock, host_text) = self.toolchains(&bound, cargo, wishes)?;
+        let environment = self.settings.environment();
+        let platform = self.platform()?;
+        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let bound_inputs = inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &cx, self.voice)?;
+        let (host_lock, host_text) = self.toolchains(&bound, &bound_inputs, cargo, wishes)?;
         let mut toolchains = BTreeMap::new();
-        let mut trees = BTreeMap::new();
-        let mut packages = Vec::new();
-        for name in self.definition.toolchains.keys() {
+        let mut trees = root_trees(&self.definition, &bound_inputs);
+        let mut packages: Vec<ToolchainPackage> = bound_inputs.build_packages().collect();
+        for name in host_toolchains(&self.definition) {
             let locked = &host_lock.toolchains[name];
             toolchains.insert(name.to_string(), toolchain_input(locked));
             trees.insert(name.to_string(), self.store.tree(&locked.tree).map_err(errors::store)?);
@@ -124,11 +129,12 @@ impl<'a> Project<'a> {
             host_lock: host_text.as_deref().map(put).transpose()?,
             source: Source { tree: bound.digest, origin: bound.origin },
             toolchains,
+            inputs: bound_inputs.sets,
             crates,
             epoch: bound.epoch,
             profile: Profile::CURRENT,
             level: wishes.level,
-            platform: self.platform()?,
+            platform,
             relaxations: wishes.relaxations.clone(),
             builder_id: wishes.builder_id.clone(),
         };
@@ -137,6 +143,7 @@ impl<'a> Project<'a> {
             request,
             source: bound.tree,
             toolchains: trees,
+            inputs: bound_inputs.trees,
             cargo,
             toolchain_packages: packages,
         };
@@ -174,7 +181,7 @@ impl<'a> Project<'a> {
                         .hint("run `selfsame lock`, then commit selfsame.lock");
                 return Err(report.into());
             }
-            let (lock, text) = self.resolve()?;
+            let (lock, text) = self.resolve(None, |_| false)?;
             self.voice.say("lock", &format!("{} written: commit it", path.display()));
             return Ok((Some(lock), Some(text)));
         };
@@ -185,10 +192,16 @@ impl<'a> Project<'a> {
         Ok((Some(lock), Some(text)))
     }
 
-    /// Resolves the definition's inputs and writes selfsame.lock.
-    pub(crate) fn resolve(&self) -> Answer<(Lock, String)> {
-        let lock = fetch::resolve(&self.definition, &self.folder, &self.settings.environment(), self.store)
-            .map_err(errors::fetch)?;
+    /// Resolves the definition's inputs and writes selfsame.lock. Of `before` stays what `keep` says and still answers.
+    pub(crate) fn resolve(
+        &self,
+        before: Option<&Lock>,
+        keep: impl Fn(&selfsame_definition::Name) -> bool,
+    ) -> Answer<(Lock, String)> {
+        let environment = self.settings.environment();
+        let platform = self.platform()?;
+        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let lock = fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch)?;
         let text = lock.to_string();
         let path = self.folder.join(Lock::FILE_NAME);
         write_text(&path, &text)?;
@@ -221,7 +234,7 @@ impl<'a> Project<'a> {
         }
         let not_locked = || Report::new(Exit::Unanswered, "the source is in no lock").hint("run `selfsame lock`");
         let lock = lock.ok_or_else(not_locked)?;
-        let input = lock.inputs.get("source").ok_or_else(not_locked)?;
+        let input = lock.inputs.get("source").and_then(|input| input.parts.first()).ok_or_else(not_locked)?;
         self.fetch_locked(lock)?;
         let tree =
             fetch::source_tree(&self.definition, lock, self.store).map_err(errors::fetch)?.ok_or_else(not_locked)?;
@@ -249,8 +262,10 @@ impl<'a> Project<'a> {
 
     /// Brings what the lock names.
     fn fetch_locked(&self, lock: &Lock) -> Answer<()> {
-        fetch::fetch(&self.definition, &self.folder, lock, &self.settings.environment(), self.store, false)
-            .map_err(errors::fetch)
+        let environment = self.settings.environment();
+        let platform = self.platform()?;
+        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        fetch::fetch(&self.definition, lock, &cx).map_err(errors::fetch)
     }
 
     /// Brings everything that a build would: what the lock names and the crates of the source. Says how much that is.
@@ -266,28 +281,42 @@ impl<'a> Project<'a> {
         };
         let bound = self.source(lock.as_ref(), &wishes)?;
         let (crates, _) = self.crates(&bound.tree)?;
-        Ok(lock.map_or(0, |lock| lock.inputs.len()) + crates.len())
+        let environment = self.settings.environment();
+        let platform = self.platform()?;
+        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let mut count = crates.len();
+        if let Some(lock) = &lock {
+            fetch::fetch(&self.definition, lock, &cx).map_err(errors::fetch)?;
+            count += lock.parts().count();
+        }
+        for (name, spec) in self.definition.all_inputs().filter(|(_, spec)| spec.pins().is_some()) {
+            let parts = inputs::parts(name.as_str(), spec, None, &bound.tree, &cx)?;
+            fetch::fetch_input(name.as_str(), spec, &parts, &cx).map_err(errors::fetch)?;
+            count += parts.len();
+        }
+        Ok(count)
     }
 
     /// The host lock, with every toolchain of the definition recorded and in the store.
     fn toolchains(
         &self,
         bound: &BoundSource,
+        bound_inputs: &BoundInputs,
         cargo: Option<Digest>,
         wishes: &Wishes,
     ) -> Answer<(HostLock, Option<String>)> {
-        if self.definition.toolchains.is_empty() {
+        if host_toolchains(&self.definition).next().is_none() {
             return Ok((HostLock::default(), None));
         }
         let path = self.folder.join(HostLock::FILE_NAME);
         let mut lock = self.host_lock()?;
         let answers = selfsame_lock::host_answers(&self.definition, &lock).is_ok();
         let present = |locked: &LockedToolchain| self.is_present(locked);
-        let recorded = self.definition.toolchains.keys().map(|name| lock.toolchains.get(name).map(present));
+        let recorded = host_toolchains(&self.definition).map(|name| lock.toolchains.get(name).map(present));
         let complete =
             recorded.into_iter().map(|present| present.unwrap_or(Ok(false))).collect::<Answer<Vec<bool>>>()?;
         if !answers || complete.contains(&false) {
-            lock = self.capture(bound, cargo, wishes)?;
+            lock = self.capture(bound, bound_inputs, cargo, wishes)?;
         }
         let text =
             read_text(&path)?.ok_or_else(|| Report::new(Exit::Unanswered, format!("`{}` vanished", path.display())))?;
@@ -316,17 +345,34 @@ impl<'a> Project<'a> {
         let (lock, _) = self.lock(wishes.locked)?;
         let bound = self.source(lock.as_ref(), wishes)?;
         let (_, cargo) = self.crates(&bound.tree)?;
-        self.capture(&bound, cargo, wishes)
+        let environment = self.settings.environment();
+        let platform = self.platform()?;
+        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let bound_inputs = inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &cx, self.voice)?;
+        self.capture(&bound, &bound_inputs, cargo, wishes)
     }
 
     /// Records every toolchain of the definition and writes the host lock.
-    fn capture(&self, bound: &BoundSource, cargo: Option<Digest>, wishes: &Wishes) -> Answer<HostLock> {
+    fn capture(
+        &self,
+        bound: &BoundSource,
+        bound_inputs: &BoundInputs,
+        cargo: Option<Digest>,
+        wishes: &Wishes,
+    ) -> Answer<HostLock> {
         let mut lock = self.host_lock()?;
         let mut digests = BTreeMap::new();
+        let mut input_trees = BTreeMap::new();
+        for (name, set) in &bound_inputs.sets {
+            let is_toolchain = self.definition.toolchains.keys().any(|known| known.as_str() == name);
+            let trees = if is_toolchain { &mut digests } else { &mut input_trees };
+            trees.insert(name.clone(), set.tree);
+        }
         let empty = self.store.put_tree(&Tree::new()).map_err(errors::store)?;
         for (name, kind) in &self.definition.toolchains {
             match kind {
-                Toolchain::Host => _ = digests.insert(name.to_string(), empty),
+                Toolchain::Input(_) => {}
+                Toolchain::Host { .. } => _ = digests.insert(name.to_string(), empty),
                 Toolchain::Rustup { channel, components } => {
                     self.voice.say("record", &format!("rustup toolchain {channel} as `{name}`"));
                     let locked = self.rustup(name.as_str(), channel, components)?;
@@ -335,11 +381,12 @@ impl<'a> Project<'a> {
                 }
             }
         }
-        if self.definition.toolchains.values().any(|kind| *kind == Toolchain::Host) {
-            let captured = self.observe(bound, cargo, wishes, digests)?;
+        let is_host = |kind: &Toolchain| matches!(kind, Toolchain::Host { .. });
+        if self.definition.toolchains.values().any(is_host) {
+            let captured = self.observe(bound, cargo, wishes, digests, input_trees)?;
             for (name, kind) in &self.definition.toolchains {
-                if *kind == Toolchain::Host {
-                    lock.toolchains.insert(name.clone(), captured.clone());
+                if let Toolchain::Host { root } = kind {
+                    lock.toolchains.insert(name.clone(), LockedToolchain { root: root.clone(), ..captured.clone() });
                 }
             }
         }
@@ -357,6 +404,7 @@ impl<'a> Project<'a> {
         Ok(LockedToolchain {
             kind: selfsame_lock::ToolchainKind::Rustup,
             channel: Some(channel.to_owned()),
+            root: None,
             tree,
             entries: recorded.tree.len() as u64,
             size: recorded.tree.size_bytes(),
@@ -377,9 +425,10 @@ impl<'a> Project<'a> {
         cargo: Option<Digest>,
         wishes: &Wishes,
         toolchains: BTreeMap<String, Digest>,
+        input_trees: BTreeMap<String, Digest>,
     ) -> Answer<LockedToolchain> {
         self.voice.say("observe", "the actions, once, to record which of this machine's tools they use");
-        let host = toolchain::Host::new("/");
+        let host = host_with_roots(&self.definition, self.settings)?;
         let view = toolchain::visible(&host);
         let view = HostView {
             binds: view.binds.into_iter().map(|bind| (bind.host, format!("/{}", bind.inside.as_str()))).collect(),
@@ -389,6 +438,7 @@ impl<'a> Project<'a> {
             source: source.digest,
             epoch: source.epoch,
             toolchains,
+            inputs: input_trees,
             cargo,
             profile: Profile::CURRENT,
             level: wishes.level,
@@ -415,6 +465,7 @@ impl<'a> Project<'a> {
         Ok(LockedToolchain {
             kind: selfsame_lock::ToolchainKind::Captured,
             channel: None,
+            root: None,
             tree,
             entries: captured.tree.len() as u64,
             size: captured.tree.size_bytes(),
@@ -428,6 +479,34 @@ impl<'a> Project<'a> {
     pub(crate) fn executor_settings(&self) -> Answer<ExecutorSettings<'_>> {
         executor_settings(self.store, self.voice, self.cancel)
     }
+}
+
+/// The names of the toolchains that are taken from this machine.
+pub(crate) fn host_toolchains(definition: &Definition) -> impl Iterator<Item = &selfsame_definition::Name> {
+    definition.toolchains.iter().filter(|(_, kind)| kind.is_of_host()).map(|(name, _)| name)
+}
+
+/// The trees of toolchains that are inputs and lie at the root, by name.
+pub(crate) fn root_trees(definition: &Definition, bound: &BoundInputs) -> BTreeMap<String, Tree> {
+    let roots = definition.toolchains.iter().filter(|(_, kind)| !kind.is_of_host() && !kind.is_named());
+    roots.filter_map(|(name, _)| Some((name.to_string(), bound.trees.get(name.as_str())?.clone()))).collect()
+}
+
+/// This machine, with the folders that the definition names as roots of toolchains.
+pub(crate) fn host_with_roots(definition: &Definition, settings: &Settings) -> Answer<toolchain::Host> {
+    let mut host = toolchain::Host::new("/");
+    for (name, kind) in &definition.toolchains {
+        let Toolchain::Host { root: Some(root) } = kind else { continue };
+        let folder = match (root.strip_prefix("~/"), settings.home.as_ref()) {
+            (None, _) => PathBuf::from(root),
+            (Some(rest), Some(home)) => home.join(rest),
+            (Some(_), None) => {
+                return Err(Report::new(Exit::Unanswered, format!("`{root}` cannot be found: HOME is not set")).into());
+            }
+        };
+        host = host.with_named_root(name.as_str(), folder).map_err(errors::toolchain)?;
+    }
+    Ok(host)
 }
 
 /// What an executor on this machine needs.

@@ -12,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) data: Option<PathBuf>,
     /// `RUSTUP_HOME`, else `~/.rustup`.
     pub(crate) rustup_home: Option<PathBuf>,
+    /// `HOME`.
+    pub(crate) home: Option<PathBuf>,
     /// `CI` is set and not empty, `0` or `false`.
     pub(crate) ci: bool,
     /// Standard error is a terminal, and `NO_COLOR` is not set.
@@ -36,6 +38,7 @@ impl Settings {
             store: folder("SELFSAME_STORE").or_else(|| data.as_ref().map(|data| data.join("store"))),
             data,
             rustup_home: folder("RUSTUP_HOME").or_else(|| below_home(".rustup")),
+            home: home.clone(),
             ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false")),
             colour: terminal && !set("NO_COLOR"),
             terminal,

@@ -6,3 +6,18 @@ mod disk;
 mod inputs;
 mod network;
 mod source;
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use selfsame_core::{Platform, SourceEpoch};
+use selfsame_fetch::{Context, Environment};
+use selfsame_lock::Day;
+use selfsame_store::Store;
+
+/// A context of a fixed day, for this machine's platform.
+fn context<'a>(folder: &'a Path, environment: &'a Environment, store: &'a Store, offline: bool) -> Context<'a> {
+    static NATIVE: LazyLock<Platform> = LazyLock::new(Platform::native);
+    let today = Day::of(SourceEpoch::new(1_795_132_800).expect("a day of 2026"));
+    Context { folder, environment, store, platform: &NATIVE, platforms: &[], offline, today }
+}

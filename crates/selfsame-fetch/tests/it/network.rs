@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::context;
 use selfsame_core::{Digest, RelPath};
 use selfsame_definition::Definition;
 use selfsame_fetch::{
@@ -63,8 +64,8 @@ fn lua_src_by_checksum() {
     let environment = fresh_cargo_home(&disk);
     let definition = definition("crate = \"lua-src@547.0.0\"");
     let folder = Path::new("/");
-    let lock = resolve(&definition, folder, &environment, &disk.store).unwrap();
-    let input = &lock.inputs["source"];
+    let lock = resolve(&definition, None, |_| false, &context(folder, &environment, &disk.store, false)).unwrap();
+    let input = &lock.inputs["source"].parts[0];
     assert_eq!(input.claim, Claim::RegistryChecksum);
     assert_eq!(disk.store.blob_size(&input.sha256).unwrap(), Some(input.size));
     answers(&definition, &lock).unwrap();
@@ -72,13 +73,14 @@ fn lua_src_by_checksum() {
     assert!(tree.iter().filter(|(path, _)| path.file_name().ends_with(".c")).count() > 20, "{tree}");
     assert!(disk.store.missing(&tree).unwrap().is_empty());
     // What the store has needs no network, and the same lock comes again.
-    fetch(&definition, folder, &lock, &unreachable(&disk), &disk.store, true).unwrap();
+    fetch(&definition, &lock, &context(folder, &unreachable(&disk), &disk.store, true)).unwrap();
     let other = Disk::new();
-    let error = fetch(&definition, folder, &lock, &unreachable(&other), &other.store, true).unwrap_err();
+    let error = fetch(&definition, &lock, &context(folder, &unreachable(&other), &other.store, true)).unwrap_err();
     assert!(matches!(error, FetchError::Offline { .. }), "{error}");
-    let error = fetch(&definition, folder, &lock, &unreachable(&other), &other.store, false).unwrap_err();
+    let error = fetch(&definition, &lock, &context(folder, &unreachable(&other), &other.store, false)).unwrap_err();
     assert!(error.retry_may_help(), "{error}");
-    fetch(&definition, folder, &lock, &environment, &other.store, true).expect("cargo's cache needs no network");
+    fetch(&definition, &lock, &context(folder, &environment, &other.store, true))
+        .expect("cargo's cache needs no network");
 }
 
 #[test]
@@ -88,7 +90,9 @@ fn a_version_that_no_registry_has() {
     }
     let disk = Disk::new();
     let definition = definition("crate = \"lua-src@547.0.999\"");
-    let error = resolve(&definition, Path::new("/"), &fresh_cargo_home(&disk), &disk.store).unwrap_err();
+    let error =
+        resolve(&definition, None, |_| false, &context(Path::new("/"), &fresh_cargo_home(&disk), &disk.store, false))
+            .unwrap_err();
     assert!(!error.retry_may_help());
     assert!(error.to_string().contains("lua-src"), "{error}");
 }
@@ -101,7 +105,8 @@ fn ripgrep_and_its_crates_build_offline_from_the_tree() {
     let disk = Disk::new();
     let environment = fresh_cargo_home(&disk);
     let definition = definition("crate = \"ripgrep@14.1.1\"");
-    let lock = resolve(&definition, Path::new("/"), &environment, &disk.store).unwrap();
+    let lock =
+        resolve(&definition, None, |_| false, &context(Path::new("/"), &environment, &disk.store, false)).unwrap();
     let source = source_tree(&definition, &lock, &disk.store).unwrap().unwrap();
     let lock_path = RelPath::new("Cargo.lock").unwrap();
     // `resolve` fetched the newest dependencies; the locked ones are not all among them.
@@ -142,9 +147,10 @@ fn a_checksum_that_is_not_the_registrys() {
     let disk = Disk::new();
     let environment = fresh_cargo_home(&disk);
     let definition = definition("crate = \"lua-src@547.0.0\"");
-    let mut lock = resolve(&definition, Path::new("/"), &environment, &disk.store).unwrap();
-    lock.inputs.get_mut("source").unwrap().sha256 = Digest::of(b"edited");
-    let error = fetch(&definition, Path::new("/"), &lock, &environment, &disk.store, false).unwrap_err();
+    let mut lock =
+        resolve(&definition, None, |_| false, &context(Path::new("/"), &environment, &disk.store, false)).unwrap();
+    lock.inputs.get_mut("source").unwrap().parts[0].sha256 = Digest::of(b"edited");
+    let error = fetch(&definition, &lock, &context(Path::new("/"), &environment, &disk.store, false)).unwrap_err();
     assert!(matches!(error, FetchError::Mismatch { by: "locked", .. }), "{error}");
 }
 
@@ -157,7 +163,8 @@ fn a_strangers_crates_come_without_the_stranger() {
     let disk = Disk::new();
     let environment = fresh_cargo_home(&disk);
     let definition = definition("crate = \"ripgrep@14.1.1\"");
-    let lock = resolve(&definition, Path::new("/"), &environment, &disk.store).unwrap();
+    let lock =
+        resolve(&definition, None, |_| false, &context(Path::new("/"), &environment, &disk.store, false)).unwrap();
     let source = source_tree(&definition, &lock, &disk.store).unwrap().unwrap();
     let path = |name: &str| RelPath::new(name).unwrap();
     let hostile = [

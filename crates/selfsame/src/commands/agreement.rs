@@ -7,7 +7,7 @@ use selfsame_build::request::{CrateInput, Origin, Request};
 use selfsame_definition::{Definition, Epoch, Name, SourceOrigin};
 use selfsame_lock::{HostLock, Lock, answers};
 
-use crate::prepare::toolchain_input;
+use crate::prepare::{host_toolchains, toolchain_input};
 use crate::report::{Exit, Report};
 
 /// A claim that the inputs do not bear out.
@@ -62,9 +62,10 @@ fn source(request: &Request, definition: &Definition, lock: Option<&Lock>) -> Re
         let points: Vec<String> = stale.iter().map(ToString::to_string).collect();
         return same("selfsame.lock", "answers the definition", points.join("; "));
     }
-    let bound = match (&definition.source.origin, lock.inputs.get("source")) {
+    let part = lock.inputs.get("source").and_then(|input| input.parts.first());
+    let bound = match (&definition.source.origin, part) {
         (SourceOrigin::Path { .. }, _) | (_, None) => "a folder".to_owned(),
-        (_, Some(input)) => format!("{} {}", input.purl, input.sha256),
+        (_, Some(part)) => format!("{} {}", part.purl, part.sha256),
     };
     let claimed = match &request.source.origin {
         Origin::Path { .. } => "a folder".to_owned(),
@@ -75,9 +76,13 @@ fn source(request: &Request, definition: &Definition, lock: Option<&Lock>) -> Re
 
 fn toolchains(request: &Request, definition: &Definition, lock: Option<&HostLock>) -> Result<(), Contradiction> {
     let claimed: Vec<&str> = request.toolchains.keys().map(String::as_str).collect();
-    let bound: Vec<&str> = definition.toolchains.keys().map(Name::as_str).collect();
+    let bound: Vec<&str> = host_toolchains(definition).map(Name::as_str).collect();
     same("toolchains", claimed.join(", "), bound.join(", "))?;
-    for name in definition.toolchains.keys() {
+    let claimed: Vec<&str> = request.inputs.keys().map(String::as_str).collect();
+    let mut bound: Vec<&str> = definition.all_inputs().map(|(name, _)| name.as_str()).collect();
+    bound.sort_unstable();
+    same("inputs", claimed.join(", "), bound.join(", "))?;
+    for name in host_toolchains(definition) {
         let claimed = &request.toolchains[name.as_str()];
         match lock.and_then(|lock| lock.toolchains.get(name)) {
             Some(locked) if toolchain_input(locked) == *claimed => {}
@@ -150,6 +155,7 @@ mod tests {
                 "cc".to_owned(),
                 ToolchainInput { tree: Digest::of(b"cc"), kind: ToolchainKind::Captured },
             )]),
+            inputs: BTreeMap::new(),
             crates: Vec::new(),
             epoch: SourceEpoch::new(7).unwrap(),
             profile: Profile::CURRENT,

@@ -25,9 +25,9 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
         };
     }
     let before = read_text(&path)?;
-    let (lock, text) = project.resolve()?;
-    for (name, input) in &lock.inputs {
-        terminal::data(&format!("{name}  {}  {}", input.purl, input.sha256));
+    let (lock, text) = project.resolve(None, |_| false)?;
+    for (name, part) in lock.parts() {
+        terminal::data(&format!("{name}  {}  {}", part.purl, part.sha256));
     }
     let said = match before {
         Some(before) if before == text => "unchanged",

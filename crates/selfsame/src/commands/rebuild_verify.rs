@@ -175,10 +175,24 @@ fn inputs(
         (Some(source), _) => vendored(&definition, source, &request, store, settings, voice, &mut missing)?,
         (None, _) => None,
     };
-    match (source, missing.is_empty()) {
-        (Some(source), true) => Ok(Ok(Inputs { definition, request, source, toolchains, cargo, toolchain_packages })),
-        _ => Ok(Err(missing)),
+    let Some(source) = source else { return Ok(Err(missing)) };
+    let environment = settings.environment();
+    // Its paths are those of another machine: nothing is looked for there.
+    let cx = crate::inputs::context(Path::new("."), &definition, &environment, store, &request.platform, true);
+    let mut parts = Vec::new();
+    let bound = crate::inputs::bind_again(&definition, &request.inputs, lock.as_ref(), &source, &cx, &mut parts)?;
+    missing.extend(parts.into_iter().map(|part| MissingInput {
+        name: part.name,
+        digest: part.sha256,
+        note: "neither in the release nor in the store".to_owned(),
+    }));
+    if !missing.is_empty() {
+        return Ok(Err(missing));
     }
+    toolchains.extend(prepare::root_trees(&definition, &bound));
+    let toolchain_packages = bound.build_packages().chain(toolchain_packages).collect();
+    let inputs = bound.trees;
+    Ok(Ok(Inputs { definition, request, source, toolchains, inputs, cargo, toolchain_packages }))
 }
 
 fn packages(host_lock: Option<&HostLock>, definition: &Definition) -> Vec<ToolchainPackage> {
@@ -275,7 +289,7 @@ fn complete_from_host(
 
 /// This machine, with the folder of a rustup toolchain where the build saw it.
 fn host(name: &str, definition: &Definition, settings: &Settings) -> Answer<selfsame_toolchain::Host> {
-    let host = selfsame_toolchain::Host::new("/");
+    let host = prepare::host_with_roots(definition, settings)?;
     let kind = definition.toolchains.iter().find(|(known, _)| known.as_str() == name).map(|(_, kind)| kind);
     let (Some(Toolchain::Rustup { channel, .. }), Some(home)) = (kind, &settings.rustup_home) else { return Ok(host) };
     // Without that toolchain here, its files are simply missing.
@@ -360,8 +374,10 @@ pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answe
         let lock = Lock::parse(&text(lock)?).map_err(|error| errors::text(Path::new(Lock::FILE_NAME), &error))?;
         refuse_local(&definition, &lock, store)?;
         let environment = settings.environment();
-        selfsame_fetch::fetch(&definition, Path::new("."), &lock, &environment, store, false).map_err(errors::fetch)?;
-        count += lock.inputs.len();
+        let platform = &request.platform;
+        let cx = crate::inputs::context(Path::new("."), &definition, &environment, store, platform, false);
+        selfsame_fetch::fetch(&definition, &lock, &cx).map_err(errors::fetch)?;
+        count += lock.parts().count();
     }
     let mut missing = Vec::new();
     let source = match &request.source.origin {
@@ -385,7 +401,7 @@ fn refuse_local(definition: &Definition, lock: &Lock, store: &Store) -> Answer<(
     let SourceOrigin::Archive { location: ArchiveLocation::Path(path), .. } = &definition.source.origin else {
         return Ok(());
     };
-    match lock.inputs.values().find(|input| !store.has(&input.sha256)) {
+    match lock.parts().map(|(_, part)| part).find(|part| !store.has(&part.sha256)) {
         None => Ok(()),
         Some(input) => Err(Report::new(Exit::Unanswered, format!("the archive `{path}` was a file of its builder"))
             .fact("wanted", input.sha256)

@@ -85,7 +85,7 @@ fn gc(projects: &[PathBuf], settings: &Settings) -> Answer {
         let path = folder.join(Lock::FILE_NAME);
         if let Some(text) = read_text(&path)? {
             let lock = Lock::parse(&text).map_err(|error| errors::text(&path, &error))?;
-            keep.extend(lock.inputs.values().map(|input| input.sha256));
+            keep.extend(lock.parts().map(|(_, part)| part.sha256));
         }
         let path = folder.join(HostLock::FILE_NAME);
         if let Some(text) = read_text(&path)? {

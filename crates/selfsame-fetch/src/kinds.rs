@@ -1,0 +1,66 @@
+//! The kinds of inputs: modules of equal shape, and the one place that tells them apart.
+//!
+//! Each has `resolve` (may choose; writes parts of a lock), `fetch` (brings what is locked, and chooses nothing), `tree`
+//! (lays out what is in the store; no network) and `describe` (for the SBOM). A kind whose content is pinned by a file
+//! of the source has `pins` instead of `resolve`.
+
+pub(crate) mod git;
+
+use selfsame_definition::InputSpec;
+use selfsame_lock::Part;
+use selfsame_tree::Tree;
+
+use crate::context::{Context, Described};
+use crate::resolve::FetchError;
+
+/// Chooses the parts of an input that no file of the source pins. All of them are in the store then.
+pub fn resolve_input(name: &str, spec: &InputSpec, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
+    let _ = cx;
+    Err(unavailable(name, spec))
+}
+
+/// The parts that a file of the source pins, for an input that has one. All of them are in the store then.
+pub fn pinned_input(name: &str, spec: &InputSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
+    let _ = (source, cx);
+    Err(unavailable(name, spec))
+}
+
+/// Brings those parts that the store lacks. Other bytes are refused.
+pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), FetchError> {
+    if missing(parts, cx)?.is_empty() {
+        return Ok(());
+    }
+    Err(unavailable(name, spec))
+}
+
+/// What actions see of an input, from parts that are in the store. Paths are from the place where it is mounted.
+pub fn input_tree(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
+    let _ = (parts, cx);
+    Err(unavailable(name, spec))
+}
+
+/// The packages that an input holds.
+pub fn describe_input(
+    name: &str,
+    spec: &InputSpec,
+    parts: &[Part],
+    cx: &Context<'_>,
+) -> Result<Vec<Described>, FetchError> {
+    let _ = (parts, cx);
+    Err(unavailable(name, spec))
+}
+
+/// The parts that are not in the store.
+pub(crate) fn missing<'a>(parts: &'a [Part], cx: &Context<'_>) -> Result<Vec<&'a Part>, FetchError> {
+    let mut missing = Vec::new();
+    for part in parts {
+        if cx.store.blob_size(&part.sha256)? != Some(part.size) {
+            missing.push(part);
+        }
+    }
+    Ok(missing)
+}
+
+fn unavailable(name: &str, spec: &InputSpec) -> FetchError {
+    FetchError::Unavailable { input: name.to_owned(), kind: spec.kind() }
+}

@@ -1,0 +1,184 @@
+//! The inputs of a definition: locked or pinned, fetched, laid out, described.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use selfsame_build::request::{InputPart, InputSet};
+use selfsame_build::sbom::ToolchainPackage;
+use selfsame_core::{Digest, Platform, SourceEpoch};
+use selfsame_definition::{Definition, InputSpec};
+use selfsame_fetch::{self as fetch, Context, Described};
+use selfsame_lock::{Day, Lock, Part};
+use selfsame_store::Store;
+use selfsame_tree::Tree;
+
+use crate::commands::errors;
+use crate::report::{Answer, Exit, Report};
+use crate::terminal::{Voice, size};
+
+/// Inputs that are in the store, laid out.
+#[derive(Default)]
+pub(crate) struct BoundInputs {
+    /// As the request names them.
+    pub(crate) sets: BTreeMap<String, InputSet>,
+    /// Their trees.
+    pub(crate) trees: BTreeMap<String, Tree>,
+    /// The packages that they hold.
+    pub(crate) packages: BTreeMap<String, Vec<Described>>,
+}
+
+impl BoundInputs {
+    /// The packages of everything that is only used to build.
+    pub(crate) fn build_packages(&self) -> impl Iterator<Item = ToolchainPackage> {
+        self.packages.values().flatten().map(|package| ToolchainPackage {
+            purl: package.purl.clone(),
+            name: package.name.clone(),
+            version: package.version.clone(),
+            license: (!package.licenses.is_empty()).then(|| package.licenses.join(" AND ")),
+            supplier: package.supplier.clone(),
+        })
+    }
+}
+
+/// Today, which only locks are told.
+#[expect(clippy::disallowed_methods, reason = "the day on which a lock is written stands in it")]
+pub(crate) fn today() -> Day {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Day::of(SourceEpoch::new(now.as_secs()).unwrap_or(SourceEpoch::new(0).expect("the first second")))
+}
+
+/// What inputs are resolved, fetched and laid out with.
+pub(crate) fn context<'a>(
+    folder: &'a Path,
+    definition: &'a Definition,
+    environment: &'a fetch::Environment,
+    store: &'a Store,
+    platform: &'a Platform,
+    offline: bool,
+) -> Context<'a> {
+    let platforms = &definition.image.platforms;
+    Context { folder, environment, store, platform, platforms, offline, today: today() }
+}
+
+/// Brings every input of a definition into the store and lays it out.
+pub(crate) fn bind(
+    definition: &Definition,
+    lock: Option<&Lock>,
+    source: &Tree,
+    cx: &Context<'_>,
+    voice: &Voice,
+) -> Answer<BoundInputs> {
+    let mut bound = BoundInputs::default();
+    for (name, spec) in definition.all_inputs() {
+        let name = name.as_str();
+        let parts = parts(name, spec, lock, source, cx)?;
+        fetch::fetch_input(name, spec, &parts, cx).map_err(errors::fetch)?;
+        let tree = lay_out(name, spec, &parts, cx, &mut bound)?;
+        voice.say("input", &format!("{name}: {}, {} parts, {}", spec.kind(), parts.len(), size(tree)));
+    }
+    Ok(bound)
+}
+
+/// The parts of an input: by its ecosystem's lock where it has one, else by ours.
+pub(crate) fn parts(
+    name: &str,
+    spec: &InputSpec,
+    lock: Option<&Lock>,
+    source: &Tree,
+    cx: &Context<'_>,
+) -> Answer<Vec<Part>> {
+    if spec.pins().is_some() {
+        return fetch::pinned_input(name, spec, source, cx).map_err(errors::fetch);
+    }
+    let locked = lock.and_then(|lock| lock.inputs.iter().find(|(known, _)| known.as_str() == name));
+    let (_, locked) = locked.ok_or_else(|| {
+        Report::new(Exit::Unanswered, format!("input `{name}` is in no lock")).hint("run `selfsame lock`")
+    })?;
+    Ok(locked.parts.clone())
+}
+
+/// Lays out an input whose parts are in the store. Gives the bytes of its tree.
+pub(crate) fn lay_out(
+    name: &str,
+    spec: &InputSpec,
+    parts: &[Part],
+    cx: &Context<'_>,
+    bound: &mut BoundInputs,
+) -> Answer<u64> {
+    let tree = fetch::input_tree(name, spec, parts, cx).map_err(errors::fetch)?;
+    let digest = cx.store.put_tree(&tree).map_err(errors::store)?;
+    let described = fetch::describe_input(name, spec, parts, cx).map_err(errors::fetch)?;
+    let bytes = tree.size_bytes();
+    bound.sets.insert(name.to_owned(), set(spec, digest, parts));
+    bound.trees.insert(name.to_owned(), tree);
+    bound.packages.insert(name.to_owned(), described);
+    Ok(bytes)
+}
+
+/// An input as the request names it.
+fn set(spec: &InputSpec, tree: Digest, parts: &[Part]) -> InputSet {
+    let mut parts: Vec<InputPart> = parts.iter().map(input_part).collect();
+    parts.sort_unstable();
+    InputSet { kind: spec.kind().to_owned(), tree, parts }
+}
+
+/// A locked part as the request names it.
+pub(crate) fn input_part(part: &Part) -> InputPart {
+    InputPart {
+        purl: part.purl.to_string(),
+        sha256: part.sha256,
+        role: part.role.clone(),
+        platform: part.platform.as_ref().map(ToString::to_string),
+    }
+}
+
+/// An input of a release that is nowhere to be had.
+pub(crate) struct MissingPart {
+    /// Of which input, and how it is called.
+    pub(crate) name: String,
+    /// What it has to be.
+    pub(crate) sha256: Digest,
+}
+
+/// Lays out the inputs that signed provenance names, from parts that are in the store already. Every input has to be
+/// the one that lock and source ask for, and to make the tree that was built with.
+pub(crate) fn bind_again(
+    definition: &Definition,
+    claimed: &BTreeMap<String, InputSet>,
+    lock: Option<&Lock>,
+    source: &Tree,
+    cx: &Context<'_>,
+    missing: &mut Vec<MissingPart>,
+) -> Answer<BoundInputs> {
+    let contradiction = |name: &str, fault: &str| {
+        Report::new(Exit::No, format!("the provenance contradicts itself: input `{name}` {fault}"))
+    };
+    let mut bound = BoundInputs::default();
+    for (name, spec) in definition.all_inputs() {
+        let name = name.as_str();
+        let set = claimed.get(name).ok_or_else(|| contradiction(name, "is not among its dependencies"))?;
+        let before = missing.len();
+        let absent = set.parts.iter().filter(|part| !cx.store.has(&part.sha256));
+        missing.extend(
+            absent.map(|part| MissingPart { name: format!("input {name}, {}", part.purl), sha256: part.sha256 }),
+        );
+        if missing.len() > before {
+            continue;
+        }
+        let parts = parts(name, spec, lock, source, cx)?;
+        let mut locked: Vec<InputPart> = parts.iter().map(input_part).collect();
+        locked.sort_unstable();
+        if locked != set.parts {
+            return Err(contradiction(name, "has other parts than its lock").into());
+        }
+        lay_out(name, spec, &parts, cx, &mut bound)?;
+        let again = bound.sets[name].tree;
+        if again != set.tree {
+            let report = Report::new(Exit::Unanswered, format!("input `{name}` makes another tree than it did"))
+                .fact("release", set.tree)
+                .fact("here", again);
+            return Err(report.into());
+        }
+    }
+    Ok(bound)
+}
