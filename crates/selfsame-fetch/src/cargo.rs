@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use selfsame_core::{Digest, Hasher};
-
-use crate::environment::Environment;
+use selfsame_http::Environment;
 
 /// Why cargo brought nothing.
 #[derive(Debug, thiserror::Error)]

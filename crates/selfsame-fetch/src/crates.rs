@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use selfsame_core::{Digest, RelPath};
+use selfsame_http::Environment;
 use selfsame_lock::{Purl, PurlError};
 use selfsame_store::{PublishError, Staging, Store, StoreError};
 use selfsame_tree::{Entry, Kind, Tree, TreeError};
@@ -12,7 +13,6 @@ use serde::Deserialize;
 use crate::archive::{ArchiveError, Limits, unpack_archive};
 use crate::cargo::{self, CargoError};
 use crate::cargo_lock::{self, CargoLock, CargoLockError, LockedCrate};
-use crate::environment::Environment;
 use crate::{memo, parallel};
 
 /// The largest manifest or configuration file that is read.

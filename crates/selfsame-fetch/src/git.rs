@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use selfsame_core::SourceEpoch;
+use selfsame_http::Environment;
 
-use crate::environment::Environment;
 use crate::source_error::SourceError;
 
 /// A working tree and its repository.

@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use selfsame_core::{RelPath, SourceEpoch};
+use selfsame_http::Environment;
 
-use crate::environment::Environment;
 use crate::git::{Repository, Running, Settings, Tracked};
 use crate::source_error::SourceError;
 

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use selfsame_core::{Digest, RelPath, SourceEpoch};
 use selfsame_definition::Epoch;
+use selfsame_http::Environment;
 use selfsame_lock::{HostLock, Lock};
 use selfsame_store::{FileStamp, Store};
 use selfsame_tree::{Entry, Tree};
 
-use crate::environment::Environment;
 use crate::listing::{self, Exclusions, Listing};
 use crate::look::{Found, FoundFile, Root, look_for_secret, read, without_linked_folders};
 use crate::parallel;

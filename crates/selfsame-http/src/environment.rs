@@ -26,7 +26,7 @@ impl Environment {
     }
 
     /// Those of the named variables that are set.
-    pub(crate) fn only<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a OsStr)> {
+    pub fn only<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a OsStr)> {
         names.iter().filter_map(|name| Some((*name, self.variables.get(OsStr::new(name))?.as_os_str())))
     }
 }

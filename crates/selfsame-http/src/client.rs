@@ -1,0 +1,484 @@
+//! The client: one request through redirects, retries, proxies and credentials.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ureq::{SendBody, http};
+
+use crate::address::{Address, told};
+use crate::agents::{Agents, Way, is_this_machine};
+use crate::credential::{Credential, CredentialSource};
+use crate::environment::Environment;
+use crate::error::HttpError;
+use crate::netrc::Netrc;
+use crate::origins::Origins;
+use crate::patience::Patience;
+use crate::proxy::Proxies;
+use crate::reach::is_public;
+use crate::request::{Body, Method, Request};
+use crate::response::Response;
+use crate::stop::{Cancel, Stop, stop_in};
+
+const REDIRECTS: u32 = 10;
+/// How long a credential's command may take.
+const COMMAND: Duration = Duration::from_secs(60);
+const COMMAND_BYTES: u64 = 64 << 10;
+
+/// What a client is to be, beside what the environment says.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Files of certificates that are trusted in addition to the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// Ask nobody.
+    pub offline: bool,
+    /// This machine's mirrors and credentials.
+    pub origins: Origins,
+    /// How long is waited.
+    pub patience: Patience,
+    /// Set to end what is under way.
+    pub cancel: Option<Arc<AtomicBool>>,
+}
+
+/// An HTTP client. Cheap to clone; clones and threads share its connections.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    environment: Environment,
+    options: Options,
+    cancel: Cancel,
+    proxies: Proxies,
+    agents: Agents,
+    netrc: OnceLock<Netrc>,
+    /// By name of origin: each command runs once.
+    credentials: Mutex<BTreeMap<String, Credential>>,
+}
+
+impl Client {
+    /// A client for this machine.
+    ///
+    /// # Errors
+    /// [`HttpError::Machine`] for a certificate file in `options` that holds none.
+    pub fn new(environment: &Environment, options: Options) -> Result<Self, HttpError> {
+        crate::certificates::of_files(&options.ca_files)
+            .map_err(|(what, message)| HttpError::Machine { what, message })?;
+        let cancel = options.cancel.clone().map(Cancel).unwrap_or_default();
+        let user_agent = concat!("selfsame/", env!("CARGO_PKG_VERSION")).to_owned();
+        let inner = Inner {
+            agents: Agents::new(options.patience, cancel.clone(), user_agent, options.ca_files.clone()),
+            proxies: Proxies::of(environment),
+            environment: environment.clone(),
+            cancel,
+            netrc: OnceLock::new(),
+            credentials: Mutex::default(),
+            options,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// This machine's mirrors and credentials.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.inner.options.origins
+    }
+
+    /// Sends a request; any status is an answer. What may pass is tried again first, if the request says so.
+    ///
+    /// # Errors
+    /// No answer, or one that leads where it may not.
+    pub fn send(&self, request: &Request<'_>) -> Result<Response, HttpError> {
+        let patience = &self.options().patience;
+        let mut retry = 0;
+        loop {
+            let result = self.once(request);
+            let wait = match &result {
+                Ok(response) => self.pause_after(request, response, retry),
+                Err(error) if error.retry_may_help() && request.method.is_idempotent() => {
+                    Some(patience.pause_before(retry))
+                }
+                Err(_) => None,
+            };
+            match wait {
+                Some(wait) if request.retry && retry < patience.retries => {
+                    self.pause(wait, request.url)?;
+                    retry += 1;
+                }
+                _ => return result,
+            }
+        }
+    }
+
+    /// A small document: 404 and its like are errors here.
+    ///
+    /// # Errors
+    /// As [`Client::send`] and [`Response::success`]; [`HttpError::TooLarge`].
+    pub fn get_bytes(
+        &self,
+        url: &str,
+        limit_bytes: u64,
+        credential: Option<&Credential>,
+    ) -> Result<Vec<u8>, HttpError> {
+        let mut request = Request::get(url);
+        request.limit_bytes = limit_bytes;
+        request.credential = credential.cloned();
+        self.send(&request)?.success()?.bytes()
+    }
+
+    /// Waits, unless the user wants to stop.
+    pub(crate) fn pause(&self, wait: Duration, url: &str) -> Result<(), HttpError> {
+        let begun = Instant::now();
+        loop {
+            self.inner.cancel.check().map_err(|_| HttpError::Cancelled { url: told(url) })?;
+            let left = wait.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(Duration::from_millis(100)));
+        }
+    }
+
+    /// How long to wait before the same is asked again; nothing where that would not help or takes too long.
+    fn pause_after(&self, request: &Request<'_>, response: &Response, retry: u32) -> Option<Duration> {
+        let patience = &self.options().patience;
+        let may_pass = match response.status {
+            429 => true,
+            408 | 500 | 502..=504 | 520..=530 => request.method.is_idempotent(),
+            _ => false,
+        };
+        let wait = response.retry_after().unwrap_or_else(|| patience.pause_before(retry));
+        (may_pass && wait <= patience.longest_pause).then_some(wait)
+    }
+
+    /// One request through its redirects.
+    fn once(&self, request: &Request<'_>) -> Result<Response, HttpError> {
+        let bad = |message: &str| HttpError::Request { url: told(request.url), message: message.to_owned() };
+        let first = Address::parse(request.url).map_err(bad)?;
+        let url = || first.to_string();
+        if self.options().offline {
+            return Err(HttpError::Offline { url: url() });
+        }
+        let mut at = first.clone();
+        let mut method = request.method;
+        let mut body = request.body;
+        // Of the first address; asked for when it is first redirected.
+        let mut from_inside = None;
+        for _ in 0..=REDIRECTS {
+            if !at.is_https() && !self.may_be_plain(&at, request.plain_http) {
+                return Err(HttpError::PlainHttp { url: at.to_string() });
+            }
+            let hop = Hop { request, first: &first, at: &at, method, body, public_only: from_inside == Some(false) };
+            let response = self.exchange(&hop)?;
+            let keeps = matches!(response.status, 307 | 308);
+            let turns = matches!(response.status, 301..=303) && (method.is_read() || response.status == 303);
+            let Some(location) = response.header("location").filter(|_| request.follow && (keeps || turns)) else {
+                return Ok(response);
+            };
+            let next = at.join(location).map_err(|why| bad(&format!("it redirects to what is no address: {why}")))?;
+            if at.is_https() && !next.is_https() {
+                return Err(HttpError::PlainRedirect { url: url(), to: next.to_string() });
+            }
+            let from_inside = match from_inside {
+                Some(inside) => inside,
+                None => *from_inside.insert(self.is_inside(&first)),
+            };
+            if !from_inside && self.origins().serving(&next).is_none() && self.is_inside(&next) {
+                return Err(HttpError::PrivateRedirect { url: url(), to: next.to_string() });
+            }
+            if turns && !method.is_read() {
+                (method, body) = (Method::Get, Body::Empty);
+            }
+            at = next;
+        }
+        Err(bad(&format!("it redirects more than {REDIRECTS} times")))
+    }
+
+    fn may_be_plain(&self, address: &Address, allowed: bool) -> bool {
+        allowed || is_this_machine(address) || self.origins().allows_plain(address)
+    }
+
+    /// Whether an address is not of the internet. Of a name that only the proxy can resolve nothing is known.
+    fn is_inside(&self, address: &Address) -> bool {
+        let host = address.host().trim_matches(['[', ']']);
+        if let Ok(address) = host.parse() {
+            return !is_public(address);
+        }
+        if is_this_machine(address) {
+            return true;
+        }
+        let proxied = matches!(self.inner.proxies.before(address), Ok(Some(_)));
+        !proxied && self.inner.agents.names.lookup(address.host()).is_ok_and(|all| all.iter().any(|ip| !is_public(*ip)))
+    }
+
+    fn exchange(&self, hop: &Hop<'_, '_>) -> Result<Response, HttpError> {
+        let at = hop.at;
+        let proxy = self.inner.proxies.before(at).map_err(|(what, message)| HttpError::Machine {
+            what: format!("the proxy of {what}"),
+            message: message.to_owned(),
+        })?;
+        let origin = self.origins().serving(at).map(|(_, origin)| origin);
+        let way = Way {
+            tunnel: at.is_https() && proxy.is_some(),
+            public_only: hop.public_only && proxy.is_none() && origin.is_none(),
+            ca: origin.map(|origin| origin.ca.clone()).unwrap_or_default(),
+            proxy,
+        };
+        let agent = self.inner.agents.agent(&way, &self.inner.environment)?;
+        let bad = |message: String| HttpError::Request { url: at.to_string(), message };
+        let mut head = http::Request::builder().method(hop.method.name()).uri(at.request());
+        let same = at.origin() == hop.first.origin();
+        for (name, value) in &hop.request.headers {
+            let secret =
+                ["authorization", "cookie", "proxy-authorization"].contains(&name.to_ascii_lowercase().as_str());
+            if same || !secret {
+                head = head.header(name, value);
+            }
+        }
+        if let Some(credential) = self.credential(hop)? {
+            head = head.header("authorization", secret_header(&credential.header()).map_err(bad)?);
+        }
+        if let Some((user, password)) = way.proxy.as_ref().filter(|_| !way.tunnel).and_then(|proxy| proxy.user.as_ref())
+        {
+            let value = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
+            head = head.header("proxy-authorization", secret_header(&value).map_err(bad)?);
+        }
+        let sends = matches!(hop.method, Method::Post | Method::Put | Method::Patch);
+        let unreadable = |source: io::Error| HttpError::Body { url: at.to_string(), source };
+        let stream: Option<Box<dyn io::Read + '_>> = match hop.body {
+            Body::Empty if !sends => None,
+            Body::Empty => {
+                head = head.header("content-length", "0");
+                Some(Box::new(io::empty()))
+            }
+            Body::Bytes(bytes) => {
+                head = head.header("content-length", bytes.len());
+                Some(Box::new(bytes))
+            }
+            Body::Stream { len, open } => {
+                head = head.header("content-length", len);
+                Some(open().map_err(unreadable)?)
+            }
+        };
+        let answer = match stream {
+            None => head.body(()).map_err(|error| bad(error.to_string())).map(|request| agent.run(request))?,
+            Some(mut stream) => {
+                let request = head.body(SendBody::from_reader(&mut stream)).map_err(|error| bad(error.to_string()))?;
+                agent.run(request)
+            }
+        };
+        let answer = answer.map_err(|error| match (&error, &way.proxy) {
+            (ureq::Error::ConnectProxyFailed(reason), Some(proxy)) => {
+                let status = reason.split_whitespace().last().and_then(|word| word.split('/').next());
+                match status.and_then(|status| status.parse().ok()) {
+                    Some(status @ 500..) => HttpError::Busy { url: at.to_string(), status, retry_after: None },
+                    Some(status) => HttpError::ProxyRefused { url: at.to_string(), proxy: proxy.to_string(), status },
+                    None => HttpError::Network { url: at.to_string(), message: reason.clone() },
+                }
+            }
+            _ => self.hop_failed(hop, &error),
+        })?;
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in answer.headers() {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            headers
+                .entry(name.as_str().to_owned())
+                .and_modify(|all| *all = format!("{all}, {value}"))
+                .or_insert_with(|| value.clone().into_owned());
+        }
+        let status = answer.status().as_u16();
+        if let (407, Some(proxy)) = (status, &way.proxy) {
+            return Err(HttpError::ProxyRefused { url: at.to_string(), proxy: proxy.to_string(), status });
+        }
+        Ok(Response {
+            status,
+            headers,
+            address: at.clone(),
+            body: answer.into_body().into_with_config().limit(u64::MAX).reader(),
+            limit_bytes: hop.request.limit_bytes,
+            read_bytes: 0,
+        })
+    }
+
+    fn hop_failed(&self, hop: &Hop<'_, '_>, error: &ureq::Error) -> HttpError {
+        match stop_in(error) {
+            Some(Stop::Private { .. }) => {
+                HttpError::PrivateRedirect { url: hop.first.to_string(), to: hop.at.to_string() }
+            }
+            Some(Stop::TooSlow) => self.too_slow(hop.at),
+            _ => failed(hop.at, error),
+        }
+    }
+
+    fn too_slow(&self, at: &Address) -> HttpError {
+        let Patience { window, window_bytes, .. } = self.options().patience;
+        HttpError::TooSlow { url: at.to_string(), bytes: window_bytes, seconds: window.as_secs() }
+    }
+
+    /// What a hop shows: the request's own credential to the host of its address and nobody else, to others what this
+    /// machine has for them.
+    fn credential(&self, hop: &Hop<'_, '_>) -> Result<Option<Credential>, HttpError> {
+        let own = hop.request.credential.clone();
+        let written = hop
+            .first
+            .user()
+            .map(|(user, password)| Credential::Basic { user: user.clone(), password: password.clone() });
+        let own = own.or(written).filter(|_| hop.at.origin() == hop.first.origin());
+        let safe = hop.at.is_https() || is_this_machine(hop.at);
+        if own.is_some() {
+            return if safe || self.origins().allows_plain(hop.at) {
+                Ok(own)
+            } else {
+                Err(HttpError::PlainHttp { url: hop.at.to_string() })
+            };
+        }
+        if let Some((name, origin)) = self.origins().serving(hop.at)
+            && let Some(source) = &origin.credential
+            && (safe || self.origins().allows_plain(hop.at))
+        {
+            return self.configured(name, source, hop.at);
+        }
+        let host = hop.at.host().trim_matches(['[', ']']);
+        Ok(self.netrc().credential(host).filter(|_| safe).cloned())
+    }
+
+    fn netrc(&self) -> &Netrc {
+        self.inner.netrc.get_or_init(|| Netrc::of(&self.inner.environment))
+    }
+
+    fn configured(&self, name: &str, source: &CredentialSource, at: &Address) -> Result<Option<Credential>, HttpError> {
+        let what = || format!("the credential of origin `{name}`");
+        let fault = |message: String| HttpError::Machine { what: what(), message };
+        // Held while a command runs, so that many threads do not run it at once.
+        let mut known = self.inner.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(credential) = known.get(name) {
+            return Ok(Some(credential.clone()));
+        }
+        let text = match source {
+            CredentialSource::Netrc => {
+                let host = at.host().trim_matches(['[', ']']);
+                return match self.netrc().credential(host) {
+                    Some(credential) => Ok(Some(credential.clone())),
+                    None => Err(fault(format!("`.netrc` has no password for `{host}`"))),
+                };
+            }
+            CredentialSource::Variable(variable) => {
+                let value = self.inner.environment.variable(variable);
+                let value = value.ok_or_else(|| fault(format!("`{variable}` is not set")))?;
+                value.to_str().ok_or_else(|| fault(format!("`{variable}` is not UTF-8")))?.to_owned()
+            }
+            CredentialSource::Command(words) => self.ask_command(words, at)?.map_err(fault)?,
+        };
+        let credential = Credential::of_text(&text).map_err(|why| fault(why.to_owned()))?;
+        known.insert(name.to_owned(), credential.clone());
+        Ok(Some(credential))
+    }
+
+    /// The first line that a command prints. What it says beside that goes nowhere: it may be the secret.
+    fn ask_command(&self, words: &[String], at: &Address) -> Result<Result<String, String>, HttpError> {
+        let Some((program, arguments)) = words.split_first() else { return Ok(Err("it names no command".to_owned())) };
+        let spawned = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(&self.inner.environment.variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = match spawned {
+            Ok(child) => child,
+            Err(error) => return Ok(Err(format!("`{program}` cannot be run: {error}"))),
+        };
+        let reader = child.stdout.take().map(|stdout| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                io::Read::read_to_string(&mut io::Read::take(stdout, COMMAND_BYTES), &mut text).map(|_| text)
+            })
+        });
+        let begun = Instant::now();
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break Ok(status),
+                Ok(None) if begun.elapsed() < COMMAND => {}
+                Ok(None) => break Err(format!("`{program}` took more than {} s", COMMAND.as_secs())),
+                Err(error) => break Err(format!("`{program}` cannot be waited for: {error}")),
+            }
+            if let Err(error) = self.pause(Duration::from_millis(10), &at.to_string()) {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
+        let status = match status {
+            Ok(status) => status,
+            Err(why) => {
+                // It may have ended just now.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Ok(Err(why));
+            }
+        };
+        if !status.success() {
+            return Ok(Err(format!("`{program}` failed: {status}")));
+        }
+        let text = reader.and_then(|reader| reader.join().ok()).and_then(Result::ok);
+        Ok(text
+            .and_then(|text| Some(text.lines().next()?.to_owned()))
+            .ok_or_else(|| format!("`{program}` printed nothing")))
+    }
+}
+
+/// One exchange of several.
+struct Hop<'a, 'r> {
+    request: &'a Request<'r>,
+    first: &'a Address,
+    at: &'a Address,
+    method: Method,
+    body: Body<'r>,
+    public_only: bool,
+}
+
+fn secret_header(value: &str) -> Result<http::HeaderValue, String> {
+    let mut value = http::HeaderValue::from_str(value).map_err(|_| "its credential cannot be sent".to_owned())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// What an error of ureq is here.
+pub(crate) fn failed(at: &Address, error: &ureq::Error) -> HttpError {
+    let url = at.to_string();
+    match stop_in(error) {
+        Some(Stop::Cancelled) => return HttpError::Cancelled { url },
+        Some(stop) => return HttpError::Network { url, message: stop.to_string() },
+        None => {}
+    }
+    let message = error.to_string();
+    // rustls' own words, which a test holds; its types are not ureq's to give.
+    if let Some((_, why)) = message.split_once("invalid peer certificate: ") {
+        return HttpError::Certificate { url, message: why.to_owned() };
+    }
+    match error {
+        ureq::Error::BadUri(_)
+        | ureq::Error::Http(_)
+        | ureq::Error::InvalidProxyUrl
+        | ureq::Error::Tls(_)
+        | ureq::Error::Pem(_)
+        | ureq::Error::LargeResponseHeader(..) => HttpError::Request { url, message },
+        ureq::Error::Timeout(_) => HttpError::Network { url, message: "no answer in time".to_owned() },
+        ureq::Error::Io(error) => HttpError::Network { url, message: error.to_string() },
+        _ => HttpError::Network { url, message },
+    }
+}

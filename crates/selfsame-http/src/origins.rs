@@ -1,0 +1,176 @@
+//! `origins.toml`: where this machine gets things from, and what it shows there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use selfsame_definition::document::{self, Field, Table, TextError};
+
+use crate::address::Address;
+use crate::credential::CredentialSource;
+
+/// This machine's mirrors, certificates and credentials. docs/origins.md describes the file; nothing of it is in a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// By name: an ecosystem (`pypi`, `npm`, `debian`) or a host.
+    pub origins: BTreeMap<String, Origin>,
+    /// Where inputs are shared.
+    pub store: Option<RemoteStore>,
+}
+
+/// One origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Addresses that are asked instead, in this order, without a last slash.
+    pub upstream: Vec<String>,
+    /// Other hosts that mean this origin.
+    pub aliases: Vec<String>,
+    /// Files of certificates that vouch for its hosts, in addition to the system's.
+    pub ca: Vec<PathBuf>,
+    /// What proves to its hosts who asks.
+    pub credential: Option<CredentialSource>,
+}
+
+/// Where inputs are shared between machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemoteStore {
+    /// `oci://HOST[:PORT]/PATH`: a repository of a registry.
+    Registry {
+        /// With its port.
+        host: String,
+        /// The repository.
+        repository: String,
+    },
+    /// A folder.
+    Folder(PathBuf),
+}
+
+impl Origins {
+    /// Reads the file. Relative paths in it are below `folder`, where it lies.
+    ///
+    /// # Errors
+    /// The first fault, with its place. No text of a credential is in it.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, TextError> {
+        document::parse(text, |table| {
+            let table = table.only(&["origin", "store"])?;
+            let mut origins = BTreeMap::new();
+            if let Some(field) = table.field("origin") {
+                for (name, field) in field.table()?.fields() {
+                    if name.as_str().is_empty() || name.as_str().chars().any(|c| c.is_whitespace() || c == '/') {
+                        return Err(name.fault("an origin's name is an ecosystem or a host"));
+                    }
+                    origins.insert(name.as_str().to_ascii_lowercase(), origin(field.table()?, folder)?);
+                }
+            }
+            let store = table.field("store").map(|field| store(field.table()?, folder)).transpose()?;
+            Ok(Self { origins, store })
+        })
+    }
+
+    /// Where an ecosystem's or a host's things are had, as configured; empty where nothing is.
+    #[must_use]
+    pub fn upstreams(&self, name: &str) -> &[String] {
+        self.origins.get(name).map_or(&[], |origin| &origin.upstream)
+    }
+
+    /// The origin that a host means: by its name, or as one of its aliases.
+    #[must_use]
+    pub fn named(&self, host: &str) -> Option<&Origin> {
+        let meant = |(name, origin): &(&String, &Origin)| {
+            *name == host || origin.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host))
+        };
+        self.origins.iter().find(meant).map(|(_, origin)| origin)
+    }
+
+    /// Where a file is asked for: below each upstream of its host's origin, or at its own address where there is none.
+    pub(crate) fn places(&self, address: &Address) -> Vec<Address> {
+        let origin = self.named(address.host()).filter(|origin| !origin.upstream.is_empty());
+        let Some(origin) = origin else { return vec![address.clone()] };
+        let upstreams = origin.upstream.iter().filter_map(|upstream| Address::parse(upstream).ok());
+        upstreams.map(|upstream| address.below(&upstream)).collect()
+    }
+
+    /// The origin with its name that a host's certificate and credential belong to: one with the host in an upstream, or
+    /// one without upstreams that the host means.
+    pub(crate) fn serving(&self, address: &Address) -> Option<(&str, &Origin)> {
+        let place = (address.host(), address.port());
+        let serves = |origin: &Origin| {
+            let mut upstreams = origin.upstream.iter().filter_map(|upstream| Address::parse(upstream).ok());
+            upstreams.any(|upstream| (upstream.host(), upstream.port()) == place)
+        };
+        let by_upstream = self.origins.iter().find(|(_, origin)| serves(origin));
+        let host_and_port = format!("{}:{}", place.0, place.1);
+        let by_name = || {
+            self.origins.iter().find(|(name, origin)| {
+                let hosts = std::iter::once(*name).chain(&origin.aliases);
+                origin.upstream.is_empty()
+                    && hosts.into_iter().any(|host| host.eq_ignore_ascii_case(place.0) || **host == *host_and_port)
+            })
+        };
+        by_upstream.or_else(by_name).map(|(name, origin)| (name.as_str(), origin))
+    }
+
+    /// Whether the machine's owner wrote `http://` before this host.
+    pub(crate) fn allows_plain(&self, address: &Address) -> bool {
+        let upstreams = self.origins.values().flat_map(|origin| &origin.upstream);
+        let mut plain = upstreams.filter_map(|upstream| Address::parse(upstream).ok()).filter(|at| !at.is_https());
+        plain.any(|upstream| (upstream.host(), upstream.port()) == (address.host(), address.port()))
+    }
+}
+
+fn origin(table: Table<'_, '_>, folder: &Path) -> Result<Origin, TextError> {
+    let table = table.only(&["upstream", "aliases", "ca", "credential"])?;
+    let mut origin = Origin::default();
+    for field in several(&table, "upstream")? {
+        let text = field.filled()?.trim_end_matches('/');
+        let address = Address::parse(text).map_err(|why| field.fault(format!("`{}`: {why}", field.name())))?;
+        if address.user().is_some() {
+            return Err(field.fault(format!("`{}` holds a user; that is what `credential` is for", field.name())));
+        }
+        if text.contains(['?', '#']) {
+            return Err(field.fault(format!("`{}` has a query", field.name())));
+        }
+        origin.upstream.push(text.to_owned());
+    }
+    for field in several(&table, "aliases")? {
+        let host = field.filled()?.to_ascii_lowercase();
+        Address::parse(&format!("https://{host}/"))
+            .ok()
+            .filter(|address| address.target() == "/" && address.user().is_none())
+            .ok_or_else(|| field.fault(format!("`{}` is not a host", field.name())))?;
+        origin.aliases.push(host);
+    }
+    for field in several(&table, "ca")? {
+        origin.ca.push(folder.join(field.filled()?));
+    }
+    origin.credential = table.field("credential").map(|field| field.parsed()).transpose()?;
+    Ok(origin)
+}
+
+/// One string or several.
+fn several<'t, 'v>(table: &Table<'t, 'v>, key: &str) -> Result<Vec<Field<'t, 'v>>, TextError> {
+    let Some(field) = table.field(key) else { return Ok(Vec::new()) };
+    if field.string().is_ok() { Ok(vec![field]) } else { field.list() }
+}
+
+fn store(table: Table<'_, '_>, folder: &Path) -> Result<RemoteStore, TextError> {
+    let table = table.only(&["remote"])?;
+    let field = table.need("remote")?;
+    let text = field.filled()?;
+    let Some(rest) = text.strip_prefix("oci://") else {
+        if text.contains("://") {
+            return Err(field.fault(format!("`{}` is not `oci://HOST/PATH` or a folder", field.name())));
+        }
+        return Ok(RemoteStore::Folder(folder.join(text)));
+    };
+    let fault = || field.fault(format!("`{}` is not `oci://HOST/PATH`", field.name()));
+    let (host, repository) = rest.split_once('/').ok_or_else(fault)?;
+    let address = Address::parse(&format!("https://{host}/")).map_err(|_| fault())?;
+    let part = |part: &str| {
+        let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        part.bytes().all(fine) && part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+    };
+    if address.user().is_some() || !repository.split('/').all(part) {
+        return Err(fault());
+    }
+    Ok(RemoteStore::Registry { host: host.to_ascii_lowercase(), repository: repository.to_owned() })
+}
