@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p selfsame --bench compare -- [--rounds N] [--after COMMAND] NAME=COMMAND...`. Commands are run by
 //! `sh -c`; `--after` is run after each of them and not counted. One uncounted round comes first. On a machine with
-//! other work the minimum and the CPU time say more than the median.
+//! other work the minimum and the CPU time say more than the median. If the first command fails, so does this; another that
+//! fails is left out, with what it said.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark needs the clock and a terminal")]
 
 use std::fs;
@@ -27,11 +28,20 @@ fn main() -> Outcome<()> {
         }
     }
     let mut runs: Vec<Vec<Run>> = vec![Vec::new(); commands.len()];
+    let mut failed = vec![false; commands.len()];
     for round in 0..=rounds {
-        for ((name, command), runs) in commands.iter().zip(&mut runs) {
-            let run = Run::of(command).map_err(|error| format!("{name}: {error}"))?;
-            if round > 0 {
-                runs.push(run);
+        for (number, (name, command)) in commands.iter().enumerate() {
+            if failed[number] {
+                continue;
+            }
+            match Run::of(command) {
+                Ok(run) if round > 0 => runs[number].push(run),
+                Ok(_) => {}
+                Err(error) if number == 0 => return Err(format!("{name}: {error}").into()),
+                Err(error) => {
+                    failed[number] = true;
+                    println!("{name}: left out in round {round}: {error}");
+                }
             }
             if let Some(after) = &after {
                 Run::of(after)?;
@@ -41,9 +51,11 @@ fn main() -> Outcome<()> {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("{rounds} rounds, interleaved; load {}", load.split(' ').next().unwrap_or_default());
     println!("{:<28} {:>9} {:>9} {:>9}   first against it: min, median, CPU", "seconds", "min", "median", "CPU min");
-    let figures: Vec<_> = runs.iter().map(|runs| figures(runs)).collect();
-    let Some(ours) = figures.first() else { return Err("no command".into()) };
-    for ((name, _), [min, median, cpu]) in commands.iter().zip(&figures) {
+    let Some(ours) = runs.first().filter(|runs| !runs.is_empty()).map(|runs| figures(runs)) else {
+        return Err("no command, or no round".into());
+    };
+    for (((name, _), runs), _) in commands.iter().zip(&runs).zip(&failed).filter(|(_, failed)| !**failed) {
+        let [min, median, cpu] = figures(runs);
         let shares = [ours[0] / min, ours[1] / median, ours[2] / cpu].map(|share| format!("{share:.2}x"));
         println!("{name:<28} {min:>9.3} {median:>9.3} {cpu:>9.2}   {}", shares.join(", "));
     }
