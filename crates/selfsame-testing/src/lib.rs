@@ -5,12 +5,15 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::disallowed_methods, reason = "tests live in a real environment")]
 
+pub mod authority;
 mod disk;
 mod environment;
 mod filter;
 mod git;
 mod output;
 mod picture;
+pub mod proxy;
+pub mod server;
 mod tier;
 mod variation;
 
