@@ -14,6 +14,7 @@ mod examples;
 mod flow;
 mod groups;
 mod hosts;
+mod roots;
 mod world;
 
 /// A file of this folder that no `mod` names is never compiled, and its tests never fail.
