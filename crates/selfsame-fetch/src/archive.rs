@@ -1,12 +1,14 @@
-//! Tar archives, unpacked into the store by strangers' hands: every entry is read, nothing is written by its name.
+//! Archives, unpacked into the store by strangers' hands: every entry is read, nothing is written by its name.
 //!
 //! The result is what a path source would be: files 0644 or 0755 by the owner's executable bit, owner 0:0, no empty
 //! folders, links that stay inside. Two names of one file become two files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::Stream;
 use selfsame_core::path::PathError;
 use selfsame_core::{Digest, RelPath};
 use selfsame_store::{Store, StoreError};
@@ -36,6 +38,11 @@ impl Limits {
 
 /// Long names and PAX records of one entry.
 const EXTENSION_BYTES: u64 = 1 << 20;
+/// What the decoder of xz may take: as much as its own tools need for what they write at their highest level.
+const XZ_MEMORY_BYTES: u64 = 128 << 20;
+/// The largest zstd window: 2^27 bytes, what zstd's own tools take unasked.
+const ZSTD_WINDOW_LOG: u32 = 27;
+const BUFFER_BYTES: usize = 64 << 10;
 /// Files up to this size go through memory.
 const IN_MEMORY_BYTES: u64 = 4 << 20;
 
@@ -43,8 +50,8 @@ const IN_MEMORY_BYTES: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
-    /// Not tar or gzip-compressed tar.
-    #[error("archive `{archive}` is {format}; tar and gzip-compressed tar can be unpacked")]
+    /// No tar, compressed or not.
+    #[error("archive `{archive}` is {format}; tar, also compressed by gzip, xz or zstd, can be unpacked")]
     Format {
         /// Its name.
         archive: String,
@@ -97,8 +104,8 @@ pub enum ArchiveError {
     },
 }
 
-/// Unpacks an archive in the store: `.tar`, or compressed as `.tar.gz`, `.tgz` or `.crate`. Every file of the tree is
-/// in the store then, and the tree's text too. An archive that was unpacked before is not read again.
+/// Unpacks an archive in the store: `.tar`, or compressed as `.tar.gz`, `.tgz`, `.crate`, `.tar.xz` or `.tar.zst`; what
+/// it is, its first bytes say. Every file of the tree is in the store then, and the tree's text too. An archive that was unpacked before is not read again.
 ///
 /// `strip` leading components of every name are removed. `name` is for messages.
 pub fn unpack_archive(
@@ -138,9 +145,20 @@ fn unpack(
     let format = |format| Err(ArchiveError::Format { archive: name.to_owned(), format });
     let reader: Box<dyn Read + '_> = match magic {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(whole)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            // Several streams one behind another are one, as `xz` has it.
+            let stream = Stream::new_stream_decoder(XZ_MEMORY_BYTES, liblzma::stream::CONCATENATED);
+            let stream = stream.map_err(io::Error::from).map_err(damaged)?;
+            Box::new(XzDecoder::new_stream(BufReader::with_capacity(BUFFER_BYTES, whole), stream))
+        }
+        // A frame, or one that is to be skipped before it.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            let mut decoder =
+                zstd::Decoder::with_buffer(BufReader::with_capacity(BUFFER_BYTES, whole)).map_err(damaged)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(damaged)?;
+            Box::new(decoder)
+        }
         [b'P', b'K', 3 | 5, ..] => return format("a zip file"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return format("compressed with xz"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => return format("compressed with zstd"),
         [b'B', b'Z', b'h', ..] => return format("compressed with bzip2"),
         [] => return format("empty"),
         _ if magic.get(257..262) == Some(b"ustar") => Box::new(whole),

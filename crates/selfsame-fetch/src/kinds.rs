@@ -4,6 +4,7 @@
 //! (lays out what is in the store; no network) and `describe` (for the SBOM). A kind whose content is pinned by a file
 //! of the source has `pins` instead of `resolve`.
 
+pub(crate) mod file;
 pub(crate) mod git;
 
 use selfsame_definition::InputSpec;
@@ -15,8 +16,11 @@ use crate::resolve::FetchError;
 
 /// Chooses the parts of an input that no file of the source pins. All of them are in the store then.
 pub fn resolve_input(name: &str, spec: &InputSpec, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
-    let _ = cx;
-    Err(unavailable(name, spec))
+    match spec {
+        InputSpec::File(file) => file::resolve(name, file, cx),
+        InputSpec::Git(git) => git::resolve(name, git, cx),
+        _ => Err(unavailable(name, spec)),
+    }
 }
 
 /// The parts that a file of the source pins, for an input that has one. All of them are in the store then.
@@ -30,13 +34,20 @@ pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_
     if missing(parts, cx)?.is_empty() {
         return Ok(());
     }
-    Err(unavailable(name, spec))
+    match spec {
+        InputSpec::File(file) => file::fetch(name, file, parts, cx),
+        InputSpec::Git(git) => git::fetch(name, git, parts, cx),
+        _ => Err(unavailable(name, spec)),
+    }
 }
 
 /// What actions see of an input, from parts that are in the store. Paths are from the place where it is mounted.
 pub fn input_tree(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
-    let _ = (parts, cx);
-    Err(unavailable(name, spec))
+    match spec {
+        InputSpec::File(file) => file::tree(name, file, parts, cx),
+        InputSpec::Git(_) => git::tree(name, parts, cx),
+        _ => Err(unavailable(name, spec)),
+    }
 }
 
 /// The packages that an input holds.
@@ -46,8 +57,12 @@ pub fn describe_input(
     parts: &[Part],
     cx: &Context<'_>,
 ) -> Result<Vec<Described>, FetchError> {
-    let _ = (parts, cx);
-    Err(unavailable(name, spec))
+    let _ = cx;
+    match spec {
+        InputSpec::File(file) => file::describe(name, file, parts),
+        InputSpec::Git(_) => git::describe(name, parts),
+        _ => Err(unavailable(name, spec)),
+    }
 }
 
 /// The parts that are not in the store.

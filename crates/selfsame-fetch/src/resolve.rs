@@ -72,6 +72,16 @@ pub enum FetchError {
         /// Why.
         source: StoreError,
     },
+    /// The last part of an address or path that cannot be a file's name.
+    #[error("input `{input}`: `{file_name}` {fault}")]
+    FileName {
+        /// Its name.
+        input: String,
+        /// The last part.
+        file_name: String,
+        /// The rest of the sentence.
+        fault: &'static str,
+    },
     /// The registry has no such crate.
     #[error("the registry gave no crate `{name}` {version}")]
     NoCrate {
@@ -257,7 +267,7 @@ pub fn source_tree(definition: &Definition, lock: &Lock, store: &Store) -> Resul
     Ok(Some(unpack_archive(store, &part.sha256, part.purl.as_str(), strip, Limits::SOURCE)?))
 }
 
-fn check(
+pub(crate) fn check(
     input: &str,
     by: &'static str,
     expected: Option<Digest>,
@@ -275,7 +285,7 @@ fn check(
 
 /// An archive from where the definition says it is. Where it is locked nothing else is stored: what is found instead is
 /// told and forgotten.
-fn bring(
+pub(crate) fn bring(
     location: &ArchiveLocation,
     definition_dir: &Path,
     environment: &Environment,
