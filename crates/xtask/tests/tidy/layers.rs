@@ -17,12 +17,16 @@ const BESIDE: &[(&str, &str)] = &[
     ("selfsame-tree", "selfsame-core"),
     ("selfsame-action", "selfsame-lock"),
     ("selfsame-deb", "selfsame-oci"),
+    ("selfsame-packages", "selfsame-deb"),
+    ("selfsame-packages", "selfsame-lock"),
     ("selfsame-verify", "selfsame-oci"),
     ("selfsame-executor", "selfsame-sandbox"),
     ("selfsame-executor", "selfsame-store"),
     ("selfsame-fetch", "selfsame-http"),
     ("selfsame-fetch", "selfsame-store"),
     ("selfsame-http", "selfsame-store"),
+    ("selfsame-registry", "selfsame-http"),
+    ("selfsame-registry", "selfsame-store"),
     ("selfsame-toolchain", "selfsame-store"),
 ];
 

@@ -1,0 +1,8 @@
+//! What needs no registry.
+
+mod addresses;
+mod auth_files;
+mod challenges;
+mod helpers;
+mod places;
+mod references;
