@@ -141,7 +141,9 @@ impl Reference {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(host) = &self.host {
+        if let Some(host) = self.host.as_ref().map(Host::to_string) {
+            // A name of one word is a registry by its upper case alone.
+            let host = if is_registry(&host) { host } else { host.to_ascii_uppercase() };
             write!(f, "{host}/")?;
         }
         f.write_str(&self.repository)?;

@@ -23,7 +23,7 @@ fn names_as_docker_reads_them() {
     read("registry.example/app", "registry.example|app|-|-");
     read("registry.example:5000/team/app:v1", "registry.example:5000|team/app|v1|-");
     read("Registry.Example/app", "registry.example|app|-|-");
-    read("REGISTRY/app", "registry|app|-|-");
+    read("Registry/app", "registry|app|-|-");
     read("localhost/app", "localhost|app|-|-");
     read("localhost:5000/app", "localhost:5000|app|-|-");
     read("registry:5000/app", "registry:5000|app|-|-");
@@ -57,10 +57,10 @@ fn texts_that_are_no_references() {
         ("a/../b", "has a name"),
         ("a:", "has a tag"),
         ("a:.b", "has a tag"),
-        ("a:b/c", "no host name"),
+        ("a:b/c", "has a port"),
         ("a.example:0/b", "has a port"),
         ("a.example:65536/b", "has a port"),
-        ("a.example:+1/b", "no host name, or a port"),
+        ("a.example:+1/b", "has a port"),
         ("a.example:/b", "has a port"),
         ("-a.example/b", "no host name"),
         ("1.2.3/b", "no host name"),
@@ -73,9 +73,7 @@ fn texts_that_are_no_references() {
         ("a\u{e9}", "has a name"),
     ] {
         let error = text.parse::<Reference>().expect_err(text).to_string();
-        let because =
-            because.split(", or ").last().unwrap_or(because).replace("a port", "has a port").replace("has has", "has");
-        assert!(error.contains(&because), "{text}: {error}");
+        assert!(error.contains(because), "{text}: {error}");
     }
     let long = format!("a:{}", "t".repeat(129));
     assert!(long.parse::<Reference>().unwrap_err().fault.contains("tag"));
