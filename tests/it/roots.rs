@@ -32,8 +32,11 @@ fn sandbox_a_folder_below_the_home_folder_is_a_toolchain() {
     fs::create_dir_all(sdk.join("share")).expect("a folder");
     fs::write(sdk.join("share/greeting"), "hello from ").expect("a file");
     let program = sdk.join("bin/greet");
-    fs::write(&program, "#!/bin/sh -eu\nhere=${0%/bin/*}\ncat \"$here/share/greeting\" \"$1\" > \"$2\"\necho \"$here\" >> \"$2\"\n")
-        .expect("a file");
+    fs::write(
+        &program,
+        "#!/bin/sh -eu\nhere=${0%/bin/*}\ncat \"$here/share/greeting\" \"$1\" > \"$2\"\necho \"$here\" >> \"$2\"\n",
+    )
+    .expect("a file");
     fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
     fs::write(env.at("home/secret"), "not for builds").expect("a file");
 

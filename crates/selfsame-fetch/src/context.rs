@@ -3,18 +3,19 @@
 use std::path::Path;
 
 use selfsame_core::Platform;
+use selfsame_http::{Client, Environment};
 use selfsame_lock::Day;
 use selfsame_store::Store;
 
-use selfsame_http::Environment;
-
 /// The world as far as an input may know it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The folder of the definition: its relative paths start here.
     pub folder: &'a Path,
     /// How this machine's programs are configured.
     pub environment: &'a Environment,
+    /// Asks other machines; knows this one's mirrors ([`Client::origins`]).
+    pub http: &'a Client,
     /// Where everything ends.
     pub store: &'a Store,
     /// What the content is for: an input may have parts for several.
@@ -25,6 +26,31 @@ pub struct Context<'a> {
     pub offline: bool,
     /// The day, for locks.
     pub today: Day,
+    /// Is told what comes.
+    pub progress: &'a dyn FetchProgress,
+}
+
+/// Is told what comes, by several threads at once.
+pub trait FetchProgress: Sync {
+    /// So many files of an input are about to be asked for; how large they are together, where that is known of all.
+    fn expect(&self, input: &str, files: u64, size: Option<u64>);
+    /// So many bytes more have come.
+    fn bytes(&self, count: u64);
+    /// So many bytes that came were for nothing: a file is begun again, or given up.
+    fn lost(&self, count: u64);
+    /// A file is in the store.
+    fn came(&self, input: &str, purl: &str, size: u64);
+}
+
+/// Nobody listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl FetchProgress for Silent {
+    fn expect(&self, _: &str, _: u64, _: Option<u64>) {}
+    fn bytes(&self, _: u64) {}
+    fn lost(&self, _: u64) {}
+    fn came(&self, _: &str, _: &str, _: u64) {}
 }
 
 /// What is known about a package that an input holds, for the SBOM.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod bring;
 mod cargo;
 mod cargo_lock;
 mod context;
@@ -25,7 +26,7 @@ mod source_error;
 pub use archive::{ArchiveError, Limits, unpack_archive};
 pub use cargo::CargoError;
 pub use cargo_lock::CargoLockError;
-pub use context::{Context, Described};
+pub use context::{Context, Described, FetchProgress, Silent};
 pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, vendor_tree};
 pub use kinds::git::GitError;
 pub use kinds::{describe_input, fetch_input, input_tree, pinned_input, resolve_input};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use selfsame_core::{Digest, Hasher, Profile};
 use selfsame_definition::{ArchiveLocation, Definition, Name, SourceOrigin};
-use selfsame_http::{Client, Download, Environment, HttpError, Options};
+use selfsame_http::{Download, Environment, HttpError};
 use selfsame_lock::{Claim, InputKind, Lock, Locked, Part, Purl, PurlError, wanted};
 use selfsame_store::{PublishError, Staging, Store, StoreError};
 use selfsame_tree::Tree;
@@ -46,6 +46,14 @@ pub enum FetchError {
     #[error("input `{input}` ({purl}) is not here, and the network may not be used")]
     Offline {
         /// `source`
+        input: String,
+        /// What it is.
+        purl: Purl,
+    },
+    /// No place is known where it could be had.
+    #[error("input `{input}`: nothing says where {purl} is to be had")]
+    Nowhere {
+        /// Its name.
         input: String,
         /// What it is.
         purl: Purl,
@@ -187,7 +195,7 @@ fn resolve_source(
     stated: Option<Digest>,
     cx: &Context<'_>,
 ) -> Result<Part, FetchError> {
-    let Context { folder, environment, store, .. } = *cx;
+    let Context { environment, store, .. } = *cx;
     match &definition.source.origin {
         SourceOrigin::Path { .. } => Err(FetchError::NotLocked { input: name.to_string() }),
         SourceOrigin::Archive { location, .. } => {
@@ -195,7 +203,7 @@ fn resolve_source(
             let known = known.transpose().map_err(|source| FetchError::Store { source })?;
             let (found, size) = match known {
                 Some((sha256, Some(size))) => (sha256, size),
-                _ => bring(location, folder, environment, store, None)?,
+                _ => bring(location, cx, None)?,
             };
             check(name.as_str(), "stated in the definition", stated, (found, size), location.as_str())?;
             let claim = match location {
@@ -219,7 +227,7 @@ fn resolve_source(
 ///
 /// `lock` answers `definition` ([`selfsame_lock::answers`]); the definition says where an archive may be had.
 pub fn fetch(definition: &Definition, lock: &Lock, cx: &Context<'_>) -> Result<(), FetchError> {
-    let Context { folder, environment, store, offline, .. } = *cx;
+    let Context { environment, store, offline, .. } = *cx;
     for (name, input) in &lock.inputs {
         if missing(&input.parts, cx)?.is_empty() {
             continue;
@@ -236,7 +244,7 @@ pub fn fetch(definition: &Definition, lock: &Lock, cx: &Context<'_>) -> Result<(
                     return Err(away());
                 }
                 let expected = Some((&part.sha256, part.size));
-                let found = bring(location, folder, environment, store, expected)?;
+                let found = bring(location, cx, expected)?;
                 check(name.as_str(), "locked", Some(part.sha256), found, location.as_str())?;
             }
             (SourceOrigin::Crate { name, version }, InputKind::Crate) => {
@@ -287,28 +295,25 @@ pub(crate) fn check(
 /// told and forgotten.
 pub(crate) fn bring(
     location: &ArchiveLocation,
-    definition_dir: &Path,
-    environment: &Environment,
-    store: &Store,
+    cx: &Context<'_>,
     expected: Option<(&Digest, u64)>,
 ) -> Result<(Digest, u64), FetchError> {
     match location {
         ArchiveLocation::Path(path) => {
-            let path = definition_dir.join(path);
+            let path = cx.folder.join(path);
             if let Some((wanted, _)) = expected
                 && let Some(other) = digest_of(&path).filter(|(found, _)| found != wanted)
             {
                 return Ok(other);
             }
-            store.put_file(&path, false).map_err(|source| FetchError::File { path, source })
+            cx.store.put_file(&path, false).map_err(|source| FetchError::File { path, source })
         }
         ArchiveLocation::Url(url) => {
-            let client = Client::new(environment, Options::default())?;
             let mut download = Download::new(url, ARCHIVE_BYTES);
             // The lock says so where nothing but the connection vouches.
             download.plain_http = true;
             download.expected = expected.map(|(digest, size)| (*digest, size));
-            match client.download(&download, store) {
+            match cx.http.download(&download, cx.store) {
                 Err(HttpError::OtherBytes { found, found_bytes, .. }) => Ok((found, found_bytes)),
                 done => Ok(done?),
             }

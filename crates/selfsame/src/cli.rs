@@ -12,6 +12,12 @@ use crate::terminal::Verbosity;
 #[command(after_help = "Exit codes: 0 yes, 1 no, 2 could not be answered, 3 not now (a retry may help).\n\
                         `selfsame help TOPIC` explains: release, verdicts, keys, levels, definition, lock.")]
 pub(crate) struct Cli {
+    /// Trust the certificates in this file, too; may be given several times
+    #[arg(long, global = true, value_name = "FILE", env = "SELFSAME_CA", value_delimiter = ':')]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Ask nobody over the network
+    #[arg(long, global = true, env = "SELFSAME_OFFLINE", value_parser = boolish())]
+    pub(crate) offline: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -13,6 +13,7 @@ use selfsame_store::Store;
 use selfsame_tree::Tree;
 
 use crate::commands::errors;
+use crate::network::Network;
 use crate::report::{Answer, Exit, Report};
 use crate::terminal::{Voice, size};
 
@@ -51,13 +52,15 @@ pub(crate) fn today() -> Day {
 pub(crate) fn context<'a>(
     folder: &'a Path,
     definition: &'a Definition,
-    environment: &'a fetch::Environment,
+    network: &'a Network,
     store: &'a Store,
     platform: &'a Platform,
     offline: bool,
 ) -> Context<'a> {
     let platforms = &definition.image.platforms;
-    Context { folder, environment, store, platform, platforms, offline, today: today() }
+    let Network { environment, http } = network;
+    let offline = offline || http.options().offline;
+    Context { folder, environment, http, store, platform, platforms, offline, today: today(), progress: &fetch::Silent }
 }
 
 /// Brings every input of a definition into the store and lays it out.

@@ -7,6 +7,7 @@ mod files;
 mod inputs;
 mod interrupt;
 mod keys;
+mod network;
 mod prepare;
 mod report;
 mod run_record;
@@ -38,7 +39,9 @@ fn run() -> ExitCode {
             return if wanted_help { Exit::Yes.into() } else { Exit::Unanswered.into() };
         }
     };
-    let settings = settings::Settings::from_environment();
+    let mut settings = settings::Settings::from_environment();
+    settings.ca.clone_from(&cli.ca);
+    settings.offline = cli.offline;
     match commands::run(cli, &settings) {
         Ok(exit) => exit.into(),
         Err(report) => {

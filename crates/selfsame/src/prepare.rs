@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use selfsame_action::{Bound, Plan};
@@ -20,6 +21,7 @@ use selfsame_tree::Tree;
 
 use crate::commands::errors;
 use crate::inputs::{self, BoundInputs};
+use crate::network::Network;
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 use crate::terminal::{Voice, size};
@@ -38,6 +40,8 @@ pub(crate) struct Project<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) voice: &'a Voice,
     pub(crate) cancel: &'a AtomicBool,
+    /// What asks over the network.
+    pub(crate) network: Network,
 }
 
 /// What a build asks for beside the project.
@@ -82,10 +86,11 @@ impl<'a> Project<'a> {
         store: &'a Store,
         settings: &'a Settings,
         voice: &'a Voice,
-        cancel: &'a AtomicBool,
+        cancel: &'a Arc<AtomicBool>,
     ) -> Answer<Self> {
         let (folder, file, text, definition) = read_definition(path)?;
-        Ok(Self { folder, file, text, definition, store, settings, voice, cancel })
+        let network = Network::of(settings, Some(cancel))?;
+        Ok(Self { folder, file, text, definition, store, settings, voice, cancel, network })
     }
 
     /// Everything a build reads, bound and in the store.
@@ -106,9 +111,8 @@ impl<'a> Project<'a> {
             &format!("{} files, {}, epoch {}", bound.tree.len(), size(bound.tree.size_bytes()), bound.epoch.rfc3339()),
         );
         let (crates, cargo) = self.crates(&bound.tree)?;
-        let environment = self.settings.environment();
         let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
         let bound_inputs = inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &cx, self.voice)?;
         let (host_lock, host_text) = self.toolchains(&bound, &bound_inputs, cargo, wishes)?;
         let mut toolchains = BTreeMap::new();
@@ -198,9 +202,8 @@ impl<'a> Project<'a> {
         before: Option<&Lock>,
         keep: impl Fn(&selfsame_definition::Name) -> bool,
     ) -> Answer<(Lock, String)> {
-        let environment = self.settings.environment();
         let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
         let lock = fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch)?;
         let text = lock.to_string();
         let path = self.folder.join(Lock::FILE_NAME);
@@ -262,9 +265,8 @@ impl<'a> Project<'a> {
 
     /// Brings what the lock names.
     fn fetch_locked(&self, lock: &Lock) -> Answer<()> {
-        let environment = self.settings.environment();
         let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
         fetch::fetch(&self.definition, lock, &cx).map_err(errors::fetch)
     }
 
@@ -281,9 +283,8 @@ impl<'a> Project<'a> {
         };
         let bound = self.source(lock.as_ref(), &wishes)?;
         let (crates, _) = self.crates(&bound.tree)?;
-        let environment = self.settings.environment();
         let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
         let mut count = crates.len();
         if let Some(lock) = &lock {
             fetch::fetch(&self.definition, lock, &cx).map_err(errors::fetch)?;
@@ -345,9 +346,8 @@ impl<'a> Project<'a> {
         let (lock, _) = self.lock(wishes.locked)?;
         let bound = self.source(lock.as_ref(), wishes)?;
         let (_, cargo) = self.crates(&bound.tree)?;
-        let environment = self.settings.environment();
         let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &environment, self.store, &platform, false);
+        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
         let bound_inputs = inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &cx, self.voice)?;
         self.capture(&bound, &bound_inputs, cargo, wishes)
     }

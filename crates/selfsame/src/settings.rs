@@ -14,6 +14,12 @@ pub(crate) struct Settings {
     pub(crate) rustup_home: Option<PathBuf>,
     /// `HOME`.
     pub(crate) home: Option<PathBuf>,
+    /// Certificates that are trusted beside the system's.
+    pub(crate) ca: Vec<PathBuf>,
+    /// Nobody is asked over the network.
+    pub(crate) offline: bool,
+    /// `SELFSAME_ORIGINS`, else `selfsame/origins.toml` below `XDG_CONFIG_HOME` or `~/.config`.
+    pub(crate) origins: Option<OriginsFile>,
     /// `CI` is set and not empty, `0` or `false`.
     pub(crate) ci: bool,
     /// Standard error is a terminal, and `NO_COLOR` is not set.
@@ -24,6 +30,14 @@ pub(crate) struct Settings {
     pub(crate) folder: PathBuf,
     /// Errors are printed as JSON, too.
     pub(crate) json: std::cell::Cell<bool>,
+}
+
+/// Where this machine's origins are configured.
+#[derive(Clone, Debug)]
+pub(crate) struct OriginsFile {
+    pub(crate) file: PathBuf,
+    /// Whether a variable names it: then it has to be there.
+    pub(crate) named: bool,
 }
 
 impl Settings {
@@ -38,6 +52,12 @@ impl Settings {
             store: folder("SELFSAME_STORE").or_else(|| data.as_ref().map(|data| data.join("store"))),
             data,
             rustup_home: folder("RUSTUP_HOME").or_else(|| below_home(".rustup")),
+            ca: Vec::new(),
+            offline: false,
+            origins: folder("SELFSAME_ORIGINS").map(|file| OriginsFile { file, named: true }).or_else(|| {
+                let config = folder("XDG_CONFIG_HOME").or_else(|| below_home(".config"))?;
+                Some(OriginsFile { file: config.join("selfsame/origins.toml"), named: false })
+            }),
             home: home.clone(),
             ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false")),
             colour: terminal && !set("NO_COLOR"),

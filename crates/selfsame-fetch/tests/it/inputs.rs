@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::context;
+use crate::World;
 use selfsame_core::{Digest, RelPath};
 use selfsame_definition::Definition;
 use selfsame_fetch::{
@@ -94,7 +94,8 @@ fn an_archive_beside_the_definition() {
     let stated =
         |sha256: &Digest| definition(&format!("archive = \"dist/lua-5.4.7.tar.gz\"\nsha256 = \"{}\"", sha256.hex()));
     let unstated = definition("archive = \"dist/lua-5.4.7.tar.gz\"");
-    let lock = resolve(&unstated, None, |_| false, &context(&folder, &environment, &disk.store, false)).unwrap();
+    let lock =
+        resolve(&unstated, None, |_| false, &World::new(&folder, &environment, &disk.store).context(false)).unwrap();
     insta::assert_snapshot!(lock.to_string().replace(&Digest::of(&archive).hex(), "DIGEST").replace(&format!("size = {}", archive.len()), "size = SIZE"), @r#"
     # selfsame.lock: every input by content. Written by `selfsame lock`; commit it.
     version = 1
@@ -108,27 +109,36 @@ fn an_archive_beside_the_definition() {
     size = SIZE
     claim = "local-file"
     "#);
-    let by_author =
-        resolve(&stated(&Digest::of(&archive)), None, |_| false, &context(&folder, &environment, &disk.store, false))
-            .unwrap();
+    let by_author = resolve(
+        &stated(&Digest::of(&archive)),
+        None,
+        |_| false,
+        &World::new(&folder, &environment, &disk.store).context(false),
+    )
+    .unwrap();
     assert_eq!(by_author.inputs["source"].parts[0].claim, Claim::Definition);
     answers(&unstated, &by_author).unwrap();
     let tree = source_tree(&unstated, &lock, &disk.store).unwrap().unwrap();
     assert_eq!(tree.content("lua.c"), Some((Digest::of(b"int main;"), 9)));
 
-    let error =
-        resolve(&stated(&Digest::of(b"other")), None, |_| false, &context(&folder, &environment, &disk.store, false))
-            .unwrap_err();
+    let error = resolve(
+        &stated(&Digest::of(b"other")),
+        None,
+        |_| false,
+        &World::new(&folder, &environment, &disk.store).context(false),
+    )
+    .unwrap_err();
     assert!(matches!(error, FetchError::Mismatch { by: "stated in the definition", .. }), "{error}");
     std::fs::write(disk.path("a/dist/lua-5.4.7.tar.gz"), targz(&[("lua-5.4.7/lua.c", "edited")])).unwrap();
-    fetch(&unstated, &lock, &context(&folder, &environment, &disk.store, true)).expect("the store has it still");
+    fetch(&unstated, &lock, &World::new(&folder, &environment, &disk.store).context(true))
+        .expect("the store has it still");
     let other = Disk::new();
-    let error = fetch(&unstated, &lock, &context(&folder, &environment, &other.store, true)).unwrap_err();
+    let error = fetch(&unstated, &lock, &World::new(&folder, &environment, &other.store).context(true)).unwrap_err();
     assert!(matches!(error, FetchError::Mismatch { by: "locked", .. }), "{error}");
     // The file may be anybody's, where the lock is a stranger's.
     assert_eq!(other.store.check(&mut |_| {}).unwrap().blobs, 0, "nothing else is kept");
     std::fs::remove_file(disk.path("a/dist/lua-5.4.7.tar.gz")).unwrap();
-    let error = fetch(&unstated, &lock, &context(&folder, &environment, &other.store, true)).unwrap_err();
+    let error = fetch(&unstated, &lock, &World::new(&folder, &environment, &other.store).context(true)).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }) && !error.retry_may_help(), "{error}");
 }
 
@@ -137,7 +147,8 @@ fn a_path_source_locks_nothing() {
     let disk = Disk::new();
     let definition = definition("");
     let lock =
-        resolve(&definition, None, |_| false, &context(Path::new("/"), &direct(&disk), &disk.store, false)).unwrap();
+        resolve(&definition, None, |_| false, &World::new(Path::new("/"), &direct(&disk), &disk.store).context(false))
+            .unwrap();
     assert_eq!(lock, Lock::empty(selfsame_core::Profile::CURRENT));
     assert_eq!(source_tree(&definition, &lock, &disk.store).unwrap(), None);
 }
@@ -160,8 +171,9 @@ fn an_archive_by_address() {
     });
     let environment = direct(&disk);
     let at = |path: &str| definition(&format!("archive = \"{}{path}/x-1.tar.gz\"", server.address));
-    let resolved =
-        |path: &str| resolve(&at(path), None, |_| false, &context(Path::new("/"), &environment, &disk.store, false));
+    let resolved = |path: &str| {
+        resolve(&at(path), None, |_| false, &World::new(Path::new("/"), &environment, &disk.store).context(false))
+    };
     for path in ["", "/moved"] {
         let lock = resolved(path).unwrap();
         let input = &lock.inputs["source"].parts[0];
@@ -187,16 +199,21 @@ fn an_archive_by_address() {
     let before = server.requests();
     let source =
         format!("archive = \"{}/gone/x-1.tar.gz\"\nsha256 = \"{}\"", server.address, Digest::of(&archive).hex());
-    let lock =
-        resolve(&definition(&source), None, |_| false, &context(Path::new("/"), &environment, &disk.store, false))
-            .unwrap();
-    fetch(&definition(&source), &lock, &context(Path::new("/"), &environment, &disk.store, false)).unwrap();
+    let lock = resolve(
+        &definition(&source),
+        None,
+        |_| false,
+        &World::new(Path::new("/"), &environment, &disk.store).context(false),
+    )
+    .unwrap();
+    fetch(&definition(&source), &lock, &World::new(Path::new("/"), &environment, &disk.store).context(false)).unwrap();
     assert_eq!(server.requests(), before);
     let other = Disk::new();
-    let error = fetch(&at(""), &lock, &context(Path::new("/"), &environment, &other.store, true)).unwrap_err();
+    let error =
+        fetch(&at(""), &lock, &World::new(Path::new("/"), &environment, &other.store).context(true)).unwrap_err();
     assert!(matches!(error, FetchError::Offline { .. }), "{error}");
     assert_eq!(server.requests(), before, "offline means offline");
-    fetch(&at(""), &lock, &context(Path::new("/"), &environment, &other.store, false)).unwrap();
+    fetch(&at(""), &lock, &World::new(Path::new("/"), &environment, &other.store).context(false)).unwrap();
     assert!(other.store.has(&Digest::of(&archive)));
 }
 
@@ -205,8 +222,9 @@ fn a_server_that_is_not_there() {
     let disk = Disk::new();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let definition = definition(&format!("archive = \"http://{address}/x-1.tar\""));
-    let error = resolve(&definition, None, |_| false, &context(Path::new("/"), &direct(&disk), &disk.store, false))
-        .unwrap_err();
+    let error =
+        resolve(&definition, None, |_| false, &World::new(Path::new("/"), &direct(&disk), &disk.store).context(false))
+            .unwrap_err();
     assert!(error.retry_may_help(), "{error}");
 }
 
@@ -220,14 +238,15 @@ fn the_machines_proxy_is_asked() {
     environment.variables.insert("http_proxy".into(), server.address.clone().into());
     let definition = definition("archive = \"http://nowhere.invalid/x-1.tar.gz\"");
     // A proxy that does not speak CONNECT answers with the file itself; either way it is the proxy that was asked.
-    match resolve(&definition, None, |_| false, &context(Path::new("/"), &environment, &disk.store, false)) {
+    match resolve(&definition, None, |_| false, &World::new(Path::new("/"), &environment, &disk.store).context(false)) {
         Ok(lock) => assert_eq!(lock.inputs["source"].parts[0].sha256, Digest::of(&archive)),
         Err(error) => assert!(matches!(error, FetchError::Http(_)), "{error}"),
     }
     assert!(server.requests() > 0);
     let before = server.requests();
     environment.variables.insert("no_proxy".into(), "x.example,nowhere.invalid".into());
-    resolve(&definition, None, |_| false, &context(Path::new("/"), &environment, &disk.store, false)).unwrap_err();
+    resolve(&definition, None, |_| false, &World::new(Path::new("/"), &environment, &disk.store).context(false))
+        .unwrap_err();
     assert_eq!(server.requests(), before);
 }
 

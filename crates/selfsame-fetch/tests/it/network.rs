@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::context;
+use crate::World;
 use selfsame_core::{Digest, RelPath};
 use selfsame_definition::Definition;
 use selfsame_fetch::{
@@ -64,7 +64,8 @@ fn lua_src_by_checksum() {
     let environment = fresh_cargo_home(&disk);
     let definition = definition("crate = \"lua-src@547.0.0\"");
     let folder = Path::new("/");
-    let lock = resolve(&definition, None, |_| false, &context(folder, &environment, &disk.store, false)).unwrap();
+    let lock =
+        resolve(&definition, None, |_| false, &World::new(folder, &environment, &disk.store).context(false)).unwrap();
     let input = &lock.inputs["source"].parts[0];
     assert_eq!(input.claim, Claim::RegistryChecksum);
     assert_eq!(disk.store.blob_size(&input.sha256).unwrap(), Some(input.size));
@@ -73,13 +74,15 @@ fn lua_src_by_checksum() {
     assert!(tree.iter().filter(|(path, _)| path.file_name().ends_with(".c")).count() > 20, "{tree}");
     assert!(disk.store.missing(&tree).unwrap().is_empty());
     // What the store has needs no network, and the same lock comes again.
-    fetch(&definition, &lock, &context(folder, &unreachable(&disk), &disk.store, true)).unwrap();
+    fetch(&definition, &lock, &World::new(folder, &unreachable(&disk), &disk.store).context(true)).unwrap();
     let other = Disk::new();
-    let error = fetch(&definition, &lock, &context(folder, &unreachable(&other), &other.store, true)).unwrap_err();
+    let error =
+        fetch(&definition, &lock, &World::new(folder, &unreachable(&other), &other.store).context(true)).unwrap_err();
     assert!(matches!(error, FetchError::Offline { .. }), "{error}");
-    let error = fetch(&definition, &lock, &context(folder, &unreachable(&other), &other.store, false)).unwrap_err();
+    let error =
+        fetch(&definition, &lock, &World::new(folder, &unreachable(&other), &other.store).context(false)).unwrap_err();
     assert!(error.retry_may_help(), "{error}");
-    fetch(&definition, &lock, &context(folder, &environment, &other.store, true))
+    fetch(&definition, &lock, &World::new(folder, &environment, &other.store).context(true))
         .expect("cargo's cache needs no network");
 }
 
@@ -90,9 +93,13 @@ fn a_version_that_no_registry_has() {
     }
     let disk = Disk::new();
     let definition = definition("crate = \"lua-src@547.0.999\"");
-    let error =
-        resolve(&definition, None, |_| false, &context(Path::new("/"), &fresh_cargo_home(&disk), &disk.store, false))
-            .unwrap_err();
+    let error = resolve(
+        &definition,
+        None,
+        |_| false,
+        &World::new(Path::new("/"), &fresh_cargo_home(&disk), &disk.store).context(false),
+    )
+    .unwrap_err();
     assert!(!error.retry_may_help());
     assert!(error.to_string().contains("lua-src"), "{error}");
 }
@@ -106,7 +113,8 @@ fn ripgrep_and_its_crates_build_offline_from_the_tree() {
     let environment = fresh_cargo_home(&disk);
     let definition = definition("crate = \"ripgrep@14.1.1\"");
     let lock =
-        resolve(&definition, None, |_| false, &context(Path::new("/"), &environment, &disk.store, false)).unwrap();
+        resolve(&definition, None, |_| false, &World::new(Path::new("/"), &environment, &disk.store).context(false))
+            .unwrap();
     let source = source_tree(&definition, &lock, &disk.store).unwrap().unwrap();
     let lock_path = RelPath::new("Cargo.lock").unwrap();
     // `resolve` fetched the newest dependencies; the locked ones are not all among them.
@@ -148,9 +156,11 @@ fn a_checksum_that_is_not_the_registrys() {
     let environment = fresh_cargo_home(&disk);
     let definition = definition("crate = \"lua-src@547.0.0\"");
     let mut lock =
-        resolve(&definition, None, |_| false, &context(Path::new("/"), &environment, &disk.store, false)).unwrap();
+        resolve(&definition, None, |_| false, &World::new(Path::new("/"), &environment, &disk.store).context(false))
+            .unwrap();
     lock.inputs.get_mut("source").unwrap().parts[0].sha256 = Digest::of(b"edited");
-    let error = fetch(&definition, &lock, &context(Path::new("/"), &environment, &disk.store, false)).unwrap_err();
+    let error =
+        fetch(&definition, &lock, &World::new(Path::new("/"), &environment, &disk.store).context(false)).unwrap_err();
     assert!(matches!(error, FetchError::Mismatch { by: "locked", .. }), "{error}");
 }
 
@@ -164,7 +174,8 @@ fn a_strangers_crates_come_without_the_stranger() {
     let environment = fresh_cargo_home(&disk);
     let definition = definition("crate = \"ripgrep@14.1.1\"");
     let lock =
-        resolve(&definition, None, |_| false, &context(Path::new("/"), &environment, &disk.store, false)).unwrap();
+        resolve(&definition, None, |_| false, &World::new(Path::new("/"), &environment, &disk.store).context(false))
+            .unwrap();
     let source = source_tree(&definition, &lock, &disk.store).unwrap().unwrap();
     let path = |name: &str| RelPath::new(name).unwrap();
     let hostile = [

@@ -24,6 +24,7 @@ use serde_json::json;
 
 use super::{agreement, errors, image, verify};
 use crate::cli::RebuildVerify;
+use crate::network::Network;
 use crate::prepare::{self, executor_settings, toolchain_package};
 use crate::report::{Answer, Exit, Report, printable, with_schema};
 use crate::run_record;
@@ -176,9 +177,9 @@ fn inputs(
         (None, _) => None,
     };
     let Some(source) = source else { return Ok(Err(missing)) };
-    let environment = settings.environment();
+    let network = Network::of(settings, None)?;
     // Its paths are those of another machine: nothing is looked for there.
-    let cx = crate::inputs::context(Path::new("."), &definition, &environment, store, &request.platform, true);
+    let cx = crate::inputs::context(Path::new("."), &definition, &network, store, &request.platform, true);
     let mut parts = Vec::new();
     let bound = crate::inputs::bind_again(&definition, &request.inputs, lock.as_ref(), &source, &cx, &mut parts)?;
     missing.extend(parts.into_iter().map(|part| MissingInput {
@@ -373,9 +374,9 @@ pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answe
     if let Some(lock) = request.lock {
         let lock = Lock::parse(&text(lock)?).map_err(|error| errors::text(Path::new(Lock::FILE_NAME), &error))?;
         refuse_local(&definition, &lock, store)?;
-        let environment = settings.environment();
+        let network = Network::of(settings, None)?;
         let platform = &request.platform;
-        let cx = crate::inputs::context(Path::new("."), &definition, &environment, store, platform, false);
+        let cx = crate::inputs::context(Path::new("."), &definition, &network, store, platform, false);
         selfsame_fetch::fetch(&definition, &lock, &cx).map_err(errors::fetch)?;
         count += lock.parts().count();
     }

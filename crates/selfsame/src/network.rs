@@ -1,0 +1,52 @@
+//! How this machine reaches others: its environment, its origins, its certificates.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use selfsame_http::{Client, Environment, Options, Origins};
+
+use crate::commands::errors;
+use crate::prepare::read_text;
+use crate::report::{Answer, Exit, Report};
+use crate::settings::Settings;
+
+/// What everything that is fetched or pushed goes through.
+pub(crate) struct Network {
+    /// The variables that this machine's programs find their configuration by.
+    pub(crate) environment: Environment,
+    /// The client, with the origins and certificates of this machine.
+    pub(crate) http: Client,
+}
+
+impl Network {
+    /// As this machine is configured. `cancel` ends what is under way.
+    pub(crate) fn of(settings: &Settings, cancel: Option<&Arc<AtomicBool>>) -> Answer<Self> {
+        let environment = settings.environment();
+        let options = Options {
+            ca_files: settings.ca.clone(),
+            offline: settings.offline,
+            origins: origins(settings)?,
+            cancel: cancel.map(Arc::clone),
+            ..Options::default()
+        };
+        let http = Client::new(&environment, options)
+            .map_err(|error| Report::new(Exit::Unanswered, error.to_string()).hint("look at `--ca`"))?;
+        Ok(Self { environment, http })
+    }
+}
+
+/// The machine's origins.toml; nothing is configured where there is none, unless it was named.
+fn origins(settings: &Settings) -> Answer<Origins> {
+    let Some(path) = &settings.origins else { return Ok(Origins::default()) };
+    match read_text(&path.file)? {
+        Some(text) => {
+            let folder = path.file.parent().unwrap_or(std::path::Path::new("."));
+            Origins::parse(&text, folder).map_err(|error| errors::text(&path.file, &error))
+        }
+        None if path.named => {
+            let fault = format!("there is no `{}`, which SELFSAME_ORIGINS names", path.file.display());
+            Err(Report::new(Exit::Unanswered, fault).into())
+        }
+        None => Ok(Origins::default()),
+    }
+}
