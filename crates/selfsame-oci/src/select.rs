@@ -75,7 +75,7 @@ fn list(items: &[String]) -> String {
 /// The manifests of a layout's `index.json` that are the image `wanted`: several where it is there for several
 /// platforms. Without a name: the only image that there is.
 ///
-/// A name is the whole of [`REF_NAME`], or its tag behind the last `:`. Artifacts that refer to images are none.
+/// A name is the whole of [`REF_NAME`], its end behind a `/`, or its tag behind the last `:`. Artifacts that refer to images are none.
 pub fn named(manifests: &[Descriptor], wanted: Option<&str>) -> Result<Vec<Descriptor>, SelectError> {
     let images: Vec<&Descriptor> = manifests.iter().filter(|manifest| is_image(manifest)).collect();
     let names = |manifest: &Descriptor| {
@@ -93,10 +93,15 @@ pub fn named(manifests: &[Descriptor], wanted: Option<&str>) -> Result<Vec<Descr
         None => images,
         Some(wanted) => {
             let whole = |image: &&&Descriptor| names(image).iter().any(|name| name == wanted);
+            let behind = format!("/{wanted}");
+            let end = |image: &&&Descriptor| names(image).iter().any(|name| name.ends_with(&behind));
             let tag = |image: &&&Descriptor| {
                 names(image).iter().any(|name| name.rsplit_once(':').is_some_and(|(_, tag)| tag == wanted))
             };
             let mut found: Vec<&Descriptor> = images.iter().filter(whole).copied().collect();
+            if found.is_empty() {
+                found = images.iter().filter(end).copied().collect();
+            }
             if found.is_empty() {
                 found = images.iter().filter(tag).copied().collect();
             }

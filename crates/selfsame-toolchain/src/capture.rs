@@ -10,7 +10,7 @@ use selfsame_tree::Tree;
 use crate::elf::Machine;
 use crate::host::{End, File, Host, Node, Resolved, Walk};
 use crate::libraries::Libraries;
-use crate::package::{Distribution, licence_of};
+use crate::package::{distribution_of, licence_of};
 use crate::packages::{Database, databases};
 use crate::widen::{Widening, is_left_out, is_library, is_paper, widening};
 use crate::{ToolchainError, alternatives, record};
@@ -386,7 +386,7 @@ impl<'a> Capture<'a> {
 
     fn finish(mut self, host: &Host, store: &Store) -> Result<Captured, ToolchainError> {
         let tree = record::tree(&mut self.selection, &mut self.walk, store)?;
-        let distribution = Distribution::of(host);
+        let distribution = distribution_of(host);
         let mut packages = Vec::new();
         for (number, key) in std::mem::take(&mut self.packages) {
             let database = &self.databases[number];

@@ -13,7 +13,6 @@ mod error;
 mod host;
 mod ldcache;
 mod libraries;
-mod licence;
 mod package;
 mod packages;
 mod recapture;

@@ -1,70 +1,41 @@
-//! How a package of a host is called everywhere, and what its licence is.
+//! What a package of a host is, for the record: its distribution and its licence.
 
+use std::convert::Infallible;
 use std::io::Read;
 
-use selfsame_deb::licence_of_copyright;
-use selfsame_lock::{Purl, PurlError};
+use selfsame_packages::{Distribution, Files, Kind, Record};
 
 use crate::host::{End, Host, Walk};
-use crate::licence;
-use crate::packages::{Kind, Record};
 
-/// The distribution of a host, from `/etc/os-release` or `/usr/lib/os-release`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Distribution {
-    /// `debian`, `fedora`, ...
-    id: Option<String>,
-    /// `bookworm`, for Debian's family.
-    codename: Option<String>,
-    /// `12`.
-    version: Option<String>,
-}
-
-impl Distribution {
-    /// Reads it; a host without the file has none.
-    pub(crate) fn of(host: &Host) -> Self {
-        let mut walk = Walk::new(host);
-        let text = read_text(host, &mut walk, "etc/os-release")
-            .or_else(|| read_text(host, &mut walk, "usr/lib/os-release"))
-            .unwrap_or_default();
-        let field = |name: &str| {
-            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
-            let value = value.trim().trim_matches(['"', '\'']);
-            let plain = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-            (plain && !value.is_empty()).then(|| value.to_owned())
-        };
-        Self { id: field("ID"), codename: field("VERSION_CODENAME"), version: field("VERSION_ID") }
-    }
-
-    /// The purl of a package, by the rules of its type in the purl specification.
-    pub(crate) fn purl(&self, kind: Kind, record: &Record) -> Result<Purl, PurlError> {
-        let (epoch, version) = match (kind, record.version.split_once(':')) {
-            (Kind::Rpm, Some((epoch, version))) => (Some(epoch).filter(|epoch| *epoch != "0"), version),
-            _ => (None, record.version.as_str()),
-        };
-        let distro = match (kind, &self.codename, &self.id, &self.version) {
-            (Kind::Deb, Some(codename), ..) => Some(codename.clone()),
-            (Kind::Alpm, ..) => None,
-            (_, _, Some(id), Some(version)) => Some(format!("{id}-{version}")),
-            _ => None,
-        };
-        let architecture = Some(record.architecture.as_str()).filter(|text| !text.is_empty());
-        let qualifiers: Vec<(&str, &str)> = [("arch", architecture), ("distro", distro.as_deref()), ("epoch", epoch)]
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect();
-        Purl::new(kind.purl_type(), self.id.as_deref(), &record.name, Some(version), &qualifiers)
-    }
+/// The distribution of a host; one without the file has none.
+pub(crate) fn distribution_of(host: &Host) -> Distribution {
+    let mut walk = Walk::new(host);
+    let text =
+        read_text(host, &mut walk, "etc/os-release").or_else(|| read_text(host, &mut walk, "usr/lib/os-release"));
+    Distribution::parse(&text.unwrap_or_default())
 }
 
 /// The licence of a package: from its database, or from Debian's copyright file.
 pub(crate) fn licence_of(host: &Host, walk: &mut Walk<'_>, kind: Kind, record: &Record) -> Option<String> {
-    match kind {
-        Kind::Deb => {
-            let copyright = read_text(host, walk, &format!("usr/share/doc/{}/copyright", record.name))?;
-            licence_of_copyright(&copyright)
-        }
-        Kind::Rpm | Kind::Apk | Kind::Alpm => licence::expression(record.licence.as_deref()?),
+    let Ok(licence) = selfsame_packages::licence_of(&mut Texts { host, walk }, kind, record);
+    licence
+}
+
+/// Texts that are read where they can be.
+struct Texts<'a, 'h> {
+    host: &'a Host,
+    walk: &'a mut Walk<'h>,
+}
+
+impl Files for Texts<'_, '_> {
+    type Error = Infallible;
+
+    fn text(&mut self, path: &str) -> Result<Option<String>, Infallible> {
+        Ok(read_text(self.host, self.walk, path))
+    }
+
+    fn names(&mut self, folder: &str) -> Result<Vec<String>, Infallible> {
+        Ok(self.walk.names(folder))
     }
 }
 

@@ -1,11 +1,7 @@
 //! The package managers of a host: who owns a file, what else belongs to it, what it cannot work without.
 //!
-//! Each manager is one row of [`MANAGERS`]: it reads its database into a [`Database`] and does nothing else.
+//! What their databases say is read in `selfsame-packages`; here are the host's files and its `rpm`.
 
-mod apk;
-mod database;
-mod dpkg;
-mod pacman;
 mod rpm;
 #[cfg(test)]
 mod tests;
@@ -14,30 +10,50 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-pub(crate) use database::{Database, Kind, Record};
+pub(crate) use selfsame_packages::Database;
+use selfsame_packages::{Files, Locate, apk, dpkg, pacman};
 
 use crate::ToolchainError;
-use crate::host::Host;
+use crate::host::{Host, Walk};
 
 /// The largest database file that is read. The largest seen is 30 MB.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// A package manager.
-pub(crate) trait Manager {
-    /// Its database, or nothing if the host has none.
-    fn read(&self, host: &Host) -> Result<Option<Database>, ToolchainError>;
+/// Every database of a host, in the order in which they are asked about a file: a Debian host may have `rpm` installed,
+/// hardly the reverse.
+pub(crate) fn databases(host: &Host) -> Result<Vec<Database>, ToolchainError> {
+    let mut files = HostFiles(host);
+    let all = [dpkg(&mut files)?, rpm::read(host)?, apk(&mut files)?, pacman(&mut files)?];
+    Ok(all.into_iter().flatten().collect())
 }
 
-/// In the order in which they are asked about a file: a Debian host may have `rpm` installed, hardly the reverse.
-const MANAGERS: [&dyn Manager; 4] = [&dpkg::Dpkg, &rpm::Rpm, &apk::Apk, &pacman::Pacman];
+/// A host's database files. They are its manager's own: links among them are followed as they are.
+struct HostFiles<'h>(&'h Host);
 
-/// Every database of a host, in the order of asking.
-pub(crate) fn databases(host: &Host) -> Result<Vec<Database>, ToolchainError> {
-    let mut found = Vec::new();
-    for manager in MANAGERS {
-        found.extend(manager.read(host)?);
+impl Files for HostFiles<'_> {
+    type Error = ToolchainError;
+
+    fn text(&mut self, path: &str) -> Result<Option<String>, ToolchainError> {
+        text(&self.0.root().join(path))
     }
-    Ok(found)
+
+    fn names(&mut self, folder: &str) -> Result<Vec<String>, ToolchainError> {
+        let path = self.0.root().join(folder);
+        let Ok(entries) = fs::read_dir(&path) else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| ToolchainError::Read { path: path.clone(), source })?;
+            names.extend(entry.file_name().into_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl Locate for Walk<'_> {
+    fn locate(&mut self, path: &str) -> Option<String> {
+        Walk::locate(self, path)
+    }
 }
 
 /// A text file of a database; nothing if it does not exist. Bytes that are not UTF-8 are replaced: such a name
@@ -58,10 +74,4 @@ fn text(path: &Path) -> Result<Option<String>, ToolchainError> {
         Ok(text) => text,
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     }))
-}
-
-/// `Some` of a text that says something.
-fn said(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty() && text != "(none)").then(|| text.to_owned())
 }

@@ -2,8 +2,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use selfsame_packages::{Kind, rpm_packages};
+
 use super::*;
-use crate::host::Walk;
 
 /// A root of text files and links (`-> TARGET`).
 fn root(entries: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
@@ -136,7 +137,7 @@ P\tglibc\t1:2.40-1\tx86_64\t(none)\tLGPLv2+\nV\tlibc.so.6(GLIBC_2.34)(64bit)\nF\
 P\tgpg-pubkey\t0:1-2\t(none)\t(none)\tpubkey\nF\t/not/ours\nP\tbash\t0:5\tx86_64\t(none)\tGPL\nF\t/usr/bin/sh\n";
     let (_folder, host) =
         root(&[("bin", "-> usr/bin"), ("usr/bin/sh", ""), ("lib64", "-> usr/lib64"), ("usr/lib64/x", "")]);
-    let database = Database::new(Kind::Rpm, rpm::packages(answer));
+    let database = Database::new(Kind::Rpm, rpm_packages(answer));
     assert_eq!(owners(&database, &host, "usr/lib64/libc.so.6"), ["glibc-1:2.40-1.x86_64"]);
     let gcc = "gcc-0:14.2.1-3.fc41.x86_64";
     assert_eq!(depends(&database, &host, gcc), ["bash-0:5.x86_64", "glibc-1:2.40-1.x86_64"]);

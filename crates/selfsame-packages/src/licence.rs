@@ -1,7 +1,20 @@
 //! Licences of packages as SPDX expressions: where a package states one exactly, and nowhere else.
 
+use crate::{Files, Kind, Record};
+
+/// The licence of a package: from its database, or from Debian's copyright file.
+pub fn licence_of<F: Files>(files: &mut F, kind: Kind, record: &Record) -> Result<Option<String>, F::Error> {
+    Ok(match kind {
+        Kind::Deb => {
+            let copyright = files.text(&format!("usr/share/doc/{}/copyright", record.name))?;
+            copyright.and_then(|text| selfsame_deb::licence_of_copyright(&text))
+        }
+        Kind::Rpm | Kind::Apk | Kind::Alpm => record.licence.as_deref().and_then(expression),
+    })
+}
+
 /// An SPDX expression as some databases hold it (Alpine, newer Fedora and Arch), or nothing if it is not one.
-pub(crate) fn expression(text: &str) -> Option<String> {
+fn expression(text: &str) -> Option<String> {
     spdx::Expression::parse(text).ok().map(|_| text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 

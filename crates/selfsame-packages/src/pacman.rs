@@ -1,31 +1,26 @@
 //! Arch and its family: `/var/lib/pacman/local/NAME-VERSION/{desc,files}`, all text.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use super::{Database, Kind, Manager, Record, said, text};
-use crate::ToolchainError;
-use crate::host::Host;
+use crate::{Database, Files, Kind, Record, said};
 
-/// pacman.
-pub(crate) struct Pacman;
-
-impl Manager for Pacman {
-    fn read(&self, host: &Host) -> Result<Option<Database>, ToolchainError> {
-        let local = host.root().join("var/lib/pacman/local");
-        let Ok(entries) = fs::read_dir(&local) else { return Ok(None) };
-        let mut packages = BTreeMap::new();
-        for entry in entries {
-            let entry = entry.map_err(|source| ToolchainError::Read { path: local.clone(), source })?;
-            let Some(desc) = text(&entry.path().join("desc"))? else { continue };
-            let files = text(&entry.path().join("files"))?.unwrap_or_default();
-            let record = record(&desc, &files);
-            if !record.name.is_empty() {
-                packages.insert(record.name.clone(), record);
-            }
-        }
-        Ok(Some(Database::new(Kind::Alpm, packages)))
+/// What pacman installed.
+pub fn pacman<F: Files>(files: &mut F) -> Result<Option<Database>, F::Error> {
+    const LOCAL: &str = "var/lib/pacman/local";
+    let names = files.names(LOCAL)?;
+    if names.is_empty() {
+        return Ok(None);
     }
+    let mut packages = BTreeMap::new();
+    for name in names {
+        let Some(desc) = files.text(&format!("{LOCAL}/{name}/desc"))? else { continue };
+        let list = files.text(&format!("{LOCAL}/{name}/files"))?.unwrap_or_default();
+        let record = record(&desc, &list);
+        if !record.name.is_empty() {
+            packages.insert(record.name.clone(), record);
+        }
+    }
+    Ok(Some(Database::new(Kind::Alpm, packages)))
 }
 
 fn record(desc: &str, files: &str) -> Record {

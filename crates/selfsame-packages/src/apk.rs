@@ -2,22 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Database, Kind, Manager, Record, said, text};
-use crate::ToolchainError;
-use crate::host::Host;
+use crate::{Database, Files, Kind, Record, said};
 
-/// apk-tools.
-pub(crate) struct Apk;
-
-impl Manager for Apk {
-    fn read(&self, host: &Host) -> Result<Option<Database>, ToolchainError> {
-        for place in ["lib/apk/db/installed", "usr/lib/apk/db/installed"] {
-            if let Some(installed) = text(&host.root().join(place))? {
-                return Ok(Some(Database::new(Kind::Apk, packages(&installed))));
-            }
+/// What apk installed.
+pub fn apk<F: Files>(files: &mut F) -> Result<Option<Database>, F::Error> {
+    for place in ["lib/apk/db/installed", "usr/lib/apk/db/installed"] {
+        if let Some(installed) = files.text(place)? {
+            return Ok(Some(Database::new(Kind::Apk, packages(&installed))));
         }
-        Ok(None)
     }
+    Ok(None)
 }
 
 /// Paragraphs of `letter:value`. `F` opens a folder, `R` is a file in it.
