@@ -9,6 +9,7 @@ use selfsame_definition::Definition;
 use selfsame_store::Store;
 use selfsame_tree::{Kind, Tree};
 
+use crate::base::BaseImage;
 use crate::error::BuildError;
 use crate::image;
 use crate::progress::Progress;
@@ -32,6 +33,8 @@ pub struct Inputs {
     pub cargo: Option<Digest>,
     /// The trees of the inputs, by name.
     pub inputs: BTreeMap<String, Tree>,
+    /// What the image stands on; nothing for one from scratch.
+    pub base: Option<BaseImage>,
     /// The packages of the captured toolchains.
     pub toolchain_packages: Vec<ToolchainPackage>,
 }
@@ -57,12 +60,13 @@ pub fn build(
     progress: &dyn Progress,
 ) -> Result<Built, BuildError> {
     let Inputs { definition, request, source, .. } = inputs;
+    let base = inputs.base.as_ref();
     refuse_secrets(definition)?;
     refuse_overlaps(inputs)?;
     let plan = Plan::new(definition, &bound(inputs))?;
     let steps = run_steps(&plan, store, executor, mode, progress)?;
-    let image = image::assemble(definition, request, source, &inputs.inputs, &steps, None, store, threads, progress)?;
-    let facts = sbom::facts(definition, request, &image, &steps, &inputs.toolchain_packages, None, store)?;
+    let image = image::assemble(definition, request, source, &inputs.inputs, &steps, base, store, threads, progress)?;
+    let facts = sbom::facts(definition, request, &image, &steps, &inputs.toolchain_packages, base, store)?;
     let sbom = selfsame_sbom::bytes(&selfsame_sbom::document(&facts)?);
     drop(facts);
     let sbom_digest = store.put_bytes(&sbom, false)?;

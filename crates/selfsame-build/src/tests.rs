@@ -118,6 +118,7 @@ fn inputs(store: &Store) -> Inputs {
         source,
         toolchains: BTreeMap::from([("cc".to_owned(), cc)]),
         inputs: BTreeMap::new(),
+        base: None,
         cargo: None,
         toolchain_packages: Vec::new(),
     }

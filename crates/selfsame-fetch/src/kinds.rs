@@ -6,6 +6,7 @@
 
 pub(crate) mod file;
 pub(crate) mod git;
+pub mod oci;
 
 use selfsame_definition::InputSpec;
 use selfsame_lock::Part;
@@ -19,6 +20,7 @@ pub fn resolve_input(name: &str, spec: &InputSpec, cx: &Context<'_>) -> Result<V
     match spec {
         InputSpec::File(file) => file::resolve(name, file, cx),
         InputSpec::Git(git) => git::resolve(name, git, cx),
+        InputSpec::Oci(image) => oci::resolve(name, image, cx),
         _ => Err(unavailable(name, spec)),
     }
 }
@@ -37,6 +39,7 @@ pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_
     match spec {
         InputSpec::File(file) => file::fetch(name, file, parts, cx),
         InputSpec::Git(git) => git::fetch(name, git, parts, cx),
+        InputSpec::Oci(image) => oci::fetch(name, image, parts, cx),
         _ => Err(unavailable(name, spec)),
     }
 }
@@ -46,7 +49,21 @@ pub fn input_tree(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>
     match spec {
         InputSpec::File(file) => file::tree(name, file, parts, cx),
         InputSpec::Git(_) => git::tree(name, parts, cx),
+        InputSpec::Oci(_) => oci::tree(name, parts, cx),
         _ => Err(unavailable(name, spec)),
+    }
+}
+
+/// The image that an input is, without its files; nothing for a root file system that was never one.
+pub fn input_image(
+    name: &str,
+    spec: &InputSpec,
+    parts: &[Part],
+    cx: &Context<'_>,
+) -> Result<Option<oci::OciImage>, FetchError> {
+    match spec {
+        InputSpec::Oci(image) => oci::image(name, image, parts, cx).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -57,10 +74,10 @@ pub fn describe_input(
     parts: &[Part],
     cx: &Context<'_>,
 ) -> Result<Vec<Described>, FetchError> {
-    let _ = cx;
     match spec {
         InputSpec::File(file) => file::describe(name, file, parts),
         InputSpec::Git(_) => git::describe(name, parts),
+        InputSpec::Oci(_) => oci::describe(name, parts, cx),
         _ => Err(unavailable(name, spec)),
     }
 }

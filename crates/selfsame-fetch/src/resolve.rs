@@ -15,6 +15,7 @@ use crate::cargo_lock::{CargoLock, CargoLockError};
 use crate::context::Context;
 use crate::crates::from_cache;
 use crate::kinds::git::GitError;
+use crate::kinds::oci::OciError;
 use crate::kinds::{fetch_input, missing, resolve_input};
 
 /// The largest archive that is downloaded or read.
@@ -110,6 +111,9 @@ pub enum FetchError {
     /// What cargo wrote cannot be used.
     #[error(transparent)]
     CargoLock(#[from] CargoLockError),
+    /// An image could not be chosen, brought or read.
+    #[error(transparent)]
+    Oci(#[from] OciError),
     /// A name that makes no package URL.
     #[error(transparent)]
     Purl(#[from] PurlError),
@@ -313,9 +317,12 @@ pub(crate) fn bring(
             // The lock says so where nothing but the connection vouches.
             download.plain_http = true;
             download.expected = expected.map(|(digest, size)| (*digest, size));
-            match cx.http.download(&download, cx.store) {
+            cx.progress.expect(location.file_name(), 1, expected.map(|(_, size)| size));
+            match crate::bring::download(&download, cx) {
                 Err(HttpError::OtherBytes { found, found_bytes, .. }) => Ok((found, found_bytes)),
-                done => Ok(done?),
+                done => done.map_err(FetchError::from).inspect(|(_, size)| {
+                    cx.progress.came(location.file_name(), location.as_str(), *size);
+                }),
             }
         }
     }

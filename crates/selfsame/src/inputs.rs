@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use selfsame_build::record::Layer;
 use selfsame_build::request::{InputPart, InputSet};
 use selfsame_build::sbom::ToolchainPackage;
+use selfsame_build::{BaseImage, InstalledPackage, KeptImage};
 use selfsame_core::{Digest, Platform, SourceEpoch};
-use selfsame_definition::{Definition, InputSpec};
+use selfsame_definition::{Base, Definition, InputSpec};
 use selfsame_fetch::{self as fetch, Context, Described};
 use selfsame_lock::{Day, Lock, Part};
 use selfsame_store::Store;
@@ -29,9 +31,11 @@ pub(crate) struct BoundInputs {
 }
 
 impl BoundInputs {
-    /// The packages of everything that is only used to build.
-    pub(crate) fn build_packages(&self) -> impl Iterator<Item = ToolchainPackage> {
-        self.packages.values().flatten().map(|package| ToolchainPackage {
+    /// The packages of everything but what the image stands on: they are used to build.
+    pub(crate) fn build_packages(&self, definition: &Definition) -> impl Iterator<Item = ToolchainPackage> {
+        let base = base_name(definition).map(str::to_owned);
+        let inputs = self.packages.iter().filter(move |(name, _)| base.as_ref() != Some(*name));
+        inputs.flat_map(|(_, packages)| packages).map(|package| ToolchainPackage {
             purl: package.purl.clone(),
             name: package.name.clone(),
             version: package.version.clone(),
@@ -39,6 +43,46 @@ impl BoundInputs {
             supplier: package.supplier.clone(),
         })
     }
+}
+
+/// The input that the image stands on.
+fn base_name(definition: &Definition) -> Option<&str> {
+    match &definition.image.base {
+        Base::Scratch => None,
+        Base::Input(name) => Some(name.as_str()),
+    }
+}
+
+/// What the image stands on, from inputs that are laid out.
+pub(crate) fn base(
+    definition: &Definition,
+    lock: Option<&Lock>,
+    bound: &BoundInputs,
+    cx: &Context<'_>,
+) -> Answer<Option<BaseImage>> {
+    let Some(name) = base_name(definition) else { return Ok(None) };
+    let absent = || Report::new(Exit::Unanswered, format!("input `{name}` is in no lock")).hint("run `selfsame lock`");
+    let spec = definition.input(name).ok_or_else(absent)?;
+    let parts = lock.and_then(|lock| lock.inputs.iter().find(|(known, _)| known.as_str() == name));
+    let (_, locked) = parts.ok_or_else(absent)?;
+    let image = fetch::input_image(name, spec, &locked.parts, cx).map_err(errors::fetch)?;
+    let image = image.map(|image| KeptImage {
+        manifest: image.manifest,
+        reference: image.reference,
+        config: image.config,
+        layers: image.layers.into_iter().map(|(descriptor, diff_id)| Layer { descriptor, diff_id }).collect(),
+    });
+    let packages = bound.packages.get(name).into_iter().flatten().map(|package| InstalledPackage {
+        purl: package.purl.clone(),
+        name: package.name.clone(),
+        version: package.version.clone(),
+        license: (!package.licenses.is_empty()).then(|| package.licenses.join(" AND ")),
+        supplier: package.supplier.clone(),
+        files: package.files.iter().cloned().collect(),
+        depends_on: package.depends_on.iter().cloned().collect(),
+    });
+    let tree = bound.trees.get(name).cloned().ok_or_else(absent)?;
+    Ok(Some(BaseImage { name: name.to_owned(), image, tree, packages: packages.collect() }))
 }
 
 /// Today, which only locks are told.

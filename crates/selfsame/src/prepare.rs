@@ -117,7 +117,8 @@ impl<'a> Project<'a> {
         let (host_lock, host_text) = self.toolchains(&bound, &bound_inputs, cargo, wishes)?;
         let mut toolchains = BTreeMap::new();
         let mut trees = root_trees(&self.definition, &bound_inputs);
-        let mut packages: Vec<ToolchainPackage> = bound_inputs.build_packages().collect();
+        let base = inputs::base(&self.definition, lock.as_ref(), &bound_inputs, &cx)?;
+        let mut packages: Vec<ToolchainPackage> = bound_inputs.build_packages(&self.definition).collect();
         for name in host_toolchains(&self.definition) {
             let locked = &host_lock.toolchains[name];
             toolchains.insert(name.to_string(), toolchain_input(locked));
@@ -148,6 +149,7 @@ impl<'a> Project<'a> {
             source: bound.tree,
             toolchains: trees,
             inputs: bound_inputs.trees,
+            base,
             cargo,
             toolchain_packages: packages,
         };

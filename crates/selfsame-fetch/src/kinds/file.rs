@@ -22,7 +22,7 @@ pub(crate) fn resolve(name: &str, spec: &FileSpec, cx: &Context<'_>) -> Result<V
     let (found, size) = match known {
         Some(known) => known,
         None if cx.offline && is_away(spec) => return Err(FetchError::Offline { input: name.to_owned(), purl }),
-        None => bring(&spec.location, cx.folder, cx.environment, cx.store, None)?,
+        None => bring(&spec.location, cx, None)?,
     };
     check(name, "stated in the definition", spec.sha256, (found, size), spec.location.as_str())?;
     let claim = match &spec.location {
@@ -44,7 +44,7 @@ pub(crate) fn fetch(name: &str, spec: &FileSpec, parts: &[Part], cx: &Context<'_
             return Err(FetchError::Offline { input: name.to_owned(), purl: part.purl.clone() });
         }
         let expected = Some((&part.sha256, part.size));
-        let found = bring(&spec.location, cx.folder, cx.environment, cx.store, expected)?;
+        let found = bring(&spec.location, cx, expected)?;
         check(name, "locked", Some(part.sha256), found, spec.location.as_str())?;
     }
     Ok(())

@@ -35,15 +35,18 @@ impl World {
 
     fn with<T>(&self, work: impl FnOnce(&Context<'_>) -> T) -> T {
         let platform = Platform::native();
+        let http = selfsame_http::Client::new(&self.environment, selfsame_http::Options::default()).unwrap();
         let folder = self.env.root().to_owned();
         work(&Context {
             folder: &folder,
             environment: &self.environment,
+            http: &http,
             store: &self.store,
             platform: &platform,
             platforms: &[],
             offline: self.offline,
             today: Day::of(SourceEpoch::new(1_795_132_800).unwrap()),
+            progress: &crate::context::Silent,
         })
     }
 

@@ -1,0 +1,118 @@
+//! What the package databases in a root file system say is installed in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use selfsame_core::RelPath;
+use selfsame_oci::Lookup;
+use selfsame_packages::{Database, Distribution, Files, Locate, apk, dpkg, licence_of, pacman};
+use selfsame_store::{Store, StoreError};
+use selfsame_tree::{Kind, Tree};
+
+use crate::context::Described;
+
+/// The largest database file that is read.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// The packages of a root file system whose files are in the store: Debian's, Alpine's and Arch's, by purl.
+///
+/// What the databases list of files that are not there is left out, and so are folders. Two packages under one purl are
+/// one.
+pub(crate) fn installed(tree: &Tree, store: &Store) -> Result<Vec<Described>, StoreError> {
+    let mut root = Root { tree, store, lookup: Lookup::new(tree), folders: BTreeMap::new() };
+    let release = match root.text("etc/os-release")? {
+        Some(release) => Some(release),
+        None => root.text("usr/lib/os-release")?,
+    };
+    let distribution = Distribution::parse(&release.unwrap_or_default());
+    let databases = [dpkg(&mut root)?, apk(&mut root)?, pacman(&mut root)?];
+    let mut all = BTreeMap::new();
+    for database in databases.into_iter().flatten() {
+        describe(&database, &distribution, &mut root, &mut all)?;
+    }
+    Ok(all.into_values().collect())
+}
+
+fn describe(
+    database: &Database,
+    distribution: &Distribution,
+    root: &mut Root<'_>,
+    all: &mut BTreeMap<String, Described>,
+) -> Result<(), StoreError> {
+    // A name that makes no purl is one that no package of its kind can have.
+    let purls: BTreeMap<&str, String> = database
+        .packages()
+        .filter_map(|(key, record)| Some((key, distribution.purl(database.kind, record).ok()?.to_string())))
+        .collect();
+    for (key, record) in database.packages() {
+        let Some(purl) = purls.get(key) else { continue };
+        let mut files: BTreeSet<RelPath> = BTreeSet::new();
+        for file in &record.files {
+            let place = root.locate(file).and_then(|place| RelPath::new(place).ok());
+            let is_file = |place: &RelPath| {
+                matches!(
+                    root.lookup.kind(place),
+                    Some(Kind::File { .. } | Kind::HardLink { .. } | Kind::Symlink { .. })
+                )
+            };
+            files.extend(place.filter(is_file));
+        }
+        let needed = database.depends(key, root).into_iter().filter_map(|key| purls.get(key));
+        let described = Described {
+            purl: purl.clone(),
+            name: record.name.clone(),
+            version: record.version.clone(),
+            depends_on: needed.filter(|needed| *needed != purl).cloned().collect(),
+            licenses: licence_of(root, database.kind, record)?.into_iter().collect(),
+            supplier: record.supplier.clone(),
+            files: files.into_iter().collect(),
+        };
+        all.entry(purl.clone()).or_insert(described);
+    }
+    Ok(())
+}
+
+/// A tree as the root that its packages were installed in.
+struct Root<'a> {
+    tree: &'a Tree,
+    store: &'a Store,
+    lookup: Lookup<'a>,
+    /// Where folders lead: most files of a package share theirs.
+    folders: BTreeMap<String, Option<String>>,
+}
+
+impl Files for Root<'_> {
+    type Error = StoreError;
+
+    fn text(&mut self, path: &str) -> Result<Option<String>, StoreError> {
+        let place = RelPath::new(path).ok().and_then(|path| self.lookup.place(&path, true).ok());
+        let Some((digest, _)) = place.and_then(|place| self.tree.content(place.as_str())) else { return Ok(None) };
+        let bytes = self.store.read_blob(&digest, MAX_BYTES)?;
+        Ok(Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())))
+    }
+
+    fn names(&mut self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let place = RelPath::new(folder).ok().and_then(|path| self.lookup.place(&path, true).ok());
+        let Some(place) = place else { return Ok(Vec::new()) };
+        let below = self.tree.iter().filter_map(|(path, _)| path.below(&place));
+        let names: BTreeSet<String> =
+            below.filter_map(|path| path.components().next().map(str::to_owned)).filter(|name| !name.is_empty()).collect();
+        Ok(names.into_iter().collect())
+    }
+}
+
+impl Locate for Root<'_> {
+    fn locate(&mut self, path: &str) -> Option<String> {
+        let (folder, name) = path.trim_matches('/').rsplit_once('/').unwrap_or(("", path.trim_matches('/')));
+        if matches!(name, "" | "." | "..") {
+            return None;
+        }
+        if !self.folders.contains_key(folder) {
+            let path = RelPath::new(folder).ok();
+            let place = path.and_then(|path| self.lookup.place(&path, true).ok());
+            let place = place.filter(|place| matches!(self.lookup.kind(place), Some(Kind::Directory)));
+            self.folders.insert(folder.to_owned(), place.map(|place| place.as_str().to_owned()));
+        }
+        let folder = self.folders.get(folder)?.as_ref()?;
+        Some(if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") })
+    }
+}

@@ -1,0 +1,240 @@
+//! Many packages become one root file system, as dpkg would unpack them, whatever the order.
+
+use std::collections::btree_map::Entry as Slot;
+use std::collections::BTreeMap;
+
+use selfsame_core::RelPath;
+use selfsame_tree::{Entry, Kind};
+
+use super::error::DebInputError;
+use super::links::Links;
+use super::unpack::Unpacked;
+
+/// Folders that are below `usr` since Debian 12, with links in their old places.
+const MERGED: [&str; 7] = ["bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin"];
+/// These are there in every root.
+const ALWAYS: [&str; 3] = ["bin", "lib", "sbin"];
+/// How often links may move other links before it is said that they never end.
+const ROUNDS: usize = 8;
+
+/// A root file system, and which package everything in it is of.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) entries: BTreeMap<RelPath, Entry>,
+    /// By package, in the packages' order: where its files are.
+    pub(super) files: Vec<Vec<RelPath>>,
+    pub(super) links: Links,
+}
+
+/// Something that a package puts somewhere.
+struct Placed {
+    package: usize,
+    /// Of hard links, the file's.
+    entry: Entry,
+    /// Names of one file have one group: where its first name would be.
+    group: Option<RelPath>,
+}
+
+impl Root {
+    /// Lays out packages that are sorted by their names.
+    pub(super) fn of(packages: &[Unpacked]) -> Result<Self, DebInputError> {
+        let links = links(packages)?;
+        let mut placed: BTreeMap<RelPath, Placed> = BTreeMap::new();
+        // What base-files says of a folder counts before what others say: `/tmp` is for everybody.
+        let mut order: Vec<usize> = (0..packages.len()).collect();
+        order.sort_by_key(|&at| packages[at].control.package != "base-files");
+        for package in order {
+            let unpacked = &packages[package];
+            for (path, entry) in unpacked.data.iter() {
+                if path.is_root() {
+                    continue;
+                }
+                let place = place(&links, path, entry, &unpacked.control.package)?;
+                let (entry, group) = match &entry.kind {
+                    Kind::HardLink { target } => {
+                        let group = place_of(&links, target, false, &unpacked.control.package)?;
+                        let content = unpacked.data.content(target.as_str());
+                        let (digest, size) = content.expect("a tree's hard links name files");
+                        (Entry { kind: Kind::File { digest, size }, ..entry.clone() }, Some(group))
+                    }
+                    Kind::File { .. } => (entry.clone(), Some(place.clone())),
+                    _ => (entry.clone(), None),
+                };
+                put(&mut placed, packages, place, Placed { package, entry, group })?;
+            }
+        }
+        for name in MERGED {
+            let (old, new) = (path(name), path(&format!("usr/{name}")));
+            let filled = placed.range(new.clone()..).next().is_some_and(|(path, _)| path.below(&new).is_some());
+            if filled || ALWAYS.contains(&name) {
+                let entry = Entry::symlink(format!("usr/{name}"));
+                // `base-files` of Debian 13 has these links itself.
+                placed.entry(old).or_insert(Placed { package: usize::MAX, entry, group: None });
+                placed.entry(new).or_insert(Placed { package: usize::MAX, entry: Entry::directory(), group: None });
+            }
+        }
+        let mut files = vec![Vec::new(); packages.len()];
+        let mut groups: BTreeMap<(usize, RelPath), Vec<RelPath>> = BTreeMap::new();
+        for (path, Placed { package, entry, group }) in &placed {
+            if let Some(files) = files.get_mut(*package)
+                && entry.kind != Kind::Directory
+            {
+                files.push(path.clone());
+            }
+            if let Some(group) = group {
+                groups.entry((*package, group.clone())).or_default().push(path.clone());
+            }
+        }
+        let mut entries: BTreeMap<RelPath, Entry> =
+            placed.into_iter().map(|(path, placed)| (path, placed.entry)).collect();
+        // Of the names of one file the first has the content.
+        for names in groups.into_values() {
+            let Some((first, others)) = names.split_first() else { continue };
+            for name in others {
+                if let Some(entry) = entries.get_mut(name) {
+                    entry.kind = Kind::HardLink { target: first.clone() };
+                }
+            }
+        }
+        Ok(Self { entries, files, links })
+    }
+
+    /// Where a path is, its links followed; nothing where nothing is there.
+    pub(super) fn find(&self, path: &RelPath) -> Option<(RelPath, &Entry)> {
+        let at = self.links.follow(path, true)?;
+        let entry = self.entries.get(&at)?;
+        Some((at, entry))
+    }
+
+    /// Puts something where nothing is, below the links that are there. Whether it was put.
+    pub(super) fn add(&mut self, path: &RelPath, entry: Entry) -> bool {
+        let Some(at) = self.links.follow(path, false) else { return false };
+        let mut above = at.parent();
+        while let Some(folder) = above {
+            if self.entries.get(&folder).is_some_and(|entry| entry.kind != Kind::Directory) {
+                return false;
+            }
+            above = folder.parent();
+        }
+        let has_below = self.entries.range(at.clone()..).next().is_some_and(|(path, _)| path.below(&at).is_some());
+        if has_below {
+            return false;
+        }
+        if let Kind::Symlink { target } = &entry.kind {
+            self.links.0.insert(at.clone(), target.clone());
+        }
+        self.entries.insert(at, entry);
+        true
+    }
+}
+
+/// All links, by where they are: those of the merged `usr`, and those of the packages.
+fn links(packages: &[Unpacked]) -> Result<Links, DebInputError> {
+    let merged: BTreeMap<RelPath, String> =
+        MERGED.into_iter().map(|name| (path(name), format!("usr/{name}"))).collect();
+    let mut links = Links(merged.clone());
+    for _ in 0..ROUNDS {
+        let mut next = merged.clone();
+        for Unpacked { control, data, .. } in packages {
+            for (path, entry) in data.iter() {
+                let Kind::Symlink { target } = &entry.kind else { continue };
+                let at = place_of(&links, path, false, &control.package)?;
+                next.entry(at).or_insert_with(|| target.clone());
+            }
+        }
+        next.retain(|at, target| !is_itself(at, target));
+        if next == links.0 {
+            return Ok(links);
+        }
+        links.0 = next;
+    }
+    let (path, package) = packages
+        .iter()
+        .find_map(|package| Some((package.data.iter().next()?.0.clone(), package.control.package.clone())))
+        .unwrap_or_else(|| (RelPath::root(), String::new()));
+    Err(DebInputError::Links { path, package })
+}
+
+/// Whether a link says nothing but its own place, once both are below `usr`: what is left of a move there.
+fn is_itself(at: &RelPath, target: &str) -> bool {
+    let base = if target.starts_with('/') { RelPath::root() } else { at.parent().unwrap_or_else(RelPath::root) };
+    let mut names: Vec<&str> = base.components().collect();
+    for name in target.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => {
+                names.pop();
+            }
+            name => names.push(name),
+        }
+    }
+    if names.len() > 1 && MERGED.contains(&names[0]) {
+        names.insert(0, "usr");
+    }
+    names.join("/") == at.as_str()
+}
+
+/// Puts an entry where it belongs, or says which two packages disagree.
+fn put(
+    placed: &mut BTreeMap<RelPath, Placed>,
+    packages: &[Unpacked],
+    place: RelPath,
+    new: Placed,
+) -> Result<(), DebInputError> {
+    let mut slot = match placed.entry(place) {
+        Slot::Vacant(slot) => {
+            slot.insert(new);
+            return Ok(());
+        }
+        Slot::Occupied(slot) => slot,
+    };
+    let old = slot.get();
+    if old.entry == new.entry || (old.entry.kind == Kind::Directory && new.entry.kind == Kind::Directory) {
+        return Ok(());
+    }
+    let leads_here =
+        |placed: &Placed| matches!(&placed.entry.kind, Kind::Symlink { target } if is_itself(slot.key(), target));
+    if leads_here(&new) {
+        return Ok(());
+    }
+    if leads_here(old) {
+        slot.insert(new);
+        return Ok(());
+    }
+    let replaces = |one: usize, other: usize| {
+        let other = &packages[other].control;
+        let mut named = packages[one].control.replaces.iter().filter(|relation| relation.name == other.package);
+        named.any(|relation| relation.holds(&other.version))
+    };
+    match (replaces(new.package, old.package), replaces(old.package, new.package)) {
+        // A package does not replace itself, and has no business to say so.
+        _ if new.package == old.package => Err(DebInputError::Conflict {
+            path: slot.key().clone(),
+            one: packages[old.package].control.package.clone(),
+            other: packages[new.package].control.package.clone(),
+        }),
+        (true, false) => {
+            slot.insert(new);
+            Ok(())
+        }
+        (false, true) => Ok(()),
+        _ => Err(DebInputError::Conflict {
+            path: slot.key().clone(),
+            one: packages[old.package].control.package.clone(),
+            other: packages[new.package].control.package.clone(),
+        }),
+    }
+}
+
+/// Folders are where their links lead; anything else is where its name stands.
+fn place(links: &Links, path: &RelPath, entry: &Entry, package: &str) -> Result<RelPath, DebInputError> {
+    place_of(links, path, entry.kind == Kind::Directory, package)
+}
+
+fn place_of(links: &Links, path: &RelPath, last: bool, package: &str) -> Result<RelPath, DebInputError> {
+    links.follow(path, last).ok_or_else(|| DebInputError::Links { path: path.clone(), package: package.to_owned() })
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::new(text).expect("a literal path")
+}
