@@ -112,6 +112,7 @@ impl Store {
     pub fn open_blob(&self, digest: &Digest) -> Result<BlobReader<'_>, StoreError> {
         for executable in [false, true] {
             if let Some(reader) = self.open_twin(digest, executable)? {
+                reader.mark_used();
                 return Ok(reader);
             }
         }
@@ -180,6 +181,7 @@ impl Store {
         if reader.size_bytes() != size {
             return Err(self.wrong_size(reader, size));
         }
+        reader.mark_used();
         if !self.trusted().contains(&(*digest, executable)) {
             reader.verify()?;
         }

@@ -13,7 +13,7 @@ use crate::usage::bytes_below;
 use crate::{Store, StoreError, sys};
 
 /// What a collection leaves in place, by digest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Keep {
     /// Blobs, tree texts among them; both twins of each.
     pub blobs: BTreeSet<Digest>,
@@ -38,6 +38,8 @@ pub struct Removed {
     pub corrupt: u64,
     /// Bytes of disk freed.
     pub bytes: u64,
+    /// Bytes of disk that the store takes now.
+    pub bytes_left: u64,
 }
 
 impl Store {
@@ -47,6 +49,11 @@ impl Store {
     /// comes meanwhile waits. Being killed half-way leaves a store that is whole: things go one by one, a tree by one
     /// rename before its files.
     pub fn gc(&mut self, keep: &Keep) -> Result<Removed, StoreError> {
+        self.alone(|store| store.collect(keep))
+    }
+
+    /// Runs `work` while no other process has the store open; [`StoreError::Busy`] if one has.
+    pub(crate) fn alone<T>(&mut self, work: impl FnOnce(&Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let lock_path = self.root().join("lock");
         match rustix::fs::flock(self.lock(), FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -58,10 +65,10 @@ impl Store {
             }
             Err(error) => return Err(StoreError::io("lock", &lock_path, error)),
         }
-        let removed = self.collect(keep);
+        let done = work(self);
         let shared = rustix::fs::flock(self.lock(), FlockOperation::LockShared)
             .map_err(|error| StoreError::io("lock", &lock_path, error));
-        removed.and_then(|removed| shared.map(|()| removed))
+        done.and_then(|done| shared.map(|()| done))
     }
 
     fn collect(&self, keep: &Keep) -> Result<Removed, StoreError> {
@@ -81,23 +88,26 @@ impl Store {
             // Fails where something is left in it.
             let _ = std::fs::remove_dir(&folder);
         }
-        removed.trees = remove_where(
-            &root.join("trees"),
-            |name| !named_in(name, &keep.trees),
-            |path| match self.scratch().name() {
-                Ok(aside) => {
-                    std::fs::rename(path, aside.path())?;
-                    sys::remove_all(aside.path())
-                }
-                // A disk too full for one more folder: then a kill in between leaves a tree that the next use makes anew.
-                Err(_) => sys::remove_all(path),
-            },
-        )?;
-        removed.bytes = before.saturating_sub(self.disk_bytes()?);
+        removed.trees =
+            remove_where(&root.join("trees"), |name| !named_in(name, &keep.trees), |path| self.remove_tree(path))?;
+        removed.bytes_left = self.disk_bytes()?;
+        removed.bytes = before.saturating_sub(removed.bytes_left);
         Ok(removed)
     }
 
-    fn disk_bytes(&self) -> Result<u64, StoreError> {
+    /// Removes a materialised tree: out of the way by one rename, then its files.
+    pub(crate) fn remove_tree(&self, home: &Path) -> io::Result<()> {
+        match self.scratch().name() {
+            Ok(aside) => {
+                std::fs::rename(home, aside.path())?;
+                sys::remove_all(aside.path())
+            }
+            // A disk too full for one more folder: then a kill in between leaves a tree that the next use makes anew.
+            Err(_) => sys::remove_all(home),
+        }
+    }
+
+    pub(crate) fn disk_bytes(&self) -> Result<u64, StoreError> {
         Ok(bytes_below(self.root(), &mut BTreeSet::new())?.0)
     }
 }
@@ -110,7 +120,7 @@ fn named_in(name: &OsStr, kept: &BTreeSet<Digest>) -> bool {
         .is_some_and(|digest| kept.contains(&digest))
 }
 
-fn remove_where(
+pub(crate) fn remove_where(
     folder: &Path,
     unwanted: impl Fn(&OsStr) -> bool,
     remove: impl Fn(&Path) -> io::Result<()>,

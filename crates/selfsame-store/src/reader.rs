@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use selfsame_core::{Digest, Hasher};
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sys};
 
 /// A blob's bytes in order. The last read, the one that finds the end, fails with [`io::ErrorKind::InvalidData`] if
 /// the bytes were not the ones that the name promises; the error's source is the [`StoreError`] that says so. Whoever
@@ -35,6 +35,13 @@ impl<'a> BlobReader<'a> {
     #[must_use]
     pub const fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// Notes that the blob was wanted now, for collectors that keep what was used lately. The time of its last change
+    /// says so: what actions see of a file, its modification and access times among it, stays as it is.
+    pub(crate) fn mark_used(&self) {
+        // Not being allowed to is no reason to refuse the blob.
+        let _ = sys::mark_used(&self.file);
     }
 
     /// Reads what is left and checks it, without keeping the bytes.

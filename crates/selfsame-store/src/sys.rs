@@ -66,6 +66,12 @@ pub(crate) fn touch(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now })?)
 }
 
+/// Notes the system's now as the time of a file's last change, and changes nothing of it: its mode is set to what it is.
+pub(crate) fn mark_used(file: &File) -> io::Result<()> {
+    let stat = rustix::fs::fstat(file)?;
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(stat.st_mode))?)
+}
+
 /// Sets the twelve mode bits of an open file, whatever the umask is.
 pub(crate) fn set_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
     Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?)

@@ -6,7 +6,7 @@ use selfsame_tree::{Kind, TextError, Tree};
 use crate::{Store, StoreError};
 
 /// The longest tree text that is read.
-const TREE_BYTES: u64 = 512 << 20;
+pub(crate) const TREE_BYTES: u64 = 512 << 20;
 
 impl Store {
     /// Stores a tree's text form as a blob; its digest is the tree's identity. The files' content is stored separately.
@@ -33,6 +33,11 @@ impl Store {
         }
         Ok(missing)
     }
+}
+
+/// Whether bytes begin as a tree's text does. Few other files do, and none is harmed by being taken for one.
+pub(crate) fn is_tree_text(beginning: &[u8]) -> bool {
+    beginning.starts_with(b"selfsame-tree v1\n")
 }
 
 pub(crate) fn parse(bytes: &[u8]) -> Result<Tree, TextError> {

@@ -1,60 +1,145 @@
-//! How much disk the store takes, by kind.
+//! How much disk the store takes, and what for.
 
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::{Store, StoreError};
+use selfsame_core::Digest;
 
-/// Counts and sizes. Bytes are what the files take on the disk; a file with several names counts for the first kind here
-/// that has it.
+use crate::action::RESULT_BYTES;
+use crate::mentions::mentioned;
+use crate::tree::{TREE_BYTES, is_tree_text};
+use crate::{Store, StoreError, sys};
+
+/// How many things there are of a class, and what they take on the disk. A file with several names counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Files in `blobs/`; a blob and its executable twin are two.
-    pub blobs: u64,
-    /// What they take.
-    pub blob_bytes: u64,
-    /// Trees in `trees/`.
-    pub trees: u64,
-    /// What they take beside the blobs that they share.
-    pub tree_bytes: u64,
-    /// Files in `actions/`.
-    pub actions: u64,
-    /// What `actions/` and `stat/` take.
-    pub record_bytes: u64,
-    /// Things in `corrupt/`, which the next collection removes.
-    pub corrupt: u64,
-    /// What `corrupt/` and `tmp/` take.
-    pub waste_bytes: u64,
+pub struct Class {
+    /// Files, materialised trees, damaged things.
+    pub count: u64,
+    /// On the disk.
+    pub bytes: u64,
 }
 
-impl Store {
-    /// Adds up what lies in the store. Files that others remove meanwhile are left out.
-    pub fn du(&self) -> Result<Usage, StoreError> {
-        let mut seen = BTreeSet::new();
-        let mut bytes_of = |folder: &str| bytes_below(&self.root().join(folder), &mut seen);
-        let (blob_bytes, blobs) = bytes_of("blobs")?;
-        let (tree_bytes, _) = bytes_of("trees")?;
-        let (action_bytes, actions) = bytes_of("actions")?;
-        let (stat_bytes, _) = bytes_of("stat")?;
-        let (corrupt_bytes, _) = bytes_of("corrupt")?;
-        let (tmp_bytes, _) = bytes_of("tmp")?;
-        Ok(Usage {
-            blobs,
-            blob_bytes,
-            trees: names_in(&self.root().join("trees"))?,
-            tree_bytes,
-            actions,
-            record_bytes: action_bytes + stat_bytes,
-            corrupt: names_in(&self.root().join("corrupt"))?,
-            waste_bytes: corrupt_bytes + tmp_bytes,
-        })
+/// What the store holds, by what it is there for. Of the classes that a file is in, the first here has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The text forms of trees, and materialised trees beside the blobs that they share.
+    pub trees: Class,
+    /// Blobs that a result names: layers, documents, logs, trees of outputs.
+    pub results: Class,
+    /// Blobs that are files of trees: sources, toolchains, unpacked inputs, outputs.
+    pub files: Class,
+    /// Blobs that neither a result nor a tree names: inputs as they were fetched, and what nobody wants any more.
+    pub inputs: Class,
+    /// Action results and what is known of source files.
+    pub records: Class,
+    /// Damaged things, which the next collection removes, and temporary ones, which are not counted.
+    pub waste: Class,
+    /// Files in `blobs/`; a blob and its executable twin are two.
+    pub blobs: u64,
+}
+
+impl Usage {
+    /// All of it. Folders of the layout itself count for nothing.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.trees.bytes
+            + self.results.bytes
+            + self.files.bytes
+            + self.inputs.bytes
+            + self.records.bytes
+            + self.waste.bytes
     }
 }
 
-fn names_in(folder: &Path) -> Result<u64, StoreError> {
-    Ok(std::fs::read_dir(folder).map_err(|error| StoreError::io("read", folder, error))?.count() as u64)
+impl Store {
+    /// Adds up what lies in the store, and reads trees and results for what they name. Files that others remove meanwhile
+    /// are left out.
+    pub fn du(&self) -> Result<Usage, StoreError> {
+        let root = self.root();
+        let mut seen = BTreeSet::new();
+        let mut usage = Usage::default();
+        let mut named_by_results = BTreeSet::new();
+        for path in below(&root.join("actions"))? {
+            named_by_results.extend(mentioned(&read(&path, RESULT_BYTES)?));
+        }
+        let blobs = self.blob_files()?;
+        let mut named_by_trees = BTreeSet::new();
+        let mut texts = BTreeSet::new();
+        for (digest, path) in blobs.iter().flat_map(|(digest, paths)| paths.iter().map(move |path| (digest, path))) {
+            if is_tree_text(&read(path, TREE_HEAD_BYTES)?) {
+                texts.insert(*digest);
+                named_by_trees.extend(mentioned(&read(path, TREE_BYTES)?));
+            }
+        }
+        for (digest, paths) in &blobs {
+            let class = if texts.contains(digest) {
+                &mut usage.trees
+            } else if named_by_results.contains(digest) {
+                &mut usage.results
+            } else if named_by_trees.contains(digest) {
+                &mut usage.files
+            } else {
+                &mut usage.inputs
+            };
+            for path in paths {
+                let Ok(metadata) = path.symlink_metadata() else { continue };
+                usage.blobs += 1;
+                class.count += 1;
+                if seen.insert((metadata.dev(), metadata.ino())) {
+                    class.bytes += metadata.blocks() * 512;
+                }
+            }
+        }
+        usage.trees.bytes += bytes_below(&root.join("trees"), &mut seen)?.0;
+        usage.trees.count = below(&root.join("trees"))?.len() as u64;
+        let (action_bytes, actions) = bytes_below(&root.join("actions"), &mut seen)?;
+        let (stamp_bytes, _) = bytes_below(&root.join("stat"), &mut seen)?;
+        usage.records = Class { count: actions, bytes: action_bytes + stamp_bytes };
+        let (corrupt_bytes, _) = bytes_below(&root.join("corrupt"), &mut seen)?;
+        let (temporary_bytes, _) = bytes_below(&root.join("tmp"), &mut seen)?;
+        let corrupt = below(&root.join("corrupt"))?.len() as u64;
+        usage.waste = Class { count: corrupt, bytes: corrupt_bytes + temporary_bytes };
+        Ok(usage)
+    }
+
+    /// The files of every blob: one, or two where it has its executable twin.
+    fn blob_files(&self) -> Result<BTreeMap<Digest, Vec<PathBuf>>, StoreError> {
+        let mut files: BTreeMap<Digest, Vec<PathBuf>> = BTreeMap::new();
+        for folder in below(&self.root().join("blobs/sha256"))? {
+            for path in below(&folder)? {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                if let Ok(digest) = Digest::from_hex(name.strip_suffix(".x").unwrap_or(name)) {
+                    files.entry(digest).or_default().push(path);
+                }
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// Enough to know a tree's text by.
+const TREE_HEAD_BYTES: u64 = 64;
+
+/// A file's beginning; nothing of one that is gone.
+fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    let read = sys::open_quietly(path).and_then(|file| file.take(limit_bytes).read_to_end(&mut bytes));
+    match read {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("read", path, error)),
+        _ => Ok(bytes),
+    }
+}
+
+/// What lies in a folder; nothing in one that is gone.
+fn below(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let failed = |error: io::Error| StoreError::io("read", folder, error);
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
 }
 
 /// Bytes on the disk of everything below a folder that was not seen before, and how many files are there.

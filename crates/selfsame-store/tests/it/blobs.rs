@@ -52,7 +52,7 @@ fn refuses_other_bytes_than_announced_and_keeps_nothing() {
         }
     }
     assert!(!store.has(&wanted));
-    assert_eq!(store.du().unwrap().waste_bytes, empty_waste(), "something was left in tmp");
+    assert_eq!(store.du().unwrap().waste.bytes, empty_waste(), "something was left in tmp");
     store.put_expecting(&mut &b"wanted"[..], &wanted, 6, false).unwrap();
     struct Unread;
     impl Read for Unread {
@@ -67,7 +67,7 @@ fn refuses_other_bytes_than_announced_and_keeps_nothing() {
 fn empty_waste() -> u64 {
     let (_folder, store) = fresh();
     store.put_bytes(b"", false).unwrap();
-    store.du().unwrap().waste_bytes
+    store.du().unwrap().waste.bytes
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_reader_that_fails_leaves_nothing() {
         Err(StoreError::Source { source }) => assert_eq!(source.to_string(), "connection reset"),
         other => panic!("{other:?}"),
     }
-    assert_eq!(store.du().unwrap().waste_bytes, empty_waste());
+    assert_eq!(store.du().unwrap().waste.bytes, empty_waste());
     assert_eq!(store.du().unwrap().blobs, 0);
 }
 

@@ -20,7 +20,7 @@ fn a_rotten_blob_is_named_whole_taken_away_and_can_be_had_anew() {
         "the whole digests are what people search for"
     );
     assert!(!store.has(&digest), "the next reader would find it again");
-    assert_eq!(store.du().unwrap().corrupt, 1);
+    assert_eq!(store.du().unwrap().waste.count, 1);
     store.put_expecting(&mut &b"precious bytes"[..], &digest, 14, false).unwrap();
     assert_eq!(store.read_blob(&digest, 100).unwrap(), b"precious bytes");
 }
@@ -94,7 +94,7 @@ fn check_finds_what_is_rotten_missing_or_strange_and_the_next_check_is_clean() {
     std::fs::remove_file(store.root().join("blobs/sha256/stranger")).unwrap();
     let report = store.check(&mut |_| {}).unwrap();
     assert!(report.is_clean(), "{report:?}");
-    assert_eq!(store.du().unwrap().corrupt, 3);
+    assert_eq!(store.du().unwrap().waste.count, 3);
 }
 
 #[test]
@@ -122,5 +122,5 @@ fn a_blob_rotten_on_disk_is_not_linked_into_a_tree() {
     rot(&blob_file(&store, &Digest::of(b"same")));
     let error = store.materialise(&tree).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { digest, .. } if digest == Digest::of(b"same")), "{error:?}");
-    assert_eq!(store.du().unwrap().trees, 0);
+    assert_eq!(store.du().unwrap().trees.count, 0);
 }

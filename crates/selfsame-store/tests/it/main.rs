@@ -9,6 +9,7 @@ mod kill;
 mod publication;
 mod records;
 mod sharing;
+mod shrink;
 mod trees;
 
 use std::io::Write;

@@ -30,7 +30,7 @@ fn an_action_result_is_whole_or_none() {
 }
 
 /// Waits until the file system's clock has moved on.
-fn let_a_tick_pass(store: &Store) {
+pub(super) fn let_a_tick_pass(store: &Store) {
     let stamp = || {
         let file = store.root().join("stat/clock");
         let modified = File::create(&file).unwrap().metadata().unwrap().modified().unwrap();
