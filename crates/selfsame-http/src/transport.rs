@@ -53,14 +53,9 @@ impl Tcp {
                     stream.set_nodelay(true)?;
                     let config = details.config;
                     let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-                    return Ok(Socket {
-                        stream,
-                        buffers,
-                        patience: self.patience,
-                        cancel: self.cancel.clone(),
-                        reading: Pace::default(),
-                        writing: Pace::default(),
-                    });
+                    let (patience, cancel) = (self.patience, self.cancel.clone());
+                    let wire = Wire { stream, patience, cancel, reading: Pace::default(), writing: Pace::default() };
+                    return Ok(Socket { wire, buffers });
                 }
                 Err(error) => last = ureq::Error::Io(error),
             }
@@ -127,16 +122,22 @@ impl Pace {
 
 /// A connection.
 pub(crate) struct Socket {
-    stream: TcpStream,
+    wire: Wire,
     buffers: LazyBuffers,
+}
+
+struct Wire {
+    stream: TcpStream,
     patience: Patience,
     cancel: Cancel,
     reading: Pace,
     writing: Pace,
 }
 
-impl Socket {
+impl Wire {
     fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.reading = Pace::default();
+        self.stream.set_write_timeout(Some(SLICE))?;
         while !bytes.is_empty() {
             let (moved, waited) = self.wait(timeout, |mut stream| stream.write(bytes))?;
             if moved == 0 {
@@ -146,6 +147,14 @@ impl Socket {
             bytes = &bytes[moved..];
         }
         Ok(())
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
+        self.writing = Pace::default();
+        self.stream.set_read_timeout(Some(SLICE))?;
+        let (moved, waited) = self.wait(timeout, |mut stream| stream.read(buffer))?;
+        self.reading.moved(moved, waited, &self.patience)?;
+        Ok(moved)
     }
 
     /// Repeats a call that waits for at most [`SLICE`] until it moves something.
@@ -181,38 +190,25 @@ impl Transport for Socket {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.reading = Pace::default();
-        self.stream.set_write_timeout(Some(SLICE))?;
-        // Taken out so that the pace can be counted meanwhile; these buffers are made when they are first used.
-        let mut buffers = std::mem::replace(&mut self.buffers, LazyBuffers::new(0, 0));
-        let result = self.send(&buffers.output()[..amount], timeout);
-        self.buffers = buffers;
-        result
+        self.wire.send(&self.buffers.output()[..amount], timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.stream.set_read_timeout(Some(SLICE))?;
-        self.writing = Pace::default();
-        let mut buffers = std::mem::replace(&mut self.buffers, LazyBuffers::new(0, 0));
-        let result = self.wait(timeout, |mut stream| stream.read(buffers.input_append_buf()));
-        let moved = result.and_then(|(moved, waited)| {
-            self.reading.moved(moved, waited, &self.patience)?;
-            buffers.input_appended(moved);
-            Ok(moved)
-        });
-        self.buffers = buffers;
-        Ok(moved? > 0)
+        let moved = self.wire.receive(self.buffers.input_append_buf(), timeout)?;
+        self.buffers.input_appended(moved);
+        Ok(moved > 0)
     }
 
     fn is_open(&mut self) -> bool {
         let probe = || -> io::Result<bool> {
-            self.stream.set_nonblocking(true)?;
+            let mut stream = &self.wire.stream;
+            stream.set_nonblocking(true)?;
             // Nothing was asked, so nothing should be there to read, not even an end.
-            let quiet = match (&self.stream).read(&mut [0]) {
+            let quiet = match stream.read(&mut [0]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
                 Ok(_) | Err(_) => false,
             };
-            self.stream.set_nonblocking(false)?;
+            stream.set_nonblocking(false)?;
             Ok(quiet)
         };
         probe().unwrap_or(false)

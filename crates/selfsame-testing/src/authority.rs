@@ -34,8 +34,7 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// The same in a file.
-    #[must_use]
+    /// The same in a file, whose path it gives back.
     pub fn write(&self, path: &Path) -> PathBuf {
         std::fs::write(path, self.pem()).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         path.to_owned()
