@@ -23,6 +23,11 @@ pub(crate) struct LockedCrate {
     pub(crate) registry: String,
 }
 
+/// The digests of the crates that a Cargo.lock names, for whoever decides what stays in a store.
+pub fn locked_crates(text: &str) -> Result<BTreeSet<Digest>, CargoLockError> {
+    Ok(CargoLock::parse(text)?.registry.into_values().map(|locked| locked.sha256).collect())
+}
+
 /// Why a Cargo.lock cannot be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -26,7 +26,7 @@ mod source_error;
 
 pub use archive::{ArchiveError, Limits, unpack_archive};
 pub use cargo::CargoError;
-pub use cargo_lock::CargoLockError;
+pub use cargo_lock::{CargoLockError, locked_crates};
 pub use context::{Context, Described, FetchProgress, Silent};
 pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, vendor_tree};
 pub use kinds::git::GitError;

@@ -348,11 +348,17 @@ pub(crate) enum StoreCommand {
         #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
         json: bool,
     },
-    /// Remove everything that no lock of these projects names
+    /// Remove what nobody wants: what was used longest ago, or what no lock names
     Gc {
-        /// Projects whose inputs and toolchains stay
-        #[arg(value_name = "PROJECT")]
-        keep: Vec<PathBuf>,
+        /// Begin with what was used longest ago, and end when the store takes no more than this: 20GiB, 512MiB, bytes
+        #[arg(long, value_name = "SIZE", value_parser = size, env = "SELFSAME_STORE_MAX_SIZE")]
+        max_size: Option<u64>,
+        /// Keep what the locks of these projects name (the current folder's by default); without --max-size all else goes
+        #[arg(long, value_name = "PATH", num_args = 0.., default_missing_value = ".")]
+        keep_locked: Option<Vec<PathBuf>>,
+        /// Print JSON
+        #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+        json: bool,
     },
 }
 
@@ -371,4 +377,10 @@ pub(crate) struct Help {
 /// What a variable that stands for a flag may hold: `1`, `true`, `yes`, `on`, and their contraries.
 fn boolish() -> clap::builder::BoolishValueParser {
     clap::builder::BoolishValueParser::new()
+}
+
+/// `20GiB`, as in the definition.
+fn size(text: &str) -> Result<u64, String> {
+    selfsame_definition::size::parse(text)
+        .ok_or_else(|| "a size is digits, then KiB, MiB, GiB, TiB or nothing".to_owned())
 }

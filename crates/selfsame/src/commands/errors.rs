@@ -45,7 +45,7 @@ pub(crate) fn store(error: StoreError) -> Box<Report> {
         }
         StoreError::Full { .. } => report
             .consequence("Nothing was published; what was written in part is removed.")
-            .hint("`selfsame store du` says what the store holds, `selfsame store gc PROJECT...` removes the rest"),
+            .hint("`selfsame store du` says what the store holds, `selfsame store gc --max-size SIZE` removes what was used longest ago"),
         _ => report,
     };
     report.into()

@@ -9,6 +9,7 @@ mod help;
 mod image;
 mod init;
 mod inspect;
+mod kept;
 mod keygen;
 mod lock;
 mod rebuild_verify;
