@@ -289,7 +289,12 @@ impl Client {
                     None => HttpError::Network { url: at.to_string(), message: reason.clone() },
                 }
             }
-            _ => self.hop_failed(hop, &error),
+            _ => match stop_in(&error) {
+                Some(Stop::Private { .. }) => {
+                    HttpError::PrivateRedirect { url: hop.first.to_string(), to: at.to_string() }
+                }
+                _ => failed(at, &error),
+            },
         })?;
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in answer.headers() {
@@ -311,21 +316,6 @@ impl Client {
             limit_bytes: hop.request.limit_bytes,
             read_bytes: 0,
         })
-    }
-
-    fn hop_failed(&self, hop: &Hop<'_, '_>, error: &ureq::Error) -> HttpError {
-        match stop_in(error) {
-            Some(Stop::Private { .. }) => {
-                HttpError::PrivateRedirect { url: hop.first.to_string(), to: hop.at.to_string() }
-            }
-            Some(Stop::TooSlow) => self.too_slow(hop.at),
-            _ => failed(hop.at, error),
-        }
-    }
-
-    fn too_slow(&self, at: &Address) -> HttpError {
-        let Patience { window, window_bytes, .. } = self.options().patience;
-        HttpError::TooSlow { url: at.to_string(), bytes: window_bytes, seconds: window.as_secs() }
     }
 
     /// What a hop shows: the request's own credential to the host of its address and nobody else, to others what this
@@ -462,6 +452,7 @@ pub(crate) fn failed(at: &Address, error: &ureq::Error) -> HttpError {
     let url = at.to_string();
     match stop_in(error) {
         Some(Stop::Cancelled) => return HttpError::Cancelled { url },
+        Some(&Stop::TooSlow { bytes, seconds }) => return HttpError::TooSlow { url, bytes, seconds },
         Some(stop) => return HttpError::Network { url, message: stop.to_string() },
         None => {}
     }
@@ -473,6 +464,7 @@ pub(crate) fn failed(at: &Address, error: &ureq::Error) -> HttpError {
     match error {
         ureq::Error::BadUri(_)
         | ureq::Error::Http(_)
+        | ureq::Error::Protocol(_)
         | ureq::Error::InvalidProxyUrl
         | ureq::Error::Tls(_)
         | ureq::Error::Pem(_)

@@ -107,15 +107,20 @@ impl Client {
 
     fn download_from(&self, url: &str, download: &Download<'_>, store: &Store) -> Result<(Digest, u64), HttpError> {
         let mut retries = 0;
+        let mut whole = None;
         loop {
-            let mut pull = Pull::begin(self, url, download, retries)?;
+            let response = match whole.take() {
+                Some(response) => response,
+                None => self.send(&request(url, download))?,
+            };
+            let mut pull = Pull::begin(self, url, download, response, retries)?;
             let result = match &download.expected {
                 None => store.put(&mut pull, false),
                 Some((digest, size)) => store.put_expecting(&mut pull, digest, *size, false).map(|()| (*digest, *size)),
             };
             let Pull { address, page, failure, retries: used, .. } = pull;
             match (result, failure) {
-                (_, Some(Failure::Changed)) => retries = used,
+                (_, Some(Failure::Changed(response))) => (retries, whole) = (used, response.map(|response| *response)),
                 (_, Some(Failure::Error(error))) => return Err(error),
                 (Ok(done), None) => return Ok(done),
                 (Err(StoreError::Unexpected { .. }), None) if page => {
@@ -137,8 +142,8 @@ fn stored(url: &str, source: StoreError) -> HttpError {
 
 /// Why a stream ended before its end.
 enum Failure {
-    /// The rest of the file cannot be had, only the whole again.
-    Changed,
+    /// The rest of the file cannot be had, only the whole again: which the server may have begun to give.
+    Changed(Option<Box<Response>>),
     Error(HttpError),
 }
 
@@ -149,6 +154,8 @@ struct Pull<'a> {
     download: &'a Download<'a>,
     address: Address,
     beginning: Cursor<Vec<u8>>,
+    /// What ended the connection within the beginning.
+    cut: Option<HttpError>,
     response: Response,
     /// Whether it looks like a web page.
     page: bool,
@@ -163,8 +170,14 @@ struct Pull<'a> {
 }
 
 impl<'a> Pull<'a> {
-    fn begin(client: &'a Client, url: &'a str, download: &'a Download<'a>, retries: u32) -> Result<Self, HttpError> {
-        let mut response = client.send(&request(url, download))?.success()?;
+    fn begin(
+        client: &'a Client,
+        url: &'a str,
+        download: &'a Download<'a>,
+        response: Response,
+        retries: u32,
+    ) -> Result<Self, HttpError> {
+        let mut response = response.success()?;
         let address = response.address().clone();
         let total_bytes = response.length();
         let limit_bytes = download.limit_bytes;
@@ -178,39 +191,28 @@ impl<'a> Pull<'a> {
         let validator = etag.or_else(|| response.header("last-modified")).map(str::to_owned);
         let mut beginning = Vec::new();
         let read = (&mut response).take(BEGINNING_BYTES).read_to_end(&mut beginning);
-        // What is cut as early as this is cut again by the first read, and counted there.
         let page = says_page || is_web_page(&beginning);
         let named = |suffix: &str| address.target().split('?').next().unwrap_or("").ends_with(suffix);
         if page && download.expected.is_none() && !named(".html") && !named(".htm") {
             return Err(HttpError::WebPage { url: address.to_string() });
         }
-        let done_bytes = 0;
-        let mut pull = Self {
+        Ok(Self {
             client,
             url,
             download,
+            // The first read after what has come so far fails with it.
+            cut: read.err().map(|error| HttpError::of_io(error, &address)),
             address,
             beginning: Cursor::new(beginning),
             response,
             page,
-            done_bytes,
+            done_bytes: 0,
             total_bytes,
             validator,
             retries,
             since_bytes: 0,
             failure: None,
-        };
-        if let Err(error) = read {
-            let held = pull.beginning.get_ref().len() as u64;
-            let error = HttpError::of_io(error, &pull.address);
-            pull.resume(held, error).map_err(|failure| match failure {
-                Failure::Error(error) => error,
-                Failure::Changed => {
-                    HttpError::Network { url: pull.address.to_string(), message: "the answer was cut short".to_owned() }
-                }
-            })?;
-        }
-        Ok(pull)
+        })
     }
 
     /// Takes the file up at an offset, after `error`.
@@ -233,7 +235,7 @@ impl<'a> Pull<'a> {
             self.client.pause(wait, self.url).map_err(Failure::Error)?;
             // Without a validator only what is expected can be put together: its digest tells.
             if offset == 0 || (self.validator.is_none() && self.download.expected.is_none()) {
-                return Err(Failure::Changed);
+                return Err(Failure::Changed(None));
             }
             let mut request = request(self.url, self.download).header("range", &format!("bytes={offset}-"));
             if let Some(validator) = &self.validator {
@@ -247,14 +249,15 @@ impl<'a> Pull<'a> {
                         start == offset && (total.is_none() || self.total_bytes.is_none() || total == self.total_bytes)
                     });
                     if !same {
-                        return Err(Failure::Changed);
+                        return Err(Failure::Changed(None));
                     }
                     self.response = response;
                     return Ok(());
                 }
-                Ok(response) if response.status == 200 || response.status == 416 => return Err(Failure::Changed),
+                Ok(response) if response.status == 200 => return Err(Failure::Changed(Some(Box::new(response)))),
+                Ok(response) if response.status == 416 => return Err(Failure::Changed(None)),
                 Ok(response) => match response.success() {
-                    Ok(_) => return Err(Failure::Changed),
+                    Ok(_) => return Err(Failure::Changed(None)),
                     Err(next) => error = next,
                 },
                 Err(next) => error = next,
@@ -266,6 +269,9 @@ impl<'a> Pull<'a> {
         let read = self.beginning.read(buffer).unwrap_or(0);
         if read > 0 || buffer.is_empty() {
             return Ok(read);
+        }
+        if let Some(error) = self.cut.take() {
+            self.resume(self.done_bytes, error)?;
         }
         loop {
             let error = match self.response.read(buffer) {

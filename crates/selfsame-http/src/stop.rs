@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) enum Stop {
     #[error("interrupted")]
     Cancelled,
-    #[error("too slow")]
-    TooSlow,
+    #[error("less than {bytes} bytes in {seconds} s")]
+    TooSlow { bytes: u64, seconds: u64 },
     #[error("no address of `{host}` is known: {message}")]
     NoName { host: String, message: String },
     #[error("{address} is not an address of the internet")]

@@ -113,7 +113,7 @@ impl Pace {
             return Ok(());
         }
         if self.bytes < patience.window_bytes {
-            return Err(Stop::TooSlow);
+            return Err(Stop::TooSlow { bytes: patience.window_bytes, seconds: patience.window.as_secs() });
         }
         (self.waited, self.bytes) = (Duration::ZERO, 0);
         Ok(())

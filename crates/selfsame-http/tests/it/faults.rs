@@ -12,7 +12,12 @@ use crate::world::{World, file};
 
 /// What comes of a download of at most 1 MiB from a server with one answer, and how often that was asked.
 fn failure(answer: Answer, expected: Option<&[u8]>) -> (HttpError, usize) {
-    let world = World::new();
+    failure_with(3, answer, expected)
+}
+
+fn failure_with(retries: u32, answer: Answer, expected: Option<&[u8]>) -> (HttpError, usize) {
+    let mut world = World::new();
+    world.options.patience.retries = retries;
     let server = Server::http(move |_| answer.clone());
     let url = server.url("/f?signature=secret");
     let mut download = Download::new(&url, 1 << 20);
@@ -79,12 +84,12 @@ fn too_slow() {
     let (bytes, _) = file(100_000);
     let drip = Duration::from_millis(20);
     for fault in [Fault::Drip(drip), Fault::HeadDrip(drip)] {
-        let (error, asked) = failure(Answer::ok(bytes.clone()).fault(fault), None);
+        let (error, asked) = failure_with(1, Answer::ok(bytes.clone()).fault(fault), None);
         assert!(matches!(error, HttpError::TooSlow { bytes: 1000, seconds: 1, .. }), "{fault:?}: {error}");
-        assert!(error.retry_may_help() && asked == 4, "{fault:?}: {asked}");
+        assert!(error.retry_may_help() && asked == 2, "{fault:?}: {asked}");
     }
     for fault in [Fault::Silent(0), Fault::Silent(5000)] {
-        let (error, _) = failure(Answer::ok(bytes.clone()).fault(fault), None);
+        let (error, _) = failure_with(1, Answer::ok(bytes.clone()).fault(fault), None);
         assert!(matches!(error, HttpError::Network { .. }), "{fault:?}: {error}");
     }
 }
