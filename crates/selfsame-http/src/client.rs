@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -14,7 +13,7 @@ use ureq::{SendBody, http};
 
 use crate::address::{Address, told};
 use crate::agents::{Agents, Way, is_this_machine};
-use crate::credential::{Credential, CredentialSource};
+use crate::credential::Credential;
 use crate::environment::Environment;
 use crate::error::HttpError;
 use crate::netrc::Netrc;
@@ -27,9 +26,6 @@ use crate::response::Response;
 use crate::stop::{Cancel, Stop, stop_in};
 
 const REDIRECTS: u32 = 10;
-/// How long a credential's command may take.
-const COMMAND: Duration = Duration::from_secs(60);
-const COMMAND_BYTES: u64 = 64 << 10;
 
 /// What a client is to be, beside what the environment says.
 #[derive(Clone, Debug, Default)]
@@ -49,18 +45,18 @@ pub struct Options {
 /// An HTTP client. Cheap to clone; clones and threads share its connections.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    environment: Environment,
+pub(crate) struct Inner {
+    pub(crate) environment: Environment,
     options: Options,
     cancel: Cancel,
     proxies: Proxies,
     agents: Agents,
-    netrc: OnceLock<Netrc>,
+    pub(crate) netrc: OnceLock<Netrc>,
     /// By name of origin: each command runs once.
-    credentials: Mutex<BTreeMap<String, Credential>>,
+    pub(crate) credentials: Mutex<BTreeMap<String, Credential>>,
 }
 
 impl Client {
@@ -194,9 +190,9 @@ impl Client {
             }
             let from_inside = match from_inside {
                 Some(inside) => inside,
-                None => *from_inside.insert(self.is_inside(&first)),
+                None => *from_inside.insert(self.is_inside(&first, Mixed::IsOutside)),
             };
-            if !from_inside && self.origins().serving(&next).is_none() && self.is_inside(&next) {
+            if !from_inside && self.origins().serving(&next).is_none() && self.is_inside(&next, Mixed::IsInside) {
                 return Err(HttpError::PrivateRedirect { url: url(), to: next.to_string() });
             }
             if turns && !method.is_read() {
@@ -212,7 +208,7 @@ impl Client {
     }
 
     /// Whether an address is not of the internet. Of a name that only the proxy can resolve nothing is known.
-    fn is_inside(&self, address: &Address) -> bool {
+    fn is_inside(&self, address: &Address, mixed: Mixed) -> bool {
         let host = address.host().trim_matches(['[', ']']);
         if let Ok(address) = host.parse() {
             return !is_public(address);
@@ -221,7 +217,13 @@ impl Client {
             return true;
         }
         let proxied = matches!(self.inner.proxies.before(address), Ok(Some(_)));
-        !proxied && self.inner.agents.names.lookup(address.host()).is_ok_and(|all| all.iter().any(|ip| !is_public(*ip)))
+        let Ok(all) = self.inner.agents.names.lookup(address.host()) else { return false };
+        let mut outside = all.into_iter().map(is_public);
+        !proxied
+            && match mixed {
+                Mixed::IsInside => !outside.all(|outside| outside),
+                Mixed::IsOutside => !outside.any(|outside| outside),
+            }
     }
 
     fn exchange(&self, hop: &Hop<'_, '_>) -> Result<Response, HttpError> {
@@ -317,125 +319,20 @@ impl Client {
             read_bytes: 0,
         })
     }
+}
 
-    /// What a hop shows: the request's own credential to the host of its address and nobody else, to others what this
-    /// machine has for them.
-    fn credential(&self, hop: &Hop<'_, '_>) -> Result<Option<Credential>, HttpError> {
-        let own = hop.request.credential.clone();
-        let written = hop
-            .first
-            .user()
-            .map(|(user, password)| Credential::Basic { user: user.clone(), password: password.clone() });
-        let own = own.or(written).filter(|_| hop.at.origin() == hop.first.origin());
-        let safe = hop.at.is_https() || is_this_machine(hop.at);
-        if own.is_some() {
-            return if safe || self.origins().allows_plain(hop.at) {
-                Ok(own)
-            } else {
-                Err(HttpError::PlainHttp { url: hop.at.to_string() })
-            };
-        }
-        if let Some((name, origin)) = self.origins().serving(hop.at)
-            && let Some(source) = &origin.credential
-            && (safe || self.origins().allows_plain(hop.at))
-        {
-            return self.configured(name, source, hop.at);
-        }
-        let host = hop.at.host().trim_matches(['[', ']']);
-        Ok(self.netrc().credential(host).filter(|_| safe).cloned())
-    }
-
-    fn netrc(&self) -> &Netrc {
-        self.inner.netrc.get_or_init(|| Netrc::of(&self.inner.environment))
-    }
-
-    fn configured(&self, name: &str, source: &CredentialSource, at: &Address) -> Result<Option<Credential>, HttpError> {
-        let what = || format!("the credential of origin `{name}`");
-        let fault = |message: String| HttpError::Machine { what: what(), message };
-        // Held while a command runs, so that many threads do not run it at once.
-        let mut known = self.inner.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(credential) = known.get(name) {
-            return Ok(Some(credential.clone()));
-        }
-        let text = match source {
-            CredentialSource::Netrc => {
-                let host = at.host().trim_matches(['[', ']']);
-                return match self.netrc().credential(host) {
-                    Some(credential) => Ok(Some(credential.clone())),
-                    None => Err(fault(format!("`.netrc` has no password for `{host}`"))),
-                };
-            }
-            CredentialSource::Variable(variable) => {
-                let value = self.inner.environment.variable(variable);
-                let value = value.ok_or_else(|| fault(format!("`{variable}` is not set")))?;
-                value.to_str().ok_or_else(|| fault(format!("`{variable}` is not UTF-8")))?.to_owned()
-            }
-            CredentialSource::Command(words) => self.ask_command(words, at)?.map_err(fault)?,
-        };
-        let credential = Credential::of_text(&text).map_err(|why| fault(why.to_owned()))?;
-        known.insert(name.to_owned(), credential.clone());
-        Ok(Some(credential))
-    }
-
-    /// The first line that a command prints. What it says beside that goes nowhere: it may be the secret.
-    fn ask_command(&self, words: &[String], at: &Address) -> Result<Result<String, String>, HttpError> {
-        let Some((program, arguments)) = words.split_first() else { return Ok(Err("it names no command".to_owned())) };
-        let spawned = Command::new(program)
-            .args(arguments)
-            .env_clear()
-            .envs(&self.inner.environment.variables)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut child = match spawned {
-            Ok(child) => child,
-            Err(error) => return Ok(Err(format!("`{program}` cannot be run: {error}"))),
-        };
-        let reader = child.stdout.take().map(|stdout| {
-            std::thread::spawn(move || {
-                let mut text = String::new();
-                io::Read::read_to_string(&mut io::Read::take(stdout, COMMAND_BYTES), &mut text).map(|_| text)
-            })
-        });
-        let begun = Instant::now();
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break Ok(status),
-                Ok(None) if begun.elapsed() < COMMAND => {}
-                Ok(None) => break Err(format!("`{program}` took more than {} s", COMMAND.as_secs())),
-                Err(error) => break Err(format!("`{program}` cannot be waited for: {error}")),
-            }
-            if let Err(error) = self.pause(Duration::from_millis(10), &at.to_string()) {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(error);
-            }
-        };
-        let status = match status {
-            Ok(status) => status,
-            Err(why) => {
-                // It may have ended just now.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Ok(Err(why));
-            }
-        };
-        if !status.success() {
-            return Ok(Err(format!("`{program}` failed: {status}")));
-        }
-        let text = reader.and_then(|reader| reader.join().ok()).and_then(Result::ok);
-        Ok(text
-            .and_then(|text| Some(text.lines().next()?.to_owned()))
-            .ok_or_else(|| format!("`{program}` printed nothing")))
-    }
+/// What a name with addresses of both kinds is: always the one that allows less.
+#[derive(Clone, Copy)]
+enum Mixed {
+    IsInside,
+    IsOutside,
 }
 
 /// One exchange of several.
-struct Hop<'a, 'r> {
-    request: &'a Request<'r>,
-    first: &'a Address,
-    at: &'a Address,
+pub(crate) struct Hop<'a, 'r> {
+    pub(crate) request: &'a Request<'r>,
+    pub(crate) first: &'a Address,
+    pub(crate) at: &'a Address,
     method: Method,
     body: Body<'r>,
     public_only: bool,

@@ -24,6 +24,7 @@ mod proxy;
 mod reach;
 mod request;
 mod response;
+mod shown;
 mod stop;
 mod transport;
 

@@ -105,3 +105,33 @@ impl Resolver for Resolve {
         Ok(resolved)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stop::stop_in;
+
+    #[test]
+    fn what_is_not_of_the_internet_is_refused_where_it_is_resolved() {
+        let names = Arc::new(Names::new(Duration::from_secs(5), Cancel::default()));
+        let resolve = |public_only, url: &str| {
+            let resolve = Resolve { names: names.clone(), public_only, proxy: None };
+            let timeout = NextTimeout::default();
+            resolve.resolve(&url.parse().unwrap(), &Config::default(), timeout)
+        };
+        for url in ["https://localhost:444/", "https://127.0.0.1/", "https://[fe80::1]/", "https://10.0.0.1/"] {
+            assert!(!resolve(false, url).unwrap().is_empty());
+            let error = resolve(true, url).unwrap_err();
+            assert!(matches!(stop_in(&error), Some(Stop::Private { .. })), "{url}: {error}");
+        }
+        assert_eq!(resolve(true, "https://8.8.8.8/").unwrap()[0], "8.8.8.8:443".parse().unwrap());
+    }
+
+    #[test]
+    fn an_interrupted_look_up_ends() {
+        let cancel = Cancel::default();
+        cancel.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        let names = Names::new(Duration::from_secs(60), cancel);
+        assert!(matches!(names.lookup("no-such-name.invalid"), Err(Stop::Cancelled)));
+    }
+}

@@ -174,3 +174,98 @@ fn store(table: Table<'_, '_>, folder: &Path) -> Result<RemoteStore, TextError> 
     }
     Ok(RemoteStore::Registry { host: host.to_ascii_lowercase(), repository: repository.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Origins, TextError> {
+        Origins::parse(text, Path::new("/etc/selfsame"))
+    }
+
+    #[test]
+    fn everything_that_can_be_said() {
+        let text = r#"
+            [origin.pypi]
+            upstream = ["https://mirror.corp.example:8443/pypi/simple/", "http://10.0.0.5/simple"]
+            ca = "corp.pem"
+            credential = "exec:corp-login --for pypi"
+
+            [origin."Files.Example"]
+            aliases = ["old.example", "cdn.example"]
+            ca = ["/abs.pem", "rel.pem"]
+            credential = "netrc"
+
+            [store]
+            remote = "oci://registry.corp.example:5000/build/inputs"
+        "#;
+        let origins = parse(text).unwrap();
+        let registry = ("registry.corp.example:5000".to_owned(), "build/inputs".to_owned());
+        assert_eq!(origins.store, Some(RemoteStore::Registry { host: registry.0, repository: registry.1 }));
+        assert_eq!(
+            origins.upstreams("pypi"),
+            ["https://mirror.corp.example:8443/pypi/simple", "http://10.0.0.5/simple"]
+        );
+        assert!(origins.upstreams("npm").is_empty());
+        let pypi = &origins.origins["pypi"];
+        assert_eq!(pypi.ca, [Path::new("/etc/selfsame/corp.pem")]);
+        let words = ["corp-login", "--for", "pypi"].map(str::to_owned).to_vec();
+        assert_eq!(pypi.credential, Some(CredentialSource::Command(words)));
+        let files = origins.named("cdn.example").unwrap();
+        assert_eq!(files.ca, [Path::new("/abs.pem"), Path::new("/etc/selfsame/rel.pem")]);
+        assert_eq!(Some(files), origins.named("files.example"));
+
+        let serving = |url: &str| origins.serving(&Address::parse(url).unwrap()).map(|(name, _)| name.to_owned());
+        assert_eq!(serving("https://mirror.corp.example:8443/any").as_deref(), Some("pypi"));
+        assert_eq!(serving("https://mirror.corp.example/any"), None, "another port is another server");
+        assert_eq!(serving("https://old.example/f").as_deref(), Some("files.example"));
+        assert_eq!(serving("https://pypi/"), None, "upstreams stand in for it");
+        let plain = |url: &str| origins.allows_plain(&Address::parse(url).unwrap());
+        assert!(
+            plain("http://10.0.0.5/x") && !plain("http://10.0.0.6/x") && !plain("http://mirror.corp.example:8443/")
+        );
+    }
+
+    #[test]
+    fn folders_and_nothing() {
+        assert_eq!(parse("").unwrap(), Origins::default());
+        let folder = |text: &str| parse(&format!("[store]\nremote = \"{text}\"\n")).unwrap().store.unwrap();
+        assert_eq!(folder("/mnt/inputs"), RemoteStore::Folder("/mnt/inputs".into()));
+        assert_eq!(folder("inputs"), RemoteStore::Folder("/etc/selfsame/inputs".into()));
+    }
+
+    #[test]
+    fn faults_have_their_place() {
+        for (text, fault) in [
+            ("[origins.pypi]", "1:2: unknown key `origins`"),
+            ("[origin.pypi]\nupstreams = []", "2:1: unknown key `upstreams` in `origin.pypi`"),
+            (
+                "[origin.pypi]\nupstream = [\"https://a\", \"ftp://b\"]",
+                "2:26: `origin.pypi.upstream[1]`: it does not begin with https:// or http://",
+            ),
+            (
+                "[origin.pypi]\nupstream = \"https://me:x@a\"",
+                "2:12: `origin.pypi.upstream` holds a user; that is what `credential` is for",
+            ),
+            ("[origin.pypi]\nupstream = \"https://a/?x=1\"", "2:12: `origin.pypi.upstream` has a query"),
+            ("[origin.pypi]\naliases = [\"a/b\"]", "2:12: `origin.pypi.aliases[0]` is not a host"),
+            ("[origin.pypi]\nca = 5", "2:6: `origin.pypi.ca` is an integer; an array is wanted"),
+            (
+                "[origin.pypi]\ncredential = \"hunter2\"",
+                "2:14: `origin.pypi.credential`: not `env:NAME`, `netrc` or `exec:COMMAND`",
+            ),
+            (
+                "[origin.pypi]\ncredential = \"env:A B\"",
+                "2:14: `origin.pypi.credential`: not `env:NAME`, `netrc` or `exec:COMMAND`",
+            ),
+            ("[origin.\"a b\"]", "1:9: an origin's name is an ecosystem or a host"),
+            ("[store]\nremote = \"oci://host\"", "2:10: `store.remote` is not `oci://HOST/PATH`"),
+            ("[store]\nremote = \"oci://host/UP\"", "2:10: `store.remote` is not `oci://HOST/PATH`"),
+            ("[store]\nremote = \"s3://host/x\"", "2:10: `store.remote` is not `oci://HOST/PATH` or a folder"),
+            ("[store]", "1:1: `store.remote` is missing"),
+        ] {
+            let found = parse(text).unwrap_err().to_string();
+            assert!(found.starts_with(fault), "{text}\n{found}\n{fault}");
+        }
+    }
+}

@@ -9,6 +9,8 @@ pub struct Patience {
     pub connect: Duration,
     /// For the next byte, whatever comes.
     pub silence: Duration,
+    /// For the first byte of an answer to whom much was sent: a registry hashes a layer before it says yes.
+    pub digestion: Duration,
     /// In this time, counted while waiting, at least [`Patience::window_bytes`] must come or go.
     pub window: Duration,
     /// How many.
@@ -31,12 +33,13 @@ impl Patience {
 }
 
 impl Default for Patience {
-    /// Half a minute for a connection, one for the next byte, 1 KiB/s at least, six hours for one exchange; three retries
+    /// Half a minute for a connection, one for the next byte, ten for the answer to an upload, 1 KiB/s at least, six hours for one exchange; three retries
     /// after 0.3, 0.9 and 2.7 seconds, or as the server says up to a minute.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(30),
             silence: Duration::from_secs(60),
+            digestion: Duration::from_secs(600),
             window: Duration::from_secs(60),
             window_bytes: 60 << 10,
             whole: Duration::from_secs(6 * 3600),

@@ -21,6 +21,8 @@ use crate::stop::{Cancel, Stop};
 /// How long a wait may go on before it is asked whether it still should.
 const SLICE: Duration = Duration::from_millis(200);
 
+const MUCH_BYTES: u64 = 64 << 10;
+
 /// Opens sockets.
 #[derive(Clone, Debug)]
 pub(crate) struct Tcp {
@@ -54,7 +56,10 @@ impl Tcp {
                     let config = details.config;
                     let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
                     let (patience, cancel) = (self.patience, self.cancel.clone());
-                    let wire = Wire { stream, patience, cancel, reading: Pace::default(), writing: Pace::default() };
+                    stream.set_read_timeout(Some(SLICE))?;
+                    stream.set_write_timeout(Some(SLICE))?;
+                    let (reading, writing) = (Pace::default(), Pace::default());
+                    let wire = Wire { stream, patience, cancel, reading, writing, sent_bytes: 0 };
                     return Ok(Socket { wire, buffers });
                 }
                 Err(error) => last = ureq::Error::Io(error),
@@ -132,14 +137,16 @@ struct Wire {
     cancel: Cancel,
     reading: Pace,
     writing: Pace,
+    /// Since something was last read.
+    sent_bytes: u64,
 }
 
 impl Wire {
     fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.reading = Pace::default();
-        self.stream.set_write_timeout(Some(SLICE))?;
+        self.sent_bytes = self.sent_bytes.saturating_add(bytes.len() as u64);
         while !bytes.is_empty() {
-            let (moved, waited) = self.wait(timeout, |mut stream| stream.write(bytes))?;
+            let (moved, waited) = self.wait(self.patience.silence, timeout, |mut stream| stream.write(bytes))?;
             if moved == 0 {
                 return Err(io::Error::from(io::ErrorKind::WriteZero).into());
             }
@@ -151,8 +158,10 @@ impl Wire {
 
     fn receive(&mut self, buffer: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
         self.writing = Pace::default();
-        self.stream.set_read_timeout(Some(SLICE))?;
-        let (moved, waited) = self.wait(timeout, |mut stream| stream.read(buffer))?;
+        // Whoever was given much may have much to do before there is an answer.
+        let silence = if self.sent_bytes > MUCH_BYTES { self.patience.digestion } else { self.patience.silence };
+        let (moved, waited) = self.wait(silence, timeout, |mut stream| stream.read(buffer))?;
+        self.sent_bytes = 0;
         self.reading.moved(moved, waited, &self.patience)?;
         Ok(moved)
     }
@@ -160,13 +169,14 @@ impl Wire {
     /// Repeats a call that waits for at most [`SLICE`] until it moves something.
     fn wait(
         &self,
+        silence: Duration,
         timeout: NextTimeout,
         mut call: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Result<(usize, Duration), ureq::Error> {
         let begun = Instant::now();
         let (limit, reason) = match timeout.after {
-            left if *left < self.patience.silence => (*left, timeout.reason),
-            _ => (self.patience.silence, Timeout::PerRead),
+            left if *left < silence => (*left, timeout.reason),
+            _ => (silence, Timeout::PerRead),
         };
         loop {
             self.cancel.check()?;

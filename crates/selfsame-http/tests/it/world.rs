@@ -26,6 +26,7 @@ impl World {
         let patience = Patience {
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(1),
+            digestion: Duration::from_secs(5),
             window: Duration::from_secs(1),
             window_bytes: 1000,
             whole: Duration::from_secs(60),
