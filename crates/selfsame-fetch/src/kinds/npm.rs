@@ -1,0 +1,225 @@
+//! `npm = "package-lock.json"`: the tarballs that it pins by SHA-512, as a cache that `npm ci --offline` takes.
+//!
+//! Where they come from is npm's own configuration of this machine; the addresses in the lock are not used.
+
+mod registry;
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use flate2::read::MultiGzDecoder;
+use selfsame_core::{Digest, Digests, RelPath};
+use selfsame_definition::NpmSpec;
+use selfsame_lock::{Claim, Part, Purl};
+use selfsame_pins::npm::{Integrity, LockedPackage, PackageJson, PackageLock, is_name};
+use selfsame_store::Store;
+use selfsame_tree::{Entry, Tree};
+
+use crate::context::{Context, Described};
+use crate::kinds::pinned::{self, PackagesError};
+use crate::{memo, parallel};
+
+use registry::Registry;
+
+/// Changing the layout changes this number.
+const LAYOUT: u32 = 1;
+/// The largest package.json, and how far a tarball is read for it.
+const MANIFEST_BYTES: u64 = 8 << 20;
+const TARBALL_BYTES: u64 = 1 << 30;
+const TARBALL_ENTRIES: usize = 200_000;
+
+/// The tarballs that the lock in the source pins. All of them are in the store then.
+pub(crate) fn pins(name: &str, spec: &NpmSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, PackagesError> {
+    let text = pinned::source_text(source, &spec.lock, cx.store)?;
+    let lock = PackageLock::parse(text.as_bytes(), cx.platform);
+    let lock = lock.map_err(|source| PackagesError::Pins { path: spec.lock.clone(), source })?;
+    let mut parts = Vec::with_capacity(lock.packages.len());
+    let mut missing = Vec::new();
+    for package in &lock.packages {
+        match pinned::recall(cx.store, &key(&package.integrity))? {
+            Some((sha256, size, _)) => parts.push(part(package, sha256, size)?),
+            None => missing.push(package),
+        }
+    }
+    if !missing.is_empty() {
+        if cx.offline {
+            let packages = missing.iter().map(|package| format!("{}@{}", package.name, package.version)).collect();
+            return Err(PackagesError::Offline { packages });
+        }
+        let registry = Registry::of(cx)?;
+        cx.progress.expect(name, missing.len() as u64, None);
+        parts.extend(pinned::concurrently(&missing, |package| {
+            let (found, place) = registry.bring(&package.name, &package.version, &package.file, None, cx)?;
+            let integrity = Integrity::of(&found.sha512);
+            if integrity != package.integrity {
+                return Err(PackagesError::Mismatch {
+                    package: format!("{}@{}", package.name, package.version),
+                    by: spec.lock.to_string(),
+                    expected: package.integrity.to_string(),
+                    found: integrity.to_string(),
+                    place,
+                });
+            }
+            let label = format!("{}@{}", package.name, package.version);
+            pinned::note(cx.store, &key(&package.integrity), (found.sha256, found.size), &label)?;
+            let part = part(package, found.sha256, found.size)?;
+            cx.progress.came(name, part.purl.as_str(), part.size);
+            Ok(part)
+        })?);
+    }
+    parts.sort_unstable();
+    parts.dedup();
+    Ok(parts)
+}
+
+/// Brings those tarballs that the store lacks. Other bytes are refused.
+pub(crate) fn fetch(name: &str, _spec: &NpmSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), PackagesError> {
+    let mut missing = Vec::new();
+    for part in parts {
+        if cx.store.blob_size(&part.sha256)? != Some(part.size) {
+            missing.push(part);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if cx.offline {
+        return Err(PackagesError::Offline { packages: missing.iter().map(|part| part.purl.to_string()).collect() });
+    }
+    let registry = Registry::of(cx)?;
+    cx.progress.expect(name, missing.len() as u64, Some(missing.iter().map(|part| part.size).sum()));
+    pinned::concurrently(&missing, |part| {
+        let (package, version) = named(part)?;
+        let file = format!("{}-{version}.tgz", package.rsplit('/').next().unwrap_or(&package));
+        registry.bring(&package, &version, &file, Some((part.sha256, part.size)), cx)?;
+        cx.progress.came(name, part.purl.as_str(), part.size);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// What actions see: a cache of npm's. Each tarball lies under its SHA-512, where npm looks before it asks anybody.
+pub(crate) fn tree(_spec: &NpmSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, PackagesError> {
+    let mut text = format!("selfsame-npm-cache v{LAYOUT}\n");
+    for part in parts {
+        text.push_str(&format!("{}\n", part.sha256));
+    }
+    let key = Digest::of(text.as_bytes());
+    if let Some(tree) = memo::recall(cx.store, &key)? {
+        return Ok(tree);
+    }
+    let entries = parallel::try_map(parts, |part| {
+        let integrity = Integrity::of(&digests(part, cx.store)?.sha512);
+        let (first, rest) = integrity.hex().split_at(2);
+        let (second, rest) = rest.split_at(2);
+        let path = RelPath::new(format!("_cacache/content-v2/sha512/{first}/{second}/{rest}"));
+        let path = path.map_err(|error| PackagesError::package(part.purl.as_str(), error.to_string()))?;
+        Ok::<_, PackagesError>((path, Entry::file(part.sha256, part.size, false)))
+    })?;
+    // Two names of one tarball are one file here.
+    let entries: BTreeMap<RelPath, Entry> = entries.into_iter().collect();
+    let tree = Tree::from_entries(entries)?;
+    memo::note(cx.store, &key, &tree)?;
+    Ok(tree)
+}
+
+/// The packages, by what they say about themselves.
+pub(crate) fn describe(_spec: &NpmSpec, parts: &[Part], cx: &Context<'_>) -> Result<Vec<Described>, PackagesError> {
+    let read = parallel::try_map(parts, |part| manifest(part, cx.store))?;
+    let mut purls: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for part in parts {
+        purls.entry(named(part)?.0).or_default().push(part.purl.as_str());
+    }
+    let described = read.into_iter().zip(parts).map(|(manifest, part)| {
+        let (name, version) = named(part)?;
+        let depends_on = manifest.dependencies.iter().filter_map(|name| purls.get(name)).flatten();
+        Ok(Described {
+            purl: part.purl.to_string(),
+            name,
+            version,
+            licenses: manifest.licenses,
+            supplier: manifest.supplier,
+            files: Vec::new(),
+            depends_on: depends_on.filter(|purl| **purl != part.purl.as_str()).map(|purl| (*purl).to_owned()).collect(),
+        })
+    });
+    described.collect()
+}
+
+/// Which file answers an integrity. Changing what is noted changes this text.
+fn key(integrity: &Integrity) -> Digest {
+    Digest::of(format!("selfsame-npm-tarball v1\n{integrity}\n").as_bytes())
+}
+
+/// `pkg:npm/%40babel/core@7.29.0`. Package URLs know small letters only, and npm has names with capitals: those stand in
+/// a qualifier.
+fn part(package: &LockedPackage, sha256: Digest, size: u64) -> Result<Part, PackagesError> {
+    let (namespace, name) = match package.name.split_once('/') {
+        Some((scope, name)) => (Some(scope), name),
+        None => (None, package.name.as_str()),
+    };
+    let capitals = package.name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let qualifiers: &[(&str, &str)] = if capitals { &[("name", package.name.as_str())] } else { &[] };
+    let purl = Purl::new("npm", namespace, name, Some(&package.version), qualifiers)?;
+    Ok(Part::new(purl, sha256, size, Claim::EcosystemLock))
+}
+
+/// Name and version that a part is called by.
+fn named(part: &Part) -> Result<(String, String), PackagesError> {
+    let purl = part.purl.as_str();
+    let found = pinned::purl_parts(purl).filter(|_| purl.starts_with("pkg:npm/")).map(|(name, version)| {
+        let exact = pinned::qualifier(purl, "name").filter(|exact| exact.eq_ignore_ascii_case(&name));
+        (exact.unwrap_or(name), version)
+    });
+    let proper = |version: &str| !version.is_empty() && !version.contains(['/', '?', '#', '%', ' ']);
+    found
+        .filter(|(name, version)| is_name(name) && proper(version))
+        .ok_or_else(|| PackagesError::Name { purl: purl.to_owned(), what: "package of npm" })
+}
+
+fn digests(part: &Part, store: &Store) -> Result<Digests, PackagesError> {
+    let blob = store.open_blob(&part.sha256)?;
+    Digests::of_reader(blob).map_err(|error| PackagesError::package(part.purl.as_str(), format!("cannot be read: {error}")))
+}
+
+/// `package/package.json` of a tarball; the folder may have another name.
+fn manifest(part: &Part, store: &Store) -> Result<PackageJson, PackagesError> {
+    let fault = |fault: String| PackagesError::package(part.purl.as_str(), fault);
+    let damaged = |error: std::io::Error| fault(format!("is damaged: {error}"));
+    let blob = store.open_blob(&part.sha256)?;
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(blob).take(TARBALL_BYTES));
+    // Raw: names and records of any length would be read into memory otherwise. package.json has a short name.
+    for entry in archive.entries().map_err(damaged)?.raw(true).take(TARBALL_ENTRIES) {
+        let entry = entry.map_err(damaged)?;
+        let name = entry.path_bytes();
+        let name = name.strip_prefix(b"./").unwrap_or(&name);
+        let mut parts = name.split(|byte| *byte == b'/');
+        let (folder, file, rest) = (parts.next(), parts.next(), parts.next());
+        if folder.is_some() && file == Some(b"package.json") && rest.is_none() {
+            let mut bytes = Vec::new();
+            entry.take(MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(damaged)?;
+            return PackageJson::parse(&bytes).map_err(|error| fault(error.to_string()));
+        }
+    }
+    Err(fault("has no package.json".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use selfsame_core::Sha512Digest;
+
+    use super::*;
+
+    #[test]
+    fn names_survive_package_urls() {
+        for name in ["express", "@babel/core", "JSONStream"] {
+            let integrity = Integrity::of(&Sha512Digest::of(b"x"));
+            let package =
+                LockedPackage { name: name.to_owned(), version: "1.0.0-rc.1+x".to_owned(), integrity, file: String::new() };
+            let part = part(&package, Digest::of(b"x"), 1).unwrap();
+            assert_eq!(named(&part).unwrap(), (name.to_owned(), "1.0.0-rc.1+x".to_owned()), "{}", part.purl);
+        }
+        let foreign = Part::new("pkg:pypi/x@1".parse().unwrap(), Digest::of(b"x"), 1, Claim::EcosystemLock);
+        assert!(matches!(named(&foreign), Err(PackagesError::Name { .. })));
+    }
+}
