@@ -75,6 +75,12 @@ impl Configuration {
         Ok(Self::new(origins, daemon, containers))
     }
 
+    /// What `origins.toml` says alone; of a machine whose own configuration is not to count.
+    #[must_use]
+    pub fn of_origins(origins: &Origins) -> Self {
+        Self::new(origins, DockerDaemon::default(), ContainersConf::default())
+    }
+
     pub(crate) fn new(origins: &Origins, daemon: DockerDaemon, containers: ContainersConf) -> Self {
         Self { origins: origins.clone(), daemon, containers }
     }
