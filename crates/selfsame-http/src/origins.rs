@@ -227,6 +227,17 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_a_file_that_is_read() {
+        let page = include_str!("../../../docs/origins.md");
+        let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let origins = parse(example).unwrap();
+        assert_eq!(origins.origins.len(), 4);
+        let places = origins.places(&Address::parse("https://old-name.example/a/b?c").unwrap());
+        let places: Vec<String> = places.iter().map(Address::request).collect();
+        assert_eq!(places, ["https://mirror.corp.example:8443/files/a/b?c", "https://files.example/a/b?c"]);
+    }
+
+    #[test]
     fn folders_and_nothing() {
         assert_eq!(parse("").unwrap(), Origins::default());
         let folder = |text: &str| parse(&format!("[store]\nremote = \"{text}\"\n")).unwrap().store.unwrap();
