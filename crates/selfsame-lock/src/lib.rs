@@ -6,6 +6,7 @@
 
 mod answer;
 mod day;
+mod diff;
 mod host;
 mod lock;
 mod print;
@@ -13,6 +14,7 @@ mod purl;
 
 pub use answer::{Stale, Wanted, answers, host_answers, wanted};
 pub use day::{Day, DayError};
+pub use diff::{Aged, Change, Counts, InputDiff, LockDiff, PartDiff, PartTitle, Standing, aged};
 pub use host::{HostLock, LockedToolchain, ToolchainComponent, ToolchainKind, ToolchainPackage};
 pub use lock::{Claim, InputKind, Lock, Locked, Part};
 pub use purl::{Purl, PurlError};
