@@ -87,15 +87,19 @@ impl Files for Root<'_> {
         let place = RelPath::new(path).ok().and_then(|path| self.lookup.place(&path, true).ok());
         let Some((digest, _)) = place.and_then(|place| self.tree.content(place.as_str())) else { return Ok(None) };
         let bytes = self.store.read_blob(&digest, MAX_BYTES)?;
-        Ok(Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())))
+        Ok(Some(
+            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        ))
     }
 
     fn names(&mut self, folder: &str) -> Result<Vec<String>, StoreError> {
         let place = RelPath::new(folder).ok().and_then(|path| self.lookup.place(&path, true).ok());
         let Some(place) = place else { return Ok(Vec::new()) };
         let below = self.tree.iter().filter_map(|(path, _)| path.below(&place));
-        let names: BTreeSet<String> =
-            below.filter_map(|path| path.components().next().map(str::to_owned)).filter(|name| !name.is_empty()).collect();
+        let names: BTreeSet<String> = below
+            .filter_map(|path| path.components().next().map(str::to_owned))
+            .filter(|name| !name.is_empty())
+            .collect();
         Ok(names.into_iter().collect())
     }
 }

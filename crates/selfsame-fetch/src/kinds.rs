@@ -6,7 +6,7 @@
 
 pub(crate) mod file;
 pub(crate) mod git;
-pub mod oci;
+pub(crate) mod oci;
 
 use selfsame_definition::InputSpec;
 use selfsame_lock::Part;

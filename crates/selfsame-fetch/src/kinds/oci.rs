@@ -50,7 +50,7 @@ pub(crate) fn resolve(name: &str, spec: &OciSpec, cx: &Context<'_>) -> Result<Ve
     let mut parts = Vec::new();
     for image in &found {
         parts.extend(parts_of(name, image, place.claim())?);
-        place.bring(image, cx.store)?;
+        place.bring(image, cx)?;
     }
     Ok(parts)
 }
@@ -62,7 +62,7 @@ pub(crate) fn fetch(name: &str, spec: &OciSpec, parts: &[Part], cx: &Context<'_>
         return Ok(());
     }
     let place = Place::open(name, spec, cx)?;
-    place.bring_again(&missing, cx.store)?;
+    place.bring_again(&missing, cx)?;
     match super::missing(parts, cx)?.first() {
         Some(part) => Err(OciError::Gone { input: name.to_owned(), digest: part.sha256 }.into()),
         None => Ok(()),

@@ -26,6 +26,9 @@ pub(super) enum DockerArchive {
     Old(Old),
 }
 
+/// Digest and size of the files of an archive that are blobs of its image.
+type Names = BTreeMap<String, (Digest, u64)>;
+
 pub(super) struct Old {
     input: String,
     files: Files,
@@ -86,13 +89,13 @@ impl DockerArchive {
 
 impl Old {
     /// The image as a manifest would name it, and the name of each blob in the archive.
-    fn find(&self, wanted: Option<&Platform>) -> Result<(Found, BTreeMap<String, (Digest, u64)>), OciError> {
+    fn find(&self, wanted: Option<&Platform>) -> Result<(Found, Names), OciError> {
         let failed = |fault: String| OciError::Document {
             input: self.input.clone(),
             source: DocumentError::Value { what: DOCKER_FILE, fault },
         };
         let absent = |name: &str| failed(format!("names `{}`, which the archive lacks", name.escape_debug()));
-        let mut names = BTreeMap::new();
+        let mut names = Names::new();
         let config = self.files.read(&self.image.config)?.ok_or_else(|| absent(&self.image.config))?;
         let descriptor = Descriptor::of(media::CONFIG, &config);
         names.insert(self.image.config.clone(), (descriptor.digest, descriptor.size));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use selfsame_core::{Digest, RelPath};
 use selfsame_oci::layout::sniffed_layer;
-use selfsame_oci::{LayerVisitor, Limits, Lookup, ReadError, read_pack};
+use selfsame_oci::{LayerVisitor, Limits, Lookup, read_pack};
 use selfsame_store::{Store, StoreError};
 use selfsame_tree::Tree;
 

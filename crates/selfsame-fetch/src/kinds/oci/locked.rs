@@ -64,7 +64,8 @@ impl Locked {
         let manifest = parts.iter().find(|part| role(part, MANIFEST)).ok_or_else(unlocked)?;
         let bytes = store.read_blob(&manifest.sha256, DOCUMENT_BYTES)?;
         let read = Manifest::parse(&bytes, &media_type_of(&bytes)).map_err(failed)?;
-        let is_locked = |blob: &Descriptor| parts.iter().any(|part| (part.sha256, part.size) == (blob.digest, blob.size));
+        let is_locked =
+            |blob: &Descriptor| parts.iter().any(|part| (part.sha256, part.size) == (blob.digest, blob.size));
         if let Some(blob) = std::iter::once(&read.config).chain(&read.layers).find(|blob| !is_locked(blob)) {
             let (input, digest) = (input.to_owned(), blob.digest);
             return Err(OciError::NotAmongParts { input, manifest: manifest.sha256, digest }.into());

@@ -6,7 +6,6 @@ use selfsame_core::{Digest, Platform, media};
 use selfsame_definition::OciSpec;
 use selfsame_lock::{Claim, Part};
 use selfsame_oci::{Descriptor, DocumentError, ImageConfig, Manifest, kept_layer, same_platform};
-use selfsame_store::Store;
 
 use super::docker::DockerArchive;
 use super::error::OciError;
@@ -20,7 +19,7 @@ const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 
 /// A place that has images.
 pub(super) enum Place {
-    Registry(Remote),
+    Registry(Box<Remote>),
     Layout(Layout),
     Docker(DockerArchive),
 }
@@ -41,7 +40,7 @@ impl Place {
     pub(super) fn open(input: &str, spec: &OciSpec, cx: &Context<'_>) -> Result<Self, FetchError> {
         let at = |path: &str| -> PathBuf { cx.folder.join(path) };
         Ok(match spec {
-            OciSpec::Registry { reference } => Self::Registry(Remote::open(input, reference, cx)?),
+            OciSpec::Registry { reference } => Self::Registry(Box::new(Remote::open(input, reference, cx)?)),
             OciSpec::Layout { path, tag } => Self::Layout(Layout::open(input, at(path), tag.clone())?),
             OciSpec::DockerArchive { path, name } => Self::Docker(DockerArchive::open(input, at(path), name.clone())?),
         })
@@ -65,36 +64,36 @@ impl Place {
     }
 
     /// Brings the blobs of an image into the store.
-    pub(super) fn bring(&self, image: &Found, store: &Store) -> Result<(), OciError> {
-        store.put_bytes(&image.bytes, false)?;
+    pub(super) fn bring(&self, image: &Found, cx: &Context<'_>) -> Result<(), OciError> {
+        cx.store.put_bytes(&image.bytes, false)?;
         let blobs = std::iter::once(&image.manifest.config).chain(&image.manifest.layers);
         let blobs: Vec<(Digest, u64)> = blobs.map(|blob| (blob.digest, blob.size)).collect();
-        self.bring_blobs(&blobs, store)
+        self.bring_blobs(&blobs, cx)
     }
 
     /// Brings locked blobs into the store that it lacks.
-    pub(super) fn bring_again(&self, parts: &[&Part], store: &Store) -> Result<(), OciError> {
+    pub(super) fn bring_again(&self, parts: &[&Part], cx: &Context<'_>) -> Result<(), OciError> {
         let blobs: Vec<(Digest, u64)> = parts.iter().map(|part| (part.sha256, part.size)).collect();
         match self {
             // Manifests are asked for by another address than blobs.
             Self::Registry(remote) => {
                 let is_manifest = |part: &&&Part| part.role.as_deref() == Some(super::locked::MANIFEST);
                 for part in parts.iter().filter(is_manifest) {
-                    remote.bring_manifest(&part.sha256, store)?;
+                    remote.bring_manifest(&part.sha256, cx.store)?;
                 }
                 let blobs = parts.iter().filter(|part| !is_manifest(part)).map(|part| (part.sha256, part.size));
-                remote.bring(&blobs.collect::<Vec<_>>(), store)
+                remote.bring(&blobs.collect::<Vec<_>>(), cx)
             }
-            Self::Layout(_) => self.bring_blobs(&blobs, store),
-            Self::Docker(archive) => archive.bring_again(&blobs, store),
+            Self::Layout(_) => self.bring_blobs(&blobs, cx),
+            Self::Docker(archive) => archive.bring_again(&blobs, cx.store),
         }
     }
 
-    fn bring_blobs(&self, blobs: &[(Digest, u64)], store: &Store) -> Result<(), OciError> {
+    fn bring_blobs(&self, blobs: &[(Digest, u64)], cx: &Context<'_>) -> Result<(), OciError> {
         match self {
-            Self::Registry(remote) => remote.bring(blobs, store),
-            Self::Layout(layout) => layout.bring(blobs, store),
-            Self::Docker(archive) => archive.bring(blobs, store),
+            Self::Registry(remote) => remote.bring(blobs, cx),
+            Self::Layout(layout) => layout.bring(blobs, cx.store),
+            Self::Docker(archive) => archive.bring(blobs, cx.store),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! An image in a registry, asked for through this machine's configuration and credentials.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use selfsame_core::{Digest, Platform};
+use selfsame_http::Progress;
 use selfsame_lock::{Claim, Purl};
 use selfsame_oci::Descriptor;
 use selfsame_registry::{Configuration, Credentials, Reference, Registry, Scheme, Target};
@@ -9,12 +13,30 @@ use selfsame_store::Store;
 use super::error::OciError;
 use super::files::DOCUMENT_BYTES;
 use super::place::{Found, check_image};
-use crate::context::Context;
+use crate::context::{Context, FetchProgress};
 use crate::parallel;
 use crate::resolve::FetchError;
 
 /// A blob of which only digest and size are known.
 const BLOB: &str = "application/octet-stream";
+
+/// How much of each blob was told. What comes to nothing is taken back.
+struct Told<'a> {
+    progress: &'a dyn FetchProgress,
+    bytes: Mutex<BTreeMap<Digest, u64>>,
+}
+
+impl Told<'_> {
+    fn now(&self, digest: &Digest, bytes: u64) {
+        let mut all = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.insert(*digest, bytes).unwrap_or(0);
+        if bytes >= before {
+            self.progress.bytes(bytes - before);
+        } else {
+            self.progress.lost(before - bytes);
+        }
+    }
+}
 
 /// What a reference means on this machine.
 pub(super) struct Remote {
@@ -68,9 +90,29 @@ impl Remote {
     }
 
     /// Puts blobs into the store, several at once. What is there is not asked for.
-    pub(super) fn bring(&self, blobs: &[(Digest, u64)], store: &Store) -> Result<(), OciError> {
+    pub(super) fn bring(&self, blobs: &[(Digest, u64)], cx: &Context<'_>) -> Result<(), OciError> {
+        let mut missing = Vec::new();
+        for &(digest, size) in blobs {
+            if cx.store.blob_size(&digest)? != Some(size) {
+                missing.push((digest, size));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let size = missing.iter().map(|(_, size)| size).sum();
+        cx.progress.expect(&self.input, missing.len() as u64, Some(size));
+        let told = Told { progress: cx.progress, bytes: Mutex::default() };
+        let tell = |digest: &Digest, progress: Progress| told.now(digest, progress.done_bytes);
         self.registry.first(&self.reference, |place| {
-            parallel::try_map(blobs, |&(digest, size)| place.blob(&Descriptor::new(BLOB, digest, size), store, None))
+            parallel::try_map(&missing, |&(digest, size)| {
+                let brought = place.blob(&Descriptor::new(BLOB, digest, size), cx.store, Some(&tell));
+                match &brought {
+                    Ok(()) => cx.progress.came(&self.input, &digest.to_string(), size),
+                    Err(_) => told.now(&digest, 0),
+                }
+                brought
+            })
         })?;
         Ok(())
     }

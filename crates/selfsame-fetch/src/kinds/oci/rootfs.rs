@@ -62,9 +62,8 @@ fn read_one(input: &str, layer: &Descriptor, expected: Digest, store: &Store) ->
 
 /// Without `security.selinux`, `trusted.overlay.*` and their like.
 fn portable(tree: &Tree) -> Result<Tree, TreeError> {
-    let portable = |name: &str| {
-        name == "security.capability" || name.starts_with("user.") && !name.starts_with("user.overlay.")
-    };
+    let portable =
+        |name: &str| name == "security.capability" || name.starts_with("user.") && !name.starts_with("user.overlay.");
     let own = |(path, entry): (&RelPath, &Entry)| {
         let mut entry = entry.clone();
         entry.xattrs.retain(|name, _| portable(name));
