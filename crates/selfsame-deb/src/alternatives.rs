@@ -67,8 +67,8 @@ fn installed(command: &str) -> Option<Alternative> {
                 rest = behind;
             }
             ("--quiet" | "--force" | "--verbose" | "--skip-auto", behind, _) => rest = behind,
-            // A redirection ends what is of interest.
-            (word, _, Some(_)) if word.starts_with(['>', '2', '1']) => break,
+            // A redirection or a comment ends what is of interest.
+            (word, _, Some(_)) if word.starts_with(['>', '2', '1', '#']) => break,
             _ => return None,
         }
     }

@@ -4,6 +4,7 @@
 //! (lays out what is in the store; no network) and `describe` (for the SBOM). A kind whose content is pinned by a file
 //! of the source has `pins` instead of `resolve`.
 
+pub(crate) mod deb;
 pub(crate) mod file;
 pub(crate) mod git;
 pub(crate) mod oci;
@@ -18,6 +19,7 @@ use crate::resolve::FetchError;
 /// Chooses the parts of an input that no file of the source pins. All of them are in the store then.
 pub fn resolve_input(name: &str, spec: &InputSpec, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
     match spec {
+        InputSpec::Deb(deb) => deb::resolve(name, deb, cx),
         InputSpec::File(file) => file::resolve(name, file, cx),
         InputSpec::Git(git) => git::resolve(name, git, cx),
         InputSpec::Oci(image) => oci::resolve(name, image, cx),
@@ -37,6 +39,7 @@ pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_
         return Ok(());
     }
     match spec {
+        InputSpec::Deb(deb) => deb::fetch(name, deb, parts, cx),
         InputSpec::File(file) => file::fetch(name, file, parts, cx),
         InputSpec::Git(git) => git::fetch(name, git, parts, cx),
         InputSpec::Oci(image) => oci::fetch(name, image, parts, cx),
@@ -47,6 +50,7 @@ pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_
 /// What actions see of an input, from parts that are in the store. Paths are from the place where it is mounted.
 pub fn input_tree(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
     match spec {
+        InputSpec::Deb(deb) => deb::tree(name, deb, parts, cx),
         InputSpec::File(file) => file::tree(name, file, parts, cx),
         InputSpec::Git(_) => git::tree(name, parts, cx),
         InputSpec::Oci(_) => oci::tree(name, parts, cx),
@@ -75,6 +79,7 @@ pub fn describe_input(
     cx: &Context<'_>,
 ) -> Result<Vec<Described>, FetchError> {
     match spec {
+        InputSpec::Deb(deb) => deb::describe(name, deb, parts, cx),
         InputSpec::File(file) => file::describe(name, file, parts),
         InputSpec::Git(_) => git::describe(name, parts),
         InputSpec::Oci(_) => oci::describe(name, parts, cx),

@@ -29,6 +29,7 @@ pub use cargo::CargoError;
 pub use cargo_lock::{CargoLockError, locked_crates};
 pub use context::{Context, Described, FetchProgress, Silent};
 pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, vendor_tree};
+pub use kinds::deb::DebInputError;
 pub use kinds::git::GitError;
 pub use kinds::{describe_input, fetch_input, input_image, input_tree, pinned_input, resolve_input};
 pub use kinds::oci::{OciError, OciImage};

@@ -14,6 +14,7 @@ use crate::cargo::{self, CargoError};
 use crate::cargo_lock::{CargoLock, CargoLockError};
 use crate::context::Context;
 use crate::crates::from_cache;
+use crate::kinds::deb::DebInputError;
 use crate::kinds::git::GitError;
 use crate::kinds::oci::OciError;
 use crate::kinds::{fetch_input, missing, resolve_input};
@@ -102,6 +103,9 @@ pub enum FetchError {
     /// The server did not give the file.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// Debian packages gave no input.
+    #[error(transparent)]
+    Deb(#[from] DebInputError),
     /// A repository gave no input.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -150,6 +154,7 @@ impl FetchError {
     pub const fn retry_may_help(&self) -> bool {
         match self {
             Self::Http(error) => error.retry_may_help(),
+            Self::Deb(error) => error.retry_may_help(),
             Self::Git(error) => error.retry_may_help(),
             Self::Cargo(CargoError::Network { .. }) => true,
             _ => false,

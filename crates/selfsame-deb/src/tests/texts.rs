@@ -166,6 +166,8 @@ update-alternatives --quiet \
     --install /usr/bin/cc cc /usr/bin/gcc 20 \
     --slave /usr/share/man/man1/cc.1.gz cc.1.gz /usr/share/man/man1/gcc.1.gz
   update-alternatives --install "/usr/bin/c99" c99 /usr/bin/c99-gcc 20 >/dev/null || true
+update-alternatives --install /usr/bin/c89 c89 /usr/bin/c89-gcc 20 \
+    #--slave /usr/share/man/man1/c89.1.gz c89.1.gz /usr/share/man/man1/c89-gcc.1.gz
 for i in a b; do update-alternatives --install /usr/bin/$i $i /usr/bin/$i.x 10; done
 update-alternatives --install /usr/bin/x x `which y` 10
 update-alternatives --install /usr/../x x /bin/y 10
@@ -183,7 +185,11 @@ fi
     let slave = ("usr/share/man/man1/cc.1.gz", "cc.1.gz", "usr/share/man/man1/gcc.1.gz");
     assert_eq!(
         alternatives(script),
-        [alternative("cc", "usr/bin/gcc", &[slave]), alternative("c99", "usr/bin/c99-gcc", &[])]
+        [
+            alternative("cc", "usr/bin/gcc", &[slave]),
+            alternative("c99", "usr/bin/c99-gcc", &[]),
+            alternative("c89", "usr/bin/c89-gcc", &[])
+        ]
     );
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests hand the process environment to the code under test")]
 
 mod archive;
+mod deb;
 mod disk;
 mod inputs;
 mod network;

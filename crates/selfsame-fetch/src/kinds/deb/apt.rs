@@ -75,8 +75,9 @@ impl<'a> Apt<'a> {
     ) -> Result<Self, DebInputError> {
         let stanzas: Vec<String> = sources.iter().map(|source| source.stanza(&KEPT_OPTIONS).to_string()).collect();
         let sources = stanzas.join("\n");
-        let configuration =
-            format!("{CONFIGURATION}APT::Architecture \"{architecture}\";\nAPT::Architectures {{ \"{architecture}\"; }};\n");
+        let configuration = format!(
+            "{CONFIGURATION}APT::Architecture \"{architecture}\";\nAPT::Architectures {{ \"{architecture}\"; }};\n"
+        );
         let key = Digest::of(format!("{configuration}\n{sources}").as_bytes());
         let root = folder.join(&key.hex()[..32]);
         let make = |path: &str| {

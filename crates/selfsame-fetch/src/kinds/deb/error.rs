@@ -100,7 +100,9 @@ pub enum DebInputError {
         says: String,
     },
     /// Nowhere to ask for a package.
-    #[error("there is no place to ask for `{purl}`: no apt with sources on this machine, and no upstream for its origin")]
+    #[error(
+        "there is no place to ask for `{purl}`: no apt with sources on this machine, and no upstream for its origin"
+    )]
     NoPlace {
         /// Its package URL.
         purl: String,

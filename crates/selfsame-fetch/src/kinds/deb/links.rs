@@ -51,7 +51,8 @@ mod tests {
     #[test]
     fn folders_behind_links() {
         let path = |text: &str| RelPath::new(text).unwrap();
-        let links = [("bin", "usr/bin"), ("usr/lib/x", "../share/x"), ("usr/share/x", "/opt/x/"), ("out", "../../../etc")];
+        let links =
+            [("bin", "usr/bin"), ("usr/lib/x", "../share/x"), ("usr/share/x", "/opt/x/"), ("out", "../../../etc")];
         let more = [("loop", "loop2"), ("loop2", "/loop"), ("usr/bin/cc", "gcc")];
         let links = Links(links.into_iter().chain(more).map(|(at, to)| (path(at), to.to_owned())).collect());
         for (from, last, to) in [

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use selfsame_deb::{Source, parse_list, parse_sources};
-use selfsame_http::{Credential, Environment};
+use selfsame_http::Environment;
 
 use super::error::DebInputError;
 
@@ -40,7 +40,8 @@ const FILE_BYTES: u64 = 4 << 20;
 impl Machine {
     /// Reads the configuration; nothing where apt is not there.
     pub(super) fn read(environment: &Environment) -> Result<Option<Self>, DebInputError> {
-        let names = ["Dir::Etc::sourcelist/f", "Dir::Etc::sourceparts/d", "Dir::Etc::netrc/f", "Dir::Etc::netrcparts/d"];
+        let names =
+            ["Dir::Etc::sourcelist/f", "Dir::Etc::sourceparts/d", "Dir::Etc::netrc/f", "Dir::Etc::netrcparts/d"];
         let arguments = names.iter().enumerate().flat_map(|(at, name)| [format!("P{at}"), (*name).to_owned()]);
         let arguments: Vec<String> = std::iter::once("shell".to_owned()).chain(arguments).collect();
         let Some(said) = apt_config(environment, &arguments)? else { return Ok(None) };
@@ -93,18 +94,20 @@ impl Machine {
         }))
     }
 
-    /// The password for an address, if apt has one.
-    pub(super) fn credential(&self, url: &str) -> Option<Credential> {
-        let (scheme, rest) = url.split_once("://")?;
+    /// An address with the login that apt has for it, if it has one. The client that is given it shows neither.
+    pub(super) fn with_login(&self, url: &str) -> String {
+        let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
         // As apt does it: a login without a scheme is for https alone.
         let fits = |login: &&Login| {
             login.scheme.as_deref().unwrap_or("https") == scheme
-                && rest.strip_prefix(login.place.as_str()).is_some_and(|rest| {
-                    rest.is_empty() || login.place.ends_with('/') || rest.starts_with(['/', ':'])
-                })
+                && rest
+                    .strip_prefix(login.place.as_str())
+                    .is_some_and(|rest| rest.is_empty() || login.place.ends_with('/') || rest.starts_with(['/', ':']))
         };
-        let login = self.logins.iter().find(fits)?;
-        Some(Credential::Basic { user: login.user.clone(), password: login.password.clone() })
+        match self.logins.iter().find(fits) {
+            None => url.to_owned(),
+            Some(Login { user, password, .. }) => format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(password)),
+        }
     }
 
     /// The environment with apt's proxies in the variables that name proxies.
@@ -139,7 +142,8 @@ impl Machine {
             }
         }
         for line in dump.lines() {
-            let host = ["Acquire::http::Proxy::", "Acquire::https::Proxy::"].iter().find_map(|key| line.strip_prefix(key));
+            let host =
+                ["Acquire::http::Proxy::", "Acquire::https::Proxy::"].iter().find_map(|key| line.strip_prefix(key));
             if let Some(host) = host.and_then(|rest| rest.strip_suffix(" \"DIRECT\";")) {
                 self.direct.push(host.to_owned());
             }
@@ -163,6 +167,15 @@ impl std::fmt::Debug for Login {
     }
 }
 
+/// As it may stand before the `@` of an address.
+fn encoded(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
+}
+
 /// `machine HOST login USER password PASSWORD`, by words (apt_auth.conf(5)).
 fn logins(text: &str) -> Vec<Login> {
     let mut logins: Vec<Login> = Vec::new();
@@ -172,9 +185,8 @@ fn logins(text: &str) -> Vec<Login> {
         let Some(value) = words.next() else { break };
         match (word, logins.last_mut()) {
             ("machine", _) => {
-                let (scheme, place) = value.split_once("://").map_or((None, value), |(scheme, place)| {
-                    (Some(scheme.to_owned()), place)
-                });
+                let (scheme, place) =
+                    value.split_once("://").map_or((None, value), |(scheme, place)| (Some(scheme.to_owned()), place));
                 let place = place.to_owned();
                 logins.push(Login { scheme, place, user: String::new(), password: String::new() });
             }
@@ -286,19 +298,20 @@ mod tests {
     #[test]
     fn logins_are_for_their_host_path_and_scheme() {
         let logins = logins(
-            "# comment\nmachine example.org/private login me password secret\nmachine http://example.com login you\n password x\n",
+            "# comment\nmachine example.org/private login me password s@cret\nmachine http://example.com login you\n password x\n",
         );
         let machine = Machine { logins, ..Machine::default() };
-        let user = |url: &str| match machine.credential(url) {
-            Some(Credential::Basic { user, .. }) => Some(user),
-            _ => None,
-        };
-        assert_eq!(user("https://example.org/private/pool/a.deb").as_deref(), Some("me"));
-        assert_eq!(user("https://example.org/privateer/a.deb"), None);
-        assert_eq!(user("http://example.org/private/a.deb"), None);
-        assert_eq!(user("http://example.com/a.deb").as_deref(), Some("you"));
-        assert_eq!(user("http://example.com.evil.org/a.deb"), None);
-        assert!(!format!("{machine:?}").contains("secret"));
+        assert_eq!(
+            machine.with_login("https://example.org/private/pool/a.deb"),
+            "https://me:s%40cret@example.org/private/pool/a.deb"
+        );
+        assert_eq!(machine.with_login("http://example.com/a.deb"), "http://you:x@example.com/a.deb");
+        for none in
+            ["https://example.org/privateer/a", "http://example.org/private/a", "http://example.com.evil.org/a", "x"]
+        {
+            assert_eq!(machine.with_login(none), none);
+        }
+        assert!(!format!("{machine:?}").contains("s@cret"));
     }
 
     #[test]

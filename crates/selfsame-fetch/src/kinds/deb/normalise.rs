@@ -25,10 +25,9 @@ pub(super) fn normalise(root: &mut Root, packages: &[Unpacked], store: &Store) -
 
 /// `/etc/passwd` and `/etc/group` of a root with base-passwd: its masters, as its script copies them.
 fn users(root: &mut Root) {
-    for (master, copy) in [
-        ("usr/share/base-passwd/passwd.master", "etc/passwd"),
-        ("usr/share/base-passwd/group.master", "etc/group"),
-    ] {
+    for (master, copy) in
+        [("usr/share/base-passwd/passwd.master", "etc/passwd"), ("usr/share/base-passwd/group.master", "etc/group")]
+    {
         if let Some((_, Entry { kind: kind @ Kind::File { .. }, .. })) = root.find(&path(master)) {
             let entry = Entry::new(kind.clone(), 0o644);
             root.add(&path(copy), entry);

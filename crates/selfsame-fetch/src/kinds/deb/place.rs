@@ -41,7 +41,8 @@ impl Named {
         let folder = self.source.get(..letters).unwrap_or(&self.source);
         let Self { name, version, architecture, source, .. } = self;
         // A plus would be a space to some servers.
-        format!("{component}/{folder}/{source}/{name}_{}_{architecture}.deb", version.without_epoch()).replace('+', "%2b")
+        format!("{component}/{folder}/{source}/{name}_{}_{architecture}.deb", version.without_epoch())
+            .replace('+', "%2b")
     }
 
     /// Addresses, the most likely first: the configured upstreams of the vendor, then the machine's sources.
@@ -55,7 +56,8 @@ impl Named {
             places.push(format!("{upstream}/by-hash/SHA256/{}", part.sha256.hex()));
         }
         for source in sources {
-            let security = source.suites.iter().all(|suite| suite.ends_with("-security") || suite.ends_with("/updates"));
+            let security =
+                source.suites.iter().all(|suite| suite.ends_with("-security") || suite.ends_with("/updates"));
             for uri in &source.uris {
                 let uri = uri.trim_end_matches('/');
                 for component in &source.components {

@@ -1,7 +1,7 @@
 //! Many packages become one root file system, as dpkg would unpack them, whatever the order.
 
-use std::collections::btree_map::Entry as Slot;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use selfsame_core::RelPath;
 use selfsame_tree::{Entry, Kind};

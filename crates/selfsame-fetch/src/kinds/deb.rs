@@ -1,0 +1,336 @@
+//! `deb = ["gcc"]`: Debian packages with what they depend on, as a root file system.
+//!
+//! Apt chooses, against a private root, and vouches by its signed lists; nothing else here needs it. A locked package is
+//! asked for where this machine gets packages from, unpacked by our own reader, and no script of it is run. What is lost
+//! by that, and what is made good, is in docs/inputs/deb.md.
+
+mod apt;
+mod describe;
+mod error;
+mod links;
+mod machine;
+mod normalise;
+mod place;
+mod root;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod unpack;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+
+use selfsame_core::{Digest, Platform};
+use selfsame_deb::{AptUri, Control, Version, read_control};
+use selfsame_definition::{DebSpec, Rootfs};
+use selfsame_http::Client;
+use selfsame_lock::{Claim, Part, Purl};
+use selfsame_tree::Tree;
+
+use self::apt::Apt;
+pub use self::error::DebInputError;
+use self::machine::Machine;
+use self::place::Named;
+use self::root::Root;
+use self::unpack::{Unpacked, unpack};
+use super::missing;
+use crate::bring::{Expected, Wanted, bring_all};
+use crate::context::{Context, Described};
+use crate::memo;
+use crate::resolve::FetchError;
+
+/// Asks apt which packages the definition means today, and brings them.
+pub(crate) fn resolve(name: &str, spec: &DebSpec, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
+    refuse_configured(name, spec)?;
+    let asked: Vec<(&str, Option<Version>)> = spec.packages.iter().map(|text| asked(text)).collect::<Result<_, _>>()?;
+    let machine = Machine::read(cx.environment)?.ok_or(DebInputError::NoApt)?;
+    let sources = machine.suite(spec.suite.as_deref())?;
+    let mut platforms = cx.platforms.to_vec();
+    if platforms.is_empty() {
+        platforms.push(cx.platform.clone());
+    }
+    // By package URL and digest: which platforms a part is for.
+    let mut parts: BTreeMap<(Purl, Digest), (Part, BTreeSet<Platform>)> = BTreeMap::new();
+    for platform in &platforms {
+        let apt = Apt::open(&folder(cx), &sources, architecture(platform)?, cx.environment)?;
+        if !cx.offline {
+            apt.update()?;
+        }
+        let uris = apt.install(&spec.packages, spec.essential, spec.recommends)?;
+        let origins = apt.origins()?;
+        drop(apt);
+        let mut chosen = Vec::new();
+        for part in bring_chosen(name, &uris, &origins, &machine, cx)? {
+            chosen.push(checked(part, cx)?);
+        }
+        for (package, version) in &asked {
+            if !chosen.iter().any(|(_, control)| answers(control, package, version.as_ref())) {
+                return Err(DebInputError::NotChosen { package: (*package).to_owned() }.into());
+            }
+        }
+        for (part, _) in chosen {
+            let key = (part.purl.clone(), part.sha256);
+            parts.entry(key).or_insert((part, BTreeSet::new())).1.insert(platform.clone());
+        }
+    }
+    let mut all = Vec::new();
+    for (part, of) in parts.into_values() {
+        if of.len() == platforms.len() {
+            all.push(part);
+            continue;
+        }
+        all.extend(of.into_iter().map(|platform| Part { platform: Some(platform), ..part.clone() }));
+    }
+    Ok(all)
+}
+
+/// Brings the locked packages that the store lacks, from where this machine gets packages.
+pub(crate) fn fetch(name: &str, _: &DebSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), FetchError> {
+    let missing = missing(parts, cx)?;
+    let Some(first) = missing.first() else { return Ok(()) };
+    if cx.offline {
+        return Err(FetchError::Offline { input: name.to_owned(), purl: first.purl.clone() });
+    }
+    let machine = Machine::read(cx.environment)?.unwrap_or_default();
+    let (client, places) = (client(&machine, cx)?, Places { machine: &machine, cx });
+    let cx = &Context { http: &client, ..*cx };
+    let mut wanted = Vec::new();
+    for part in &missing {
+        let urls = places.of(part)?;
+        if urls.is_empty() {
+            return Err(DebInputError::NoPlace { purl: part.purl.to_string() }.into());
+        }
+        wanted.push(Wanted::part(part, urls));
+    }
+    let Err(error) = bring_all(name, "locked", &wanted, cx) else { return Ok(()) };
+    // An archive that is laid out in its own way says by its lists where a package is, as long as it has it.
+    let FetchError::Http(selfsame_http::HttpError::NotFound { .. }) = &error else { return Err(error) };
+    let still: Vec<Part> = super::missing(parts, cx)?.into_iter().cloned().collect();
+    let listed = listed(&still, &machine, cx)?;
+    if listed.iter().any(Vec::is_empty) {
+        return Err(error);
+    }
+    let wanted: Vec<Wanted<'_>> = still.iter().zip(listed).map(|(part, urls)| Wanted::part(part, urls)).collect();
+    bring_all(name, "locked", &wanted, cx).map(|_| ())
+}
+
+/// The root file system, from packages that are in the store.
+pub(crate) fn tree(name: &str, spec: &DebSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
+    refuse_configured(name, spec)?;
+    let parts = for_platform(parts, cx.platform)?;
+    // Changing what laying out does changes this text.
+    let mut key = String::from("selfsame-deb-root v1\nunpacked\n");
+    let digests: BTreeSet<Digest> = parts.iter().map(|part| part.sha256).collect();
+    key.extend(digests.iter().map(|digest| format!("{digest}\n")));
+    let key = Digest::of(key.as_bytes());
+    if let Some(tree) = memo::recall(cx.store, &key)? {
+        return Ok(tree);
+    }
+    let packages = unpacked(&parts, cx)?;
+    let mut root = Root::of(&packages)?;
+    normalise::normalise(&mut root, &packages, cx.store)?;
+    let tree = Tree::from_entries(root.entries).map_err(|source| DebInputError::Tree { source })?;
+    memo::note(cx.store, &key, &tree)?;
+    Ok(tree)
+}
+
+/// The packages, as they describe themselves.
+pub(crate) fn describe(
+    name: &str,
+    spec: &DebSpec,
+    parts: &[Part],
+    cx: &Context<'_>,
+) -> Result<Vec<Described>, FetchError> {
+    refuse_configured(name, spec)?;
+    let parts = for_platform(parts, cx.platform)?;
+    let packages = unpacked(&parts, cx)?;
+    let root = Root::of(&packages)?;
+    describe::describe(&parts, &packages, &root, cx.store)
+}
+
+fn refuse_configured(name: &str, spec: &DebSpec) -> Result<(), DebInputError> {
+    match spec.rootfs {
+        Rootfs::Unpacked => Ok(()),
+        Rootfs::Configured => Err(DebInputError::Configured { input: name.to_owned() }),
+    }
+}
+
+/// Where apt's private roots are: they survive, so that lists are had once.
+fn folder(cx: &Context<'_>) -> std::path::PathBuf {
+    cx.store.root().join("tmp/apt")
+}
+
+/// `NAME` or `NAME=VERSION`: apt would take a good deal more for an argument, patterns and removals among it.
+fn asked(text: &str) -> Result<(&str, Option<Version>), DebInputError> {
+    let fault = || DebInputError::Name { text: text.chars().take(128).collect() };
+    let (name, version) = text.split_once('=').map_or((text, None), |(name, version)| (name, Some(version)));
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_name = name.len() >= 2
+        && name.bytes().next().is_some_and(fits)
+        && name.bytes().all(|byte| fits(byte) || matches!(byte, b'+' | b'-' | b'.'));
+    if !is_name {
+        return Err(fault());
+    }
+    let version = version.map(|version| version.parse().map_err(|_| fault())).transpose()?;
+    Ok((name, version))
+}
+
+/// Whether a package is what was asked for, by its name or by one that it provides.
+fn answers(control: &Control, package: &str, version: Option<&Version>) -> bool {
+    let named = control.package == package && version.is_none_or(|version| *version == control.version);
+    named || (version.is_none() && control.provides.iter().any(|provided| provided.name == package))
+}
+
+/// Debian's name of a platform.
+fn architecture(platform: &Platform) -> Result<&'static str, DebInputError> {
+    let variant = platform.variant.as_deref();
+    Ok(match (platform.os.as_str(), platform.architecture.as_str()) {
+        ("linux", "amd64") => "amd64",
+        ("linux", "arm64") => "arm64",
+        ("linux", "386") => "i386",
+        ("linux", "arm") if variant == Some("v5") => "armel",
+        ("linux", "arm") if variant.is_none_or(|variant| variant == "v7") => "armhf",
+        ("linux", "ppc64le") => "ppc64el",
+        ("linux", "mips64le") => "mips64el",
+        ("linux", "riscv64") => "riscv64",
+        ("linux", "s390x") => "s390x",
+        ("linux", "loong64") => "loong64",
+        _ => return Err(DebInputError::Platform { platform: platform.clone() }),
+    })
+}
+
+/// A client that also goes by apt's proxies.
+fn client(machine: &Machine, cx: &Context<'_>) -> Result<Client, FetchError> {
+    Ok(Client::new(&machine.environment(cx.environment), cx.http.options().clone())?)
+}
+
+/// Brings what apt named. Sizes and digests are by its signed lists.
+fn bring_chosen(
+    input: &str,
+    uris: &[AptUri],
+    origins: &[(String, String)],
+    machine: &Machine,
+    cx: &Context<'_>,
+) -> Result<Vec<Part>, FetchError> {
+    let mut parts = Vec::new();
+    for uri in uris {
+        if !["http://", "https://"].iter().any(|scheme| uri.uri.starts_with(scheme)) {
+            return Err(DebInputError::Scheme { file: uri.file_name.clone(), uri: uri.uri.clone() }.into());
+        }
+        // `gcc_4%3a12.2.0-3_amd64.deb`
+        let stem = uri.file_name.strip_suffix(".deb").unwrap_or(&uri.file_name);
+        let mut words = stem.splitn(3, '_');
+        let (Some(name), Some(version), Some(architecture)) = (words.next(), words.next(), words.next()) else {
+            return Err(DebInputError::Line { line: uri.file_name.clone() }.into());
+        };
+        let version = version.replace("%3a", ":");
+        let purl = Purl::deb(&vendor(&uri.uri, origins), name, &version, architecture)?;
+        parts.push(Part::new(purl, uri.sha256, uri.size, Claim::SignedRelease));
+    }
+    let client = client(machine, cx)?;
+    let cx = &Context { http: &client, ..*cx };
+    let wanted = parts.iter().zip(uris).map(|(part, uri)| {
+        let expected = Expected::Part(part.sha256, part.size);
+        Wanted::new(&part.purl, expected, vec![machine.with_login(&uri.uri)])
+    });
+    bring_all(input, "listed", &wanted.collect::<Vec<_>>(), cx)?;
+    Ok(parts)
+}
+
+/// Who an address' archive says it is, as a package URL has it: `debian`.
+fn vendor(uri: &str, origins: &[(String, String)]) -> String {
+    let fitting = origins.iter().filter(|(beginning, _)| uri.starts_with(beginning.as_str()));
+    let origin = fitting.max_by_key(|(beginning, _)| beginning.len()).map_or("", |(_, origin)| origin);
+    let word = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c.to_ascii_lowercase() } else { '-' };
+    match origin.trim().chars().map(word).collect::<String>() {
+        origin if origin.is_empty() => "debian".to_owned(),
+        origin => origin,
+    }
+}
+
+/// The package as it describes itself, which has to be what it was called.
+fn checked(mut part: Part, cx: &Context<'_>) -> Result<(Part, Control), FetchError> {
+    let blob = cx.store.open_blob(&part.sha256)?;
+    let refused = |source| DebInputError::Package { package: part.purl.to_string(), source };
+    let control = read_control(blob).map_err(refused)?.control;
+    agree(&part, &control)?;
+    part.source = Some(format!("{}@{}", control.source.0, control.source.1));
+    Ok((part, control))
+}
+
+fn agree(part: &Part, control: &Control) -> Result<(), FetchError> {
+    let named = Named::of(part).is_some_and(|named| {
+        named.name == control.package
+            && named.version.as_str() == control.version.as_str()
+            && named.architecture == control.architecture
+    });
+    if named {
+        return Ok(());
+    }
+    let says = format!("{} {} {}", control.package, control.version, control.architecture);
+    Err(DebInputError::Disagrees { package: part.purl.to_string(), says }.into())
+}
+
+/// The parts that are for a platform.
+fn for_platform(parts: &[Part], platform: &Platform) -> Result<Vec<Part>, FetchError> {
+    let architecture = architecture(platform)?;
+    let mut chosen = Vec::new();
+    for part in parts {
+        if part.platform.as_ref().is_some_and(|own| own != platform) {
+            continue;
+        }
+        let Some(named) = Named::of(part) else {
+            let says = "a package without a name".to_owned();
+            return Err(DebInputError::Disagrees { package: part.purl.to_string(), says }.into());
+        };
+        if named.architecture == "all" || named.architecture == architecture {
+            chosen.push(part.clone());
+        }
+    }
+    Ok(chosen)
+}
+
+/// Every package unpacked, the largest begun first, in the order of their names.
+fn unpacked(parts: &[Part], cx: &Context<'_>) -> Result<Vec<Unpacked>, FetchError> {
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(parts[at].size));
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut packages = threads::try_each(&order, cores, |&at| {
+        let package = unpack(cx.store, &parts[at].sha256, parts[at].purl.as_str())?;
+        agree(&parts[at], &package.control)?;
+        Ok::<_, FetchError>((at, package))
+    })?;
+    packages.sort_by_key(|(at, _)| *at);
+    Ok(packages.into_iter().map(|(_, package)| package).collect())
+}
+
+/// Where locked packages are asked for.
+struct Places<'a> {
+    machine: &'a Machine,
+    cx: &'a Context<'a>,
+}
+
+impl Places<'_> {
+    fn of(&self, part: &Part) -> Result<Vec<String>, FetchError> {
+        let named = Named::of(part).ok_or_else(|| DebInputError::NoPlace { purl: part.purl.to_string() })?;
+        let places = named.places(part, self.cx.http.origins(), &self.machine.sources);
+        Ok(places.iter().map(|place| self.machine.with_login(place)).collect())
+    }
+}
+
+/// Where apt's lists say that packages are; nothing for those that they have no more.
+fn listed(parts: &[Part], machine: &Machine, cx: &Context<'_>) -> Result<Vec<Vec<String>>, FetchError> {
+    let mut all = Vec::new();
+    if machine.sources.is_empty() {
+        return Ok(vec![Vec::new(); parts.len()]);
+    }
+    let apt = Apt::open(&folder(cx), &machine.sources, architecture(cx.platform)?, cx.environment)?;
+    apt.update()?;
+    for part in parts {
+        let named = Named::of(part).ok_or_else(|| DebInputError::NoPlace { purl: part.purl.to_string() })?;
+        let uris = apt.version(&named.name, named.version.as_str())?;
+        let same = uris.into_iter().filter(|uri| uri.sha256 == part.sha256 && uri.size == part.size);
+        all.push(same.map(|uri| machine.with_login(&uri.uri)).collect());
+    }
+    Ok(all)
+}

@@ -1,0 +1,229 @@
+//! Root file systems from packages made by hand.
+
+use std::collections::BTreeMap;
+
+use selfsame_core::{Digest, RelPath};
+use selfsame_deb::Control;
+use selfsame_store::Store;
+use selfsame_tree::{Entry, Kind, Tree};
+
+use super::error::DebInputError;
+use super::normalise::normalise;
+use super::root::Root;
+use super::unpack::Unpacked;
+
+/// A package with these fields beside its name, and these entries: `PATH = CONTENT`, `PATH -> TARGET`, `PATH/`, and
+/// `PATH == PATH` for a second name.
+fn package(name: &str, fields: &str, entries: &[&str]) -> Unpacked {
+    let control = Control::parse(&format!("Package: {name}\nVersion: 1.0\nArchitecture: amd64\n{fields}")).unwrap();
+    let file = |text: &str| Entry::file(Digest::of(text.as_bytes()), text.len() as u64, false);
+    let mut tree: BTreeMap<RelPath, Entry> = BTreeMap::new();
+    for text in entries {
+        let (at, entry) = if let Some((at, content)) = text.split_once(" = ") {
+            (at, file(content))
+        } else if let Some((at, target)) = text.split_once(" -> ") {
+            (at, Entry::symlink(target))
+        } else if let Some((at, target)) = text.split_once(" == ") {
+            let target = RelPath::new(target).unwrap();
+            (at, Entry { kind: Kind::HardLink { target: target.clone() }, ..tree[&target].clone() })
+        } else {
+            (text.trim_end_matches('/'), Entry::directory())
+        };
+        tree.insert(RelPath::new(at).unwrap(), entry);
+    }
+    Unpacked { control, info: BTreeMap::new(), data: Tree::from_entries(tree).unwrap() }
+}
+
+/// The tree in short, one line an entry.
+fn laid_out(packages: &[Unpacked]) -> Result<Vec<String>, DebInputError> {
+    let entries = Root::of(packages)?.entries;
+    Ok(short(&Tree::from_entries(entries).unwrap()))
+}
+
+fn short(tree: &Tree) -> Vec<String> {
+    let line = |(path, entry): (&RelPath, &Entry)| match &entry.kind {
+        Kind::Directory => format!("{path}/"),
+        Kind::File { size, .. } => format!("{path} {size}"),
+        Kind::Symlink { target } => format!("{path} -> {target}"),
+        Kind::HardLink { target } => format!("{path} == {target}"),
+    };
+    tree.iter().map(line).collect()
+}
+
+const MERGED: [&str; 3] = ["bin -> usr/bin", "lib -> usr/lib", "sbin -> usr/sbin"];
+
+/// What is there beside the links that every root has, and their folders.
+fn beside_merged(packages: &[Unpacked]) -> Vec<String> {
+    let mut lines = laid_out(packages).unwrap();
+    for line in MERGED.iter().copied().chain(["usr/bin/", "usr/lib/", "usr/sbin/"]) {
+        lines.retain(|own| own != line);
+    }
+    lines
+}
+
+#[test]
+fn old_places_are_links_to_usr() {
+    let one = package("one", "", &["bin/", "bin/a = x", "usr/bin/", "usr/bin/b = y", "lib64/ld.so -> /lib/ld.so"]);
+    let two = package("two", "", &["lib/", "lib/ld.so = 1", "usr/lib/z == lib/ld.so"]);
+    assert_eq!(
+        laid_out(&[one, two]).unwrap(),
+        [
+            "bin -> usr/bin",
+            "lib -> usr/lib",
+            "lib64 -> usr/lib64",
+            "sbin -> usr/sbin",
+            "usr/bin/",
+            "usr/bin/a 1",
+            "usr/bin/b 1",
+            "usr/lib/",
+            "usr/lib/ld.so 1",
+            "usr/lib/z == usr/lib/ld.so",
+            "usr/lib64/",
+            "usr/lib64/ld.so -> /lib/ld.so",
+            "usr/sbin/",
+        ]
+    );
+    // `base-files` of Debian 13 brings the links itself.
+    let own = package("base-files", "", &["bin -> usr/bin", "lib64 -> usr/lib64", "usr/bin/", "usr/lib64/"]);
+    assert_eq!(beside_merged(&[own]), ["lib64 -> usr/lib64", "usr/lib64/"]);
+}
+
+#[test]
+fn links_left_of_a_move_to_usr_are_no_second_entry() {
+    for leftover in ["usr/bin/which -> ../../bin/which", "usr/bin/which -> /bin/which"] {
+        let package = package("debianutils", "", &["bin/which = program", leftover]);
+        assert_eq!(beside_merged(&[package]), ["usr/bin/which 7"], "{leftover}");
+    }
+}
+
+#[test]
+fn names_of_one_file_stay_one_wherever_they_go() {
+    // Below `usr` the names sort in another order than in the package.
+    let one = package("one", "", &["bin/z = same", "sbin/a == bin/z", "usr/a == bin/z"]);
+    assert_eq!(beside_merged(&[one]), ["usr/a 4", "usr/bin/z == usr/a", "usr/sbin/a == usr/a"]);
+}
+
+#[test]
+fn folders_of_one_package_may_be_links_of_another() {
+    let doc = package("doc", "", &["usr/share/doc/a -> b", "usr/share/doc/b/", "usr/share/doc/b/x = 1"]);
+    let other = package("other", "", &["usr/share/doc/a/", "usr/share/doc/a/y = 22"]);
+    for packages in [[doc.clone(), other.clone()], [other, doc]] {
+        assert_eq!(
+            beside_merged(&packages),
+            ["usr/share/doc/a -> b", "usr/share/doc/b/", "usr/share/doc/b/x 1", "usr/share/doc/b/y 2"]
+        );
+    }
+}
+
+#[test]
+fn what_two_packages_have_differently_is_an_error_unless_one_replaces_the_other() {
+    let old = package("old", "", &["usr/bin/x = 1"]);
+    let same = package("same", "", &["bin/x = 1"]);
+    assert_eq!(beside_merged(&[old.clone(), same]), ["usr/bin/x 1"]);
+    let other = package("other", "", &["bin/x = 22"]);
+    assert_eq!(
+        laid_out(&[old.clone(), other]).unwrap_err().to_string(),
+        "`usr/bin/x` is in `old` and, different, in `other`, and neither says that it replaces the other"
+    );
+    let new = package("new", "Replaces: old (<< 2)\n", &["usr/bin/x = 22"]);
+    for packages in [[old.clone(), new.clone()], [new, old.clone()]] {
+        assert_eq!(beside_merged(&packages), ["usr/bin/x 2"]);
+    }
+    for fields in ["Replaces: old (<< 1)\n", "Replaces: older\n"] {
+        let new = package("new", fields, &["usr/bin/x = 22"]);
+        assert!(matches!(laid_out(&[new, old.clone()]), Err(DebInputError::Conflict { .. })), "{fields}");
+    }
+    let twice = package("twice", "Replaces: twice\n", &["bin/x = 1", "usr/bin/x = 22"]);
+    assert!(matches!(laid_out(&[twice]), Err(DebInputError::Conflict { .. })));
+    let folder = package("folder", "", &["usr/bin/x/"]);
+    assert!(matches!(laid_out(&[old, folder]), Err(DebInputError::Conflict { .. })));
+}
+
+#[test]
+fn the_name_that_is_replaced_takes_its_second_names_along() {
+    let old = package("old", "", &["usr/a = old", "usr/b == usr/a", "usr/c == usr/a"]);
+    let new = package("new", "Replaces: old\n", &["usr/a = newer"]);
+    assert_eq!(beside_merged(&[new, old]), ["usr/a 5", "usr/b 3", "usr/c == usr/b"]);
+}
+
+#[test]
+fn links_that_never_end_are_named() {
+    let one = package("one", "", &["usr/x -> y", "usr/y -> x"]);
+    let two = package("two", "", &["usr/x/", "usr/x/z = 1"]);
+    assert!(matches!(laid_out(&[one, two]), Err(DebInputError::Links { .. })));
+}
+
+#[test]
+fn links_stay_below_the_root() {
+    let one = package("one", "", &["usr/x -> ../../../../etc"]);
+    let two = package("two", "", &["usr/x/", "usr/x/passwd = root"]);
+    assert_eq!(beside_merged(&[one, two]), ["etc/", "etc/passwd 4", "usr/x -> ../../../../etc"]);
+}
+
+#[test]
+fn base_files_says_what_folders_are_for_everybody() {
+    let mut base = package("base-files", "", &["tmp/"]);
+    let entries = base.data.iter().map(|(path, entry)| (path.clone(), Entry { mode: 0o1777, ..entry.clone() }));
+    base.data = Tree::from_entries(entries.collect::<Vec<_>>()).unwrap();
+    let other = package("a-first", "", &["tmp/"]);
+    let root = Root::of(&[other, base]).unwrap();
+    assert_eq!(root.entries["tmp"].mode, 0o1777);
+}
+
+#[test]
+fn what_scripts_would_have_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let put = |text: &str, executable| {
+        Entry::file(store.put_bytes(text.as_bytes(), executable).unwrap(), text.len() as u64, executable)
+    };
+    let mut gcc = package("gcc", "Multi-Arch: same\n", &["usr/bin/gcc = x", "usr/share/man/gcc.1 = y"]);
+    let script = "update-alternatives --install /usr/bin/cc cc /usr/bin/gcc 20 \\\n --slave /usr/share/man/cc.1 cc.1 \
+        /usr/share/man/gcc.1 --slave /usr/share/man/x.1 x.1 /usr/share/man/gone.1\n\
+        update-alternatives --install /usr/bin/c++ c++ /usr/bin/g++ 20\n";
+    gcc.info.insert("postinst".to_owned(), put(script, true));
+    let mut tcc = package("tcc", "", &["usr/bin/tcc = x"]);
+    let script = "update-alternatives --install /usr/bin/cc cc /usr/bin/tcc 10\n";
+    tcc.info.insert("postinst".to_owned(), put(script, true));
+    let certificates = "usr/share/ca-certificates/mozilla";
+    let mut ca = package("ca-certificates", "", &[]);
+    let certificate = |name: &str, text| (RelPath::new(format!("{certificates}/{name}")).unwrap(), put(text, false));
+    ca.data = Tree::from_entries([certificate("b.crt", "B\n"), certificate("a.crt", "A"), certificate("c.txt", "C")])
+        .unwrap();
+    let base = package("base-passwd", "", &["usr/share/base-passwd/passwd.master = root:x"]);
+    let packages = [base, ca, gcc, tcc];
+    let mut root = Root::of(&packages).unwrap();
+    normalise(&mut root, &packages, &store).unwrap();
+    let tree = Tree::from_entries(root.entries).unwrap();
+    let lines: Vec<String> = short(&tree)
+        .into_iter()
+        .filter(|line| !line.starts_with("usr/share/") || line.contains("->"))
+        .filter(|line| !MERGED.contains(&line.as_str()))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    etc/alternatives/cc -> /usr/bin/gcc
+    etc/alternatives/cc.1 -> /usr/share/man/gcc.1
+    etc/passwd 6
+    etc/ssl/certs/ca-certificates.crt 4
+    usr/bin/
+    usr/bin/cc -> /etc/alternatives/cc
+    usr/bin/gcc 1
+    usr/bin/tcc 1
+    usr/lib/
+    usr/sbin/
+    usr/share/man/cc.1 -> /etc/alternatives/cc.1
+    var/lib/dpkg/available 0
+    var/lib/dpkg/info/base-passwd.list 40
+    var/lib/dpkg/info/ca-certificates.list 126
+    var/lib/dpkg/info/format 2
+    var/lib/dpkg/info/gcc:amd64.list 37
+    var/lib/dpkg/info/gcc:amd64.postinst 234
+    var/lib/dpkg/info/tcc.list 16
+    var/lib/dpkg/info/tcc.postinst 61
+    var/lib/dpkg/status 337
+    ");
+    let read = |path: &str| String::from_utf8(store.read_blob(&tree.content(path).unwrap().0, 9999).unwrap()).unwrap();
+    assert_eq!(read("etc/ssl/certs/ca-certificates.crt"), "A\nB\n");
+    assert!(read("var/lib/dpkg/status").contains("Package: gcc\nStatus: install ok unpacked\nVersion: 1.0\n"));
+    assert_eq!(read("var/lib/dpkg/info/gcc:amd64.list"), "/.\n/usr/bin/gcc\n/usr/share/man/gcc.1\n");
+}
