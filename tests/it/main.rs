@@ -15,6 +15,7 @@ mod flow;
 mod groups;
 mod hosts;
 mod roots;
+mod store;
 mod world;
 
 /// A file of this folder that no `mod` names is never compiled, and its tests never fail.
