@@ -1,6 +1,8 @@
 //! What refers to a manifest: the registry's own list, or the tag that clients keep where it has none (distribution-spec,
 //! "Listing Referrers" and "Referrers Tag Schema").
 
+use std::collections::BTreeSet;
+
 use selfsame_core::{Digest, json, media};
 use selfsame_http::{Body, Method};
 use selfsame_oci::{Descriptor, Index};
@@ -14,7 +16,7 @@ use crate::{MANIFEST_BYTES, RegistryError, Repository, Target};
 const ATTEMPTS: u32 = 8;
 
 impl Repository<'_> {
-    /// The manifests whose subject is `digest`, in the registry's order; of one `artifact_type` if one is wanted. An empty
+    /// The manifests whose subject is `digest`, each once, in the registry's order; of one `artifact_type` if one is wanted. An empty
     /// list where there is none.
     pub fn referrers(&self, digest: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, RegistryError> {
         let what = format!("list of referrers of {digest} of {}", self.name());
@@ -44,6 +46,9 @@ impl Repository<'_> {
             },
             Err(error) => return Err(error),
         }
+        // A registry may list one as often as it was pushed.
+        let mut seen = BTreeSet::new();
+        found.retain(|descriptor| seen.insert(descriptor.digest));
         // Whether the registry filtered or not (`OCI-Filters-Applied`).
         found.retain(|descriptor| {
             artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted))

@@ -13,6 +13,7 @@ mod git;
 mod output;
 mod picture;
 pub mod proxy;
+pub mod registry;
 pub mod server;
 mod tier;
 mod variation;

@@ -9,6 +9,7 @@ use crate::command::{root, run, succeeds};
 const TOOLS: &[(&str, &str)] = &[
     ("bwrap", "bubblewrap"),
     ("busybox", "busybox-static"),
+    ("docker-registry", "docker-registry"),
     ("mkfs.ext4", "e2fsprogs"),
     ("newgidmap", "uidmap"),
     ("openssl", "openssl"),
@@ -22,13 +23,44 @@ const TOOLS: &[(&str, &str)] = &[
 /// The Python package with CycloneDX's strict schemas.
 const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]>=11,<12";
 
+/// The crate of a registry with lists of referrers, its program, and its version.
+const REGISTRY: (&str, &str) = ("ferro-oci-server", "=1.0.0");
+
 /// Says what is missing; installs it if it is `required` and can be. Gives the variables by which tests find it.
 pub(crate) fn prepare(required: bool) -> Result<Vec<(&'static str, String)>, String> {
+    tools(required)?;
+    let mut found = python(required)?;
+    found.extend(registry(required)?);
+    Ok(found)
+}
+
+fn registry(required: bool) -> Result<Option<(&'static str, String)>, String> {
+    let (name, version) = REGISTRY;
+    let folder = root().join("target/foreign-cargo");
+    let program = folder.join("bin").join(name);
+    if std::env::var_os("SELFSAME_OCI_SERVER").is_some() {
+        return Ok(None);
+    }
+    if required && !program.is_file() {
+        let text = folder.display().to_string();
+        eprintln!("xtask: tier `foreign` is required; installing {name} {version} into {text}");
+        // Its own build folder: what it is built from is none of the project's.
+        let build = folder.join("build").display().to_string();
+        let arguments = ["install", name, "--version", version, "--locked", "--debug", "--quiet", "--root", &text];
+        run("cargo", &[arguments.as_slice(), &["--target-dir", &build]].concat())?;
+    }
+    if !program.is_file() {
+        eprintln!("xtask: not on this machine, so tests that need it are skipped: {name}");
+        return Ok(None);
+    }
+    Ok(Some(("SELFSAME_OCI_SERVER", program.display().to_string())))
+}
+
+fn python(required: bool) -> Result<Vec<(&'static str, String)>, String> {
     if std::env::var_os("SELFSAME_PYTHON").is_some() {
         // Whoever set it knows what it has.
-        return tools(required).map(|()| Vec::new());
+        return Ok(Vec::new());
     }
-    tools(required)?;
     let python = environment_folder().join("bin/python3");
     if required && !has_cyclonedx(&python) {
         python_environment(&python)?;

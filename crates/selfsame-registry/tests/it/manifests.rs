@@ -98,7 +98,8 @@ fn documents_that_are_none() {
     let large =
         || Answer::ok(vec![b' '; usize::try_from(MANIFEST_BYTES).unwrap() + 1]).header("Content-Type", media::MANIFEST);
     assert!(matches!(asked_for(large), RegistryError::TooLarge { limit_bytes: MANIFEST_BYTES, .. }));
-    let endless = || Answer::ok("{\"secret\":1}").header("Content-Type", media::MANIFEST).fault(Fault::Endless);
+    let endless =
+        || Answer::ok("{\"secret\":1}".repeat(10_000)).header("Content-Type", media::MANIFEST).fault(Fault::Endless);
     assert!(matches!(asked_for(endless), RegistryError::TooLarge { .. }));
     let cut = || Answer::ok(vec![b' '; 1000]).header("Content-Type", media::MANIFEST).fault(Fault::CutAfter(10));
     assert!(asked_for(cut).retry_may_help());

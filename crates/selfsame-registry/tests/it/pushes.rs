@@ -10,7 +10,7 @@ use selfsame_testing::server::{Answer, Asked, Fault, Server};
 use crate::world::{Fake, State, answer, chain, client, store};
 
 fn bytes() -> Vec<u8> {
-    (0..10_000_000_u32).flat_map(u32::to_le_bytes).collect()
+    b"0123456789abcde\n".repeat(2_500_000)
 }
 
 /// A push of [`bytes`] to a registry that is spoilt so: what it came to, and whether the registry has the blob.
