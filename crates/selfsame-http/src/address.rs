@@ -41,7 +41,7 @@ impl Address {
         };
         let user = user.map(|user| {
             let (name, password) = user.split_once(':').unwrap_or((user, ""));
-            Ok((decode(name)?, decode(password)?))
+            Ok::<_, &'static str>((decode(name)?, decode(password)?))
         });
         let user = user.transpose()?;
         let (host, port) = split_port(place)?;
@@ -318,5 +318,38 @@ mod tests {
         assert_eq!(joined("http://[::1]:80/"), "http://[::1]/");
         assert_eq!(here.join("/x").unwrap().user(), None, "a password is not carried along in the address");
         assert!(here.join("file:///etc/passwd").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_address_or_none(text in ".{0,60}", prefix in "(https?://)?([a-z:@]{0,9})?") {
+            let text = format!("{prefix}{text}");
+            let _ = told(&text);
+            if let Ok(address) = Address::parse(&text) {
+                // What is sent is an address again, of the same place, and one that ureq takes.
+                let request = address.request();
+                let again = Address::parse(&request).unwrap();
+                proptest::prop_assert_eq!(again.request(), request.clone());
+                proptest::prop_assert!(request.parse::<ureq::http::Uri>().is_ok(), "{}", request);
+                let _ = address.join(&text).unwrap();
+            }
+        }
+
+        #[test]
+        fn any_location_is_followed_to_an_address_or_nowhere(location in ".{0,60}") {
+            let here = Address::parse("https://me:secret@host.example/a/b?c").unwrap();
+            if let Ok(next) = here.join(&location) {
+                proptest::prop_assert!(next.request().parse::<ureq::http::Uri>().is_ok());
+                let told = format!("{next} {}", next.request());
+                proptest::prop_assert!(!told.contains("secret"));
+            }
+        }
+
+        #[test]
+        fn a_password_is_in_no_text(password in "[a-zA-Z]{12}", path in "[a-z/]{0,8}") {
+            let address = Address::parse(&format!("https://me:{password}@host.example/{path}?token={password}")).unwrap();
+            let told = format!("{address} {address:?}");
+            proptest::prop_assert!(!told.contains(&password));
+        }
     }
 }

@@ -25,19 +25,6 @@ impl Environment {
         self.variable("CARGO_HOME").map(PathBuf::from).or_else(home)
     }
 
-    /// Where this machine's mirrors and credentials are written down: `$SELFSAME_ORIGINS`, else
-    /// `selfsame/origins.toml` in `$XDG_CONFIG_HOME`, else in `$HOME/.config`. Whether it is there is another question.
-    #[must_use]
-    pub fn origins_file(&self) -> Option<PathBuf> {
-        if let Some(path) = self.variable("SELFSAME_ORIGINS") {
-            return Some(PathBuf::from(path));
-        }
-        // As its specification has it, a relative path there counts as none.
-        let config = self.variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let config = config.or_else(|| Some(PathBuf::from(self.variable("HOME")?).join(".config")));
-        Some(config?.join("selfsame/origins.toml"))
-    }
-
     /// Those of the named variables that are set.
     pub fn only<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a OsStr)> {
         names.iter().filter_map(|name| Some((*name, self.variables.get(OsStr::new(name))?.as_os_str())))

@@ -125,4 +125,19 @@ mod tests {
         }
         assert!(!format!("{netrc:?}").contains("token"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read(text in "(machine|login|password|default|macdef|#|\"|\\\\|[a-z]{1,3}|\n| ){0,30}") {
+            let _ = Netrc::parse(&text);
+        }
+
+        #[test]
+        fn a_quoted_password_is_what_it_was(password in "[^\u{0}-\u{1f}\u{7f}]{1,20}") {
+            let quoted = password.replace('\\', "\\\\").replace('"', "\\\"");
+            let netrc = Netrc::parse(&format!("machine host login me password \"{quoted}\"\n"));
+            let expected = Credential::Basic { user: "me".to_owned(), password };
+            proptest::prop_assert_eq!(netrc.credential("host"), Some(&expected));
+        }
+    }
 }

@@ -150,4 +150,11 @@ mod tests {
             assert_eq!(seconds_of_date(text), None, "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_date_or_none(text in "[A-Z][a-z]{2}, [0-9]{0,3} (Feb|Nov|x) [0-9]{0,20} [0-9:]{0,12} GMT|.{0,40}") {
+            let _ = seconds_of_date(&text);
+        }
+    }
 }

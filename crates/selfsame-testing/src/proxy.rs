@@ -5,10 +5,18 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::server::{basic, read_request};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::authority::Authority;
+use crate::server::{Channel, basic, read_request};
+
+/// How long one direction is waited for before the other has its turn.
+const TURN: Duration = Duration::from_millis(5);
 
 struct Shared {
+    tls: Option<Arc<ServerConfig>>,
     user: Option<(String, String)>,
     names: BTreeMap<String, SocketAddr>,
     seen: Mutex<Vec<String>>,
@@ -26,20 +34,26 @@ impl Proxy {
     /// For everybody, with the names it knows: `mirror.example:443` and where that is.
     #[must_use]
     pub fn new(names: &[(&str, SocketAddr)]) -> Self {
-        Self::start(None, names)
+        Self::start(None, None, names)
     }
 
     /// For who knows the password.
     #[must_use]
     pub fn guarded(user: &str, password: &str, names: &[(&str, SocketAddr)]) -> Self {
-        Self::start(Some((user.to_owned(), password.to_owned())), names)
+        Self::start(None, Some((user.to_owned(), password.to_owned())), names)
     }
 
-    fn start(user: Option<(String, String)>, names: &[(&str, SocketAddr)]) -> Self {
+    /// For who knows the password, and spoken to by https.
+    #[must_use]
+    pub fn https(authority: &Authority, user: &str, password: &str, names: &[(&str, SocketAddr)]) -> Self {
+        Self::start(Some(authority.server(&[])), Some((user.to_owned(), password.to_owned())), names)
+    }
+
+    fn start(tls: Option<Arc<ServerConfig>>, user: Option<(String, String)>, names: &[(&str, SocketAddr)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound port");
         let names = names.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect();
-        let shared = Arc::new(Shared { user, names, seen: Mutex::default(), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { tls, user, names, seen: Mutex::default(), stop: AtomicBool::new(false) });
         let serving = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -57,13 +71,17 @@ impl Proxy {
     /// `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme(), self.address)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.shared.tls.is_some() { "https" } else { "http" }
     }
 
     /// The same with user and password in it, as it stands in `HTTPS_PROXY`.
     #[must_use]
     pub fn url_as(&self, user: &str, password: &str) -> String {
-        format!("http://{user}:{password}@{}", self.address)
+        format!("{}://{user}:{password}@{}", self.scheme(), self.address)
     }
 
     /// First words of all requests so far: `CONNECT mirror.example:443`, `GET http://mirror.example/file`; with `407 ` before
@@ -85,7 +103,15 @@ impl Drop for Proxy {
 impl Shared {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let mut reader = BufReader::new(stream);
+        let wire = stream.try_clone()?;
+        let channel: Box<dyn Channel> = match &self.tls {
+            None => Box::new(stream),
+            Some(config) => {
+                let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+                Box::new(StreamOwned::new(connection, stream))
+            }
+        };
+        let mut reader = BufReader::new(channel);
         let Some(asked) = read_request(&mut reader)? else { return Ok(()) };
         let line = format!("{} {}", asked.method, asked.target);
         let allowed = self
@@ -95,7 +121,7 @@ impl Shared {
         let note = if allowed { line } else { format!("407 {line}") };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(note);
         let mut client = reader.into_inner();
-        let refuse = |client: &mut TcpStream, status: &str, header: &str| {
+        let refuse = |client: &mut Box<dyn Channel>, status: &str, header: &str| {
             client.write_all(
                 format!("HTTP/1.1 {status}\r\n{header}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes(),
             )
@@ -130,18 +156,29 @@ impl Shared {
             server.write_all(format!("{head}connection: close\r\n\r\n").as_bytes())?;
             server.write_all(&asked.body)?;
         }
-        let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
-        std::thread::spawn(move || {
-            let _ = io::copy(&mut from_client, &mut to_server);
-            let _ = to_server.shutdown(Shutdown::Write);
-        });
+        wire.set_read_timeout(Some(TURN))?;
+        server.set_read_timeout(Some(TURN))?;
+        // In turns, since a TLS connection is one thing in both directions.
         let mut buffer = [0; 64 << 10];
-        loop {
-            let read = server.read(&mut buffer)?;
-            if read == 0 {
-                return client.shutdown(Shutdown::Both);
+        while !self.stop.load(Ordering::SeqCst) {
+            match pass(&mut client, &mut server, &mut buffer)? {
+                Some(0) => server.shutdown(Shutdown::Write)?,
+                _ => client.flush()?,
             }
-            client.write_all(&buffer[..read])?;
+            if pass(&mut server, &mut client, &mut buffer)? == Some(0) {
+                client.flush()?;
+                return wire.shutdown(Shutdown::Both);
+            }
         }
+        Ok(())
+    }
+}
+
+/// What is there to be read now: how many bytes, or nothing yet.
+fn pass(from: &mut dyn Read, to: &mut dyn Write, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    match from.read(buffer) {
+        Ok(read) => to.write_all(&buffer[..read]).map(|()| Some(read)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -233,7 +233,7 @@ impl Drop for Server {
     }
 }
 
-trait Channel: Read + Write {}
+pub(crate) trait Channel: Read + Write {}
 impl<T: Read + Write> Channel for T {}
 
 impl Shared {

@@ -101,6 +101,24 @@ fn http_goes_through_a_proxy_by_its_whole_address() {
 }
 
 #[test]
+fn a_proxy_may_be_spoken_to_by_https() {
+    let mut world = World::new();
+    let authority = world.authority();
+    let (bytes, digest) = file(400_000);
+    let secure = Server::https(&authority, &["a.example"], move |asked| Answer::file(asked, &bytes, "v"));
+    let plain = Server::http(|asked| Answer::ok(asked.target.clone()));
+    let names = [("a.example:443", secure.address()), ("b.example:8080", plain.address())];
+    let proxy = Proxy::https(&authority, "me", "secret", &names);
+    world.set("all_proxy", proxy.url_as("me", "secret"));
+    let client = world.client();
+    let download = Download::new("https://a.example/f", 1 << 20);
+    assert_eq!(client.download(&download, &world.store).unwrap(), (digest, 400_000));
+    let request = Request { plain_http: true, ..Request::get("http://b.example:8080/x") };
+    assert_eq!(client.send(&request).unwrap().bytes().unwrap(), b"/x");
+    assert_eq!(proxy.seen(), ["CONNECT a.example:443", "GET http://b.example:8080/x"]);
+}
+
+#[test]
 fn exceptions_and_faults() {
     let mut world = World::new();
     let server = Server::http(|_| Answer::ok("direct"));
