@@ -169,7 +169,7 @@ fn decode(auth: &str) -> Result<(String, String), &'static str> {
 /// The key under which a registry is looked up: without scheme, and without the API's version behind it.
 ///
 /// `https://registry.example/v2/` is `registry.example`, and `registry.example/team` stays as it is. Docker's spelling
-/// of its own registry, `https://index.NAME/v1/`, keeps its `/v1`.
+/// of its own registry, `https://index.docker.example/v1/`, keeps its `/v1`.
 fn key(written: &str) -> String {
     let rest = written.strip_prefix("https://").or_else(|| written.strip_prefix("http://")).unwrap_or(written);
     let rest = rest.trim_end_matches('/');
@@ -182,8 +182,8 @@ fn key(written: &str) -> String {
     }
 }
 
-/// Docker logs in to its own registry under `https://index.DOMAIN/v1/`, whatever the host that is asked is called: that
-/// entry is for the hosts below DOMAIN.
+/// Docker logs in to its own registry under `https://index.docker.example/v1/`, whatever the host that is asked is called:
+/// that entry is for the hosts below `docker.example`.
 fn index_key(host: &Host) -> Option<String> {
     let (_, domain) = host.name().split_once('.')?;
     (host.port().is_none() && domain.contains('.')).then(|| format!("index.{domain}/v1"))

@@ -6,7 +6,7 @@ use selfsame_http::{Body, Method};
 use crate::blob::Source;
 use crate::manifest::Document;
 use crate::repository::Ask;
-use crate::scope::{Action, Scope};
+use crate::scope::Scope;
 use crate::upload::{Upload, mount_query};
 use crate::{MANIFEST_BYTES, RegistryError, Repository, Target};
 
@@ -35,7 +35,7 @@ impl Repository<'_> {
             return Ok(Sent::Present);
         }
         let what = format!("the upload of {}", self.blob_name(digest));
-        let mut scope = Scope::of(Action::Push, self.name());
+        let mut scope = self.scope();
         let mut session = None;
         for other in from.iter().filter(|other| *other != self.name()) {
             let both = Scope { from: Some(other.clone()), ..scope.clone() };

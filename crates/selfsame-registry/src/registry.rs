@@ -12,7 +12,7 @@ use selfsame_oci::Descriptor;
 use crate::address::Address;
 use crate::challenge::Challenge;
 use crate::configuration::{Place, Scheme};
-use crate::scope::Scope;
+use crate::scope::{Action, Scope};
 use crate::{Configuration, Credentials, Host, Login, Reference, RegistryError, Repository, token};
 
 /// How long is waited before something that cannot be sent twice as it is begins anew; three times as long each time.
@@ -62,12 +62,13 @@ impl Registry {
 
     /// Where a reference may be had, mirrors first. None is empty.
     pub fn to_pull(&self, reference: &Reference) -> Result<Vec<Repository<'_>>, RegistryError> {
-        Ok(self.configuration.to_pull(reference)?.into_iter().map(|place| Repository::new(self, place)).collect())
+        let places = self.configuration.to_pull(reference)?.into_iter();
+        Ok(places.map(|place| Repository::new(self, place, Action::Pull)).collect())
     }
 
     /// Where a reference is written to: the registry itself.
     pub fn to_push(&self, reference: &Reference) -> Result<Repository<'_>, RegistryError> {
-        Ok(Repository::new(self, self.configuration.to_push(reference)?))
+        Ok(Repository::new(self, self.configuration.to_push(reference)?, Action::Push))
     }
 
     /// The first place that has what a reference means now, and what that is. The last place's error where none has.

@@ -13,11 +13,12 @@ use crate::said::said;
 use crate::scope::{Action, Scope};
 use crate::{Registry, RegistryError};
 
-/// A repository on a registry. What is read is checked against its digest; what is written is there whole or not at all.
+/// A repository on a registry: to be read, or to be written, too. What is read is checked against its digest; what is written is there whole or not at all.
 #[derive(Debug)]
 pub struct Repository<'a> {
     pub(crate) registry: &'a Registry,
     place: Place,
+    action: Action,
     base: OnceLock<Address>,
 }
 
@@ -40,8 +41,10 @@ pub(crate) struct Answer {
 }
 
 impl<'a> Repository<'a> {
-    pub(crate) fn new(registry: &'a Registry, place: Place) -> Self {
-        Self { registry, place, base: OnceLock::new() }
+    /// Asked for nothing but `action`, whatever the request: a token to read is not to be had for a repository that the
+    /// first push makes.
+    pub(crate) fn new(registry: &'a Registry, place: Place, action: Action) -> Self {
+        Self { registry, place, action, base: OnceLock::new() }
     }
 
     /// The registry that is asked, as errors name it.
@@ -54,6 +57,11 @@ impl<'a> Repository<'a> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.place.repository
+    }
+
+    /// What tokens are asked for.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::of(self.action, &self.place.repository)
     }
 
     pub(crate) fn base(&self) -> Result<&Address, RegistryError> {
@@ -72,11 +80,10 @@ impl<'a> Repository<'a> {
 
     /// A GET of `path` below `/v2/NAME/`, to be changed where it is something else.
     pub(crate) fn ask<'b>(&self, method: Method, path: &str) -> Result<Ask<'b>, RegistryError> {
-        let action = if matches!(method, Method::Get | Method::Head) { Action::Pull } else { Action::Push };
         Ok(Ask {
             method,
             address: self.address(path)?,
-            scope: Scope::of(action, &self.place.repository),
+            scope: self.scope(),
             headers: Vec::new(),
             body: Body::Empty,
             limit_bytes: crate::MANIFEST_BYTES,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use selfsame_http::{Client, Environment, Options};
-use selfsame_registry::{Configuration, Credentials, Registry, RegistryError, Target};
+use selfsame_registry::{Configuration, Credentials, Registry, RegistryError, Source, Target};
 use selfsame_testing::authority::Authority;
 use selfsame_testing::server::{Answer, Asked, Server, basic};
 
@@ -46,13 +46,13 @@ fn a_token_as_nobody_and_as_somebody() {
         guarded(move || format!("Bearer realm=\"{url}\",service=\"the service\",scope=\"repository:team/app:pull\""));
     let host = fake.server.address().to_string();
     let nobody = with(Credentials::none(), "");
-    nobody.to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap();
+    nobody.find(&fake.reference("t")).unwrap();
     let first = realm.asked();
     assert_eq!(parameters(&first[0]), ["extra=1", "service=the%20service", "scope=repository%3Ateam%2Fapp%3Apull"]);
     assert_eq!(first[0].header("authorization"), None);
 
     let somebody = with(logins(&[(&host, "me:hidden")]), "");
-    let repository = somebody.to_push(&fake.reference("t")).unwrap();
+    let repository = somebody.to_pull(&fake.reference("t")).unwrap().remove(0);
     for _ in 0..3 {
         repository.manifest(&tag()).unwrap();
     }
@@ -62,7 +62,7 @@ fn a_token_as_nobody_and_as_somebody() {
     assert!(!asked.iter().any(|asked| asked.target.contains("hidden")));
 
     let wrong = with(logins(&[(&host, "me:other")]), "");
-    let error = wrong.to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap_err();
+    let error = wrong.find(&fake.reference("t")).unwrap_err();
     assert!(matches!(error, RegistryError::Refused { status: 401, as_somebody: true, .. }), "{}", chain(&error));
     assert!(!chain(&error).contains("other"), "{}", chain(&error));
 }
@@ -88,10 +88,10 @@ fn an_identity_token_is_posted_and_follows_nobody() {
     let url = realm.url("/token");
     let fake = guarded(move || format!("Bearer realm=\"{url}\",service=\"s\""));
     let text = format!(r#"{{ "auths": {{ "{}": {{ "identitytoken": "id/token" }} }} }}"#, fake.server.address());
-    with(config(&text), "").to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap();
+    with(config(&text), "").find(&fake.reference("t")).unwrap();
 
     redirects.store(1, Ordering::Relaxed);
-    let error = with(config(&text), "").to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap_err();
+    let error = with(config(&text), "").find(&fake.reference("t")).unwrap_err();
     assert!(matches!(error, RegistryError::Token { may_pass: false, .. }), "{}", chain(&error));
     assert!(elsewhere.asked().is_empty());
 }
@@ -115,12 +115,12 @@ fn a_token_that_ran_out_is_fetched_anew() {
         state.put_blob("", b"a blob")
     });
     let registry = with(Credentials::none(), "");
-    let repository = registry.to_push(&fake.reference("t")).unwrap();
+    let repository = registry.to_pull(&fake.reference("t")).unwrap().remove(0);
     repository.manifest(&tag()).unwrap();
     // Somebody else's token makes ours old.
-    with(Credentials::none(), "").to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap();
+    with(Credentials::none(), "").find(&fake.reference("t")).unwrap();
     repository.manifest(&tag()).unwrap();
-    with(Credentials::none(), "").to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap();
+    with(Credentials::none(), "").find(&fake.reference("t")).unwrap();
     let (_folder, store) = crate::world::store();
     repository.blob(&descriptor, &store, None).unwrap();
     assert!(store.has(&descriptor.digest));
@@ -131,7 +131,7 @@ fn a_registry_that_is_never_content_is_asked_twice() {
     let realm = Server::http(|_| Answer::ok(r#"{"token":"wrong"}"#));
     let url = realm.url("/token");
     let fake = guarded(move || format!("Bearer realm=\"{url}\""));
-    let error = with(Credentials::none(), "").to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap_err();
+    let error = with(Credentials::none(), "").find(&fake.reference("t")).unwrap_err();
     assert!(matches!(error, RegistryError::Refused { status: 401, .. }), "{}", chain(&error));
     assert_eq!(fake.asked().iter().filter(|line| line.contains("manifests")).count(), 2);
 }
@@ -152,15 +152,15 @@ fn basic_where_that_is_wanted_and_nothing_before_it_is() {
     });
     let host = fake.server.address().to_string();
     let registry = with(logins(&[(&host, "me:pass:word"), ("other.example", "you:x")]), "");
-    registry.to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap();
+    registry.find(&fake.reference("t")).unwrap();
     let first = fake.server.asked().into_iter().find(|asked| asked.path().contains("manifests")).unwrap();
     assert_eq!(first.header("authorization"), None);
 
-    let error = with(Credentials::none(), "").to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap_err();
+    let error = with(Credentials::none(), "").find(&fake.reference("t")).unwrap_err();
     assert!(matches!(error, RegistryError::Refused { as_somebody: false, .. }), "{}", chain(&error));
     // What a registry repeats of what it was shown is not repeated again.
     let wrong = with(logins(&[(&host, "you:pass:word")]), "");
-    let error = wrong.to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap_err();
+    let error = wrong.find(&fake.reference("t")).unwrap_err();
     assert!(
         matches!(&error, RegistryError::Refused { as_somebody: true, said, .. } if said.is_empty()),
         "{}",
@@ -178,7 +178,7 @@ fn realms_that_are_not_asked() {
         ("/token", "is not an address"),
     ] {
         let fake = guarded(move || format!("Bearer realm=\"{realm}\",service=\"s\""));
-        let error = with(Credentials::none(), "").to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap_err();
+        let error = with(Credentials::none(), "").find(&fake.reference("t")).unwrap_err();
         match realm {
             "" => assert!(matches!(error, RegistryError::Refused { status: 401, .. }), "{}", chain(&error)),
             _ => assert!(chain(&error).contains(because), "{}", chain(&error)),
@@ -244,8 +244,23 @@ fn tokens_that_are_none() {
         let realm = Server::http(move |_| answer.clone());
         let url = realm.url("/token?private=hidden");
         let fake = guarded(move || format!("Bearer realm=\"{url}\""));
-        let error = with(Credentials::none(), "").to_push(&fake.reference("t")).unwrap().manifest(&tag()).unwrap_err();
+        let error = with(Credentials::none(), "").find(&fake.reference("t")).unwrap_err();
         assert!(chain(&error).contains(because) && !chain(&error).contains("hidden"), "{}", chain(&error));
         assert_eq!(error.retry_may_help(), retry, "{}", chain(&error));
     }
+}
+
+#[test]
+fn what_is_to_be_written_is_asked_for_at_once_and_mounts_ask_for_both() {
+    let realm = Arc::new(Server::http(|_| Answer::ok(r#"{"token":"good"}"#)));
+    let url = realm.url("/token");
+    let fake = guarded(move || format!("Bearer realm=\"{url}\""));
+    let registry = with(Credentials::none(), "");
+    let repository = registry.to_push(&fake.reference("t")).unwrap();
+    let from = ["other/name".to_owned()];
+    repository.push_blob(&selfsame_core::Digest::of(b"x"), 1, Source::Bytes(b"x"), &from).unwrap();
+    let scopes: Vec<_> = realm.asked().iter().map(parameters).collect();
+    let write = "scope=repository%3Ateam%2Fapp%3Apull%2Cpush".to_owned();
+    let read = "scope=repository%3Aother%2Fname%3Apull".to_owned();
+    assert_eq!(scopes, [vec![write.clone()], vec![write, read]]);
 }
