@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use selfsame_core::Digest;
-use selfsame_http::{Credential, Download, HttpError};
+use selfsame_http::{Address, Credential, Download, HttpError};
 use selfsame_lock::{Part, Purl};
 
 use crate::context::{Context, FetchProgress};
@@ -155,12 +155,7 @@ fn bring_each<R: Send>(
 }
 
 /// One file from the first place that gives it.
-fn bring(
-    input: &str,
-    by: &'static str,
-    wanted: &Wanted<'_>,
-    cx: &Context<'_>,
-) -> Result<(Digest, u64), FetchError> {
+fn bring(input: &str, by: &'static str, wanted: &Wanted<'_>, cx: &Context<'_>) -> Result<(Digest, u64), FetchError> {
     let mut first: Option<FetchError> = None;
     for url in &wanted.urls {
         let mut asked = Download::new(url, wanted.limit_bytes);
@@ -206,10 +201,21 @@ pub(crate) fn download(download: &Download<'_>, cx: &Context<'_>) -> Result<(Dig
     let told = Told { progress: cx.progress, bytes: Cell::new(0) };
     let tell = |progress: selfsame_http::Progress| told.now(progress.done_bytes);
     let result = cx.http.download(&Download { progress: Some(&tell), ..download.clone() }, cx.store);
-    if result.is_err() {
-        told.now(0);
+    match &result {
+        Ok(_) => cx.progress.host(&host_of(download.url, cx)),
+        Err(_) => told.now(0),
     }
     result
+}
+
+/// Who gave a file: the host of its address, or whom this machine has in its place.
+fn host_of(url: &str, cx: &Context<'_>) -> String {
+    let Ok(address) = Address::parse(url) else { return String::new() };
+    let host = address.host();
+    match cx.http.origins().named(host).filter(|origin| !origin.upstream.is_empty()) {
+        Some(_) => format!("{host} by its upstream"),
+        None => host.to_owned(),
+    }
 }
 
 /// How much of one download was told. What comes to nothing is taken back.

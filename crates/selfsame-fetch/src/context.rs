@@ -38,6 +38,10 @@ pub trait FetchProgress: Sync {
     fn bytes(&self, count: u64);
     /// So many bytes that came were for nothing: a file is begun again, or given up.
     fn lost(&self, count: u64);
+    /// A host gave a file. Not for the lock: where bytes come from is each machine's own affair.
+    fn host(&self, host: &str) {
+        _ = host;
+    }
     /// A file is in the store.
     fn came(&self, input: &str, purl: &str, size: u64);
 }

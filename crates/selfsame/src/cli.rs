@@ -96,15 +96,70 @@ pub(crate) struct Project {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Lock {
+    #[command(subcommand)]
+    pub(crate) command: Option<LockCommand>,
     #[command(flatten)]
     pub(crate) project: Project,
     /// Change nothing; exit with 1 if the lock does not answer the definition
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_LOCK_CHECK", value_parser = boolish())]
     pub(crate) check: bool,
+    /// With --check: exit with 1, too, if an input was chosen longer ago: 30d, 4w
+    #[arg(long, value_name = "AGE", requires = "check", env = "SELFSAME_LOCK_MAX_AGE", value_parser = days)]
+    pub(crate) max_age: Option<u32>,
+    /// Change nothing; exit with 1 and say what choosing anew would change
+    #[arg(long, conflicts_with = "check", env = "SELFSAME_LOCK_OUTDATED", value_parser = boolish())]
+    pub(crate) outdated: bool,
+    /// Choose this input anew, and leave the others; `base` is what the image stands on. May be given several times
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        conflicts_with_all = ["check", "outdated"],
+        env = "SELFSAME_LOCK_UPDATE"
+    )]
+    pub(crate) update: Vec<String>,
+    /// Choose every input anew
+    #[arg(long, conflicts_with_all = ["check", "outdated"], env = "SELFSAME_LOCK_ALL", value_parser = boolish())]
+    pub(crate) all: bool,
+    /// Print JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
     /// How much is said
     #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
     pub(crate) progress: Verbosity,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LockCommand {
+    /// Say what is different between the lock of a commit, or of a file, and the one that is here
+    Diff(LockDiff),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockDiff {
+    /// A lock, or a revision of git: `origin/main`
+    pub(crate) base: String,
+    /// The project's folder, or its selfsame.toml
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Print Markdown, for a comment on a merge request
+    #[arg(long, conflicts_with = "json", env = "SELFSAME_LOCK_MARKDOWN", value_parser = boolish())]
+    pub(crate) markdown: bool,
+    /// Print JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
+}
+
+/// `30d`, `4w` or `30`: days.
+fn days(text: &str) -> Result<u32, String> {
+    let (number, unit) = match text.strip_suffix('w') {
+        Some(weeks) => (weeks, 7),
+        None => (text.strip_suffix('d').unwrap_or(text), 1),
+    };
+    let days = number.parse::<u32>().ok().and_then(|number| number.checked_mul(unit));
+    days.ok_or_else(|| "days or weeks are wanted: `30d`, `4w`".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -142,7 +197,7 @@ pub(crate) enum Toolchain {
         #[command(flatten)]
         project: Project,
         /// List every file
-        #[arg(long)]
+        #[arg(long, env = "SELFSAME_TOOLCHAIN_FILES", value_parser = boolish())]
         files: bool,
     },
     /// Say why a path is in a recorded toolchain
@@ -315,7 +370,7 @@ pub(crate) struct Sbom {
     /// The release: a folder or a tar
     pub(crate) release: PathBuf,
     /// List what NTIA 2021, CISA 2025 and BSI TR-03183-2 still miss, and why
-    #[arg(long)]
+    #[arg(long, env = "SELFSAME_SBOM_CHECK", value_parser = boolish())]
     pub(crate) check: bool,
     /// With --check: print JSON
     #[arg(long, requires = "check")]

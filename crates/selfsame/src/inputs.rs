@@ -102,9 +102,10 @@ pub(crate) fn context<'a>(
     offline: bool,
 ) -> Context<'a> {
     let platforms = &definition.image.platforms;
-    let Network { environment, http } = network;
+    let Network { environment, http, .. } = network;
     let offline = offline || http.options().offline;
-    Context { folder, environment, http, store, platform, platforms, offline, today: today(), progress: &fetch::Silent }
+    let (today, progress) = (today(), network.progress());
+    Context { folder, environment, http, store, platform, platforms, offline, today, progress }
 }
 
 /// Brings every input of a definition into the store and lays it out.

@@ -7,6 +7,7 @@ mod files;
 mod inputs;
 mod interrupt;
 mod keys;
+mod meter;
 mod network;
 mod prepare;
 mod report;

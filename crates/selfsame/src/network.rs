@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use selfsame_fetch::{FetchProgress, Silent};
 use selfsame_http::{Client, Environment, Options, Origins};
 
 use crate::commands::errors;
+use crate::meter::Meter;
 use crate::prepare::read_text;
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
@@ -16,6 +18,8 @@ pub(crate) struct Network {
     pub(crate) environment: Environment,
     /// The client, with the origins and certificates of this machine.
     pub(crate) http: Client,
+    /// Is told what comes.
+    pub(crate) meter: Option<Meter>,
 }
 
 impl Network {
@@ -31,7 +35,15 @@ impl Network {
         };
         let http = Client::new(&environment, options)
             .map_err(|error| Report::new(Exit::Unanswered, error.to_string()).hint("look at `--ca`"))?;
-        Ok(Self { environment, http })
+        Ok(Self { environment, http, meter: None })
+    }
+
+    /// Where what comes is told to.
+    pub(crate) fn progress(&self) -> &dyn FetchProgress {
+        match &self.meter {
+            Some(meter) => meter,
+            None => &Silent,
+        }
     }
 }
 

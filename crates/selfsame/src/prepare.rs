@@ -21,6 +21,7 @@ use selfsame_tree::Tree;
 
 use crate::commands::errors;
 use crate::inputs::{self, BoundInputs};
+use crate::meter::Meter;
 use crate::network::Network;
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
@@ -89,7 +90,8 @@ impl<'a> Project<'a> {
         cancel: &'a Arc<AtomicBool>,
     ) -> Answer<Self> {
         let (folder, file, text, definition) = read_definition(path)?;
-        let network = Network::of(settings, Some(cancel))?;
+        let mut network = Network::of(settings, Some(cancel))?;
+        network.meter = Some(Meter::new(*voice));
         Ok(Self { folder, file, text, definition, store, settings, voice, cancel, network })
     }
 
@@ -204,13 +206,22 @@ impl<'a> Project<'a> {
         before: Option<&Lock>,
         keep: impl Fn(&selfsame_definition::Name) -> bool,
     ) -> Answer<(Lock, String)> {
-        let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
-        let lock = fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch)?;
+        let lock = self.choose(before, keep)?;
         let text = lock.to_string();
         let path = self.folder.join(Lock::FILE_NAME);
         write_text(&path, &text)?;
         Ok((lock, text))
+    }
+
+    /// Resolves the definition's inputs and writes nothing. Of `before` stays what `keep` says and still answers.
+    pub(crate) fn choose(
+        &self,
+        before: Option<&Lock>,
+        keep: impl Fn(&selfsame_definition::Name) -> bool,
+    ) -> Answer<Lock> {
+        let platform = self.platform()?;
+        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
+        fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch)
     }
 
     /// Binds the source of the definition.

@@ -92,7 +92,7 @@ impl Report {
         let path = crate::commands::errors::quoted(path);
         for command in ["selfsame toolchain capture", "selfsame lock", "selfsame fetch"] {
             for hint in &mut self.hints {
-                *hint = hint.replace(&format!("`{command}`"), &format!("`{command} {path}`"));
+                *hint = with_path(hint, command, &path);
             }
         }
         self
@@ -151,6 +151,21 @@ impl From<Report> for Box<dyn std::error::Error> {
     }
 }
 
+/// The path behind every use of a command in a hint, and behind its flags.
+fn with_path(hint: &str, command: &str, path: &str) -> String {
+    let mut text = String::new();
+    for (index, part) in hint.split('`').enumerate() {
+        // Every second part stands between backticks.
+        if index % 2 == 0 {
+            text += part;
+            continue;
+        }
+        let rest = part.strip_prefix(command).filter(|rest| rest.is_empty() || rest.starts_with(" --"));
+        text += &rest.map_or_else(|| format!("`{part}`"), |_| format!("`{part} {path}`"));
+    }
+    text
+}
+
 /// A JSON object with its `schema` as the first field, indented for people.
 pub(crate) fn with_schema(schema: &str, body: &Value) -> String {
     let text = serde_json::to_string_pretty(body).expect("a value serialises");
@@ -169,6 +184,13 @@ pub(crate) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_of_hints_get_the_path_of_the_project() {
+        let report = Report::new(Exit::No, "x").hint("run `selfsame lock --update a` or `selfsame lock`, not `lock`");
+        let hints = report.for_project(std::path::Path::new("a folder")).hints;
+        assert_eq!(hints, ["run `selfsame lock --update a 'a folder'` or `selfsame lock 'a folder'`, not `lock`"]);
+    }
 
     #[test]
     fn facts_are_aligned_and_escapes_shown() {

@@ -48,9 +48,12 @@ pub(crate) fn talk(text: &str) {
 }
 
 /// The voice of a long command.
+#[derive(Clone, Copy)]
 pub(crate) struct Voice {
     quiet: bool,
     colour: bool,
+    /// Whether a line may be written over.
+    live: bool,
 }
 
 impl Voice {
@@ -58,6 +61,7 @@ impl Voice {
         Self {
             quiet: verbosity == Verbosity::Quiet,
             colour: verbosity == Verbosity::Tty || verbosity == Verbosity::Auto && settings.colour,
+            live: verbosity == Verbosity::Tty || verbosity == Verbosity::Auto && settings.terminal,
         }
     }
 
@@ -67,10 +71,25 @@ impl Voice {
             return;
         }
         let about = printable(about);
+        let over = if self.live { "\r\x1b[K" } else { "" };
         if self.colour {
-            eprintln!("\x1b[1;32m{word:>10}\x1b[0m {about}");
+            eprintln!("{over}\x1b[1;32m{word:>10}\x1b[0m {about}");
         } else {
-            eprintln!("{word:>10} {about}");
+            eprintln!("{over}{word:>10} {about}");
+        }
+    }
+
+    /// Whether pictures can be shown.
+    pub(crate) const fn is_live(&self) -> bool {
+        self.live && !self.quiet
+    }
+
+    /// A milestone that is not reached: the next line is written over it.
+    pub(crate) fn picture(&self, word: &str, about: &str) {
+        if self.is_live() {
+            // Longer ones would wrap, and what wrapped stays.
+            let about: String = printable(about).chars().take(66).collect();
+            eprint!("\r\x1b[K{word:>10} {about}");
         }
     }
 

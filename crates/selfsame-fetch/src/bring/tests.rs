@@ -102,10 +102,8 @@ fn many_files_come_in_order_and_once() {
     // The last one is the first one again.
     let wanted: Vec<Wanted<'_>> = (0..100).chain([0]).map(|index| part(&server, &purls[index], index)).collect();
     let brought = world.bring(&wanted).unwrap();
-    let expected: Vec<_> = (0..100)
-        .chain([0])
-        .map(|index| (Digest::of(&content(index)), content(index).len() as u64))
-        .collect();
+    let expected: Vec<_> =
+        (0..100).chain([0]).map(|index| (Digest::of(&content(index)), content(index).len() as u64)).collect();
     assert_eq!(brought, expected);
     assert_eq!(server.asked().len(), 100);
     let bytes: u64 = expected[..100].iter().map(|(_, size)| size).sum();
@@ -171,7 +169,10 @@ fn places_are_asked_one_after_the_other() {
     assert!(matches!(error, FetchError::Http(HttpError::NotFound { .. })), "{error}");
     assert_eq!(world.told.bytes.load(Ordering::Relaxed), 0, "what came was for nothing");
     world.bring(&[of(&["/gone", "/lies", "/page", "/have"])]).unwrap();
-    assert!(matches!(world.bring(&[Wanted::new(&purl, Expected::Unknown, Vec::new())]), Err(FetchError::Nowhere { .. })));
+    assert!(matches!(
+        world.bring(&[Wanted::new(&purl, Expected::Unknown, Vec::new())]),
+        Err(FetchError::Nowhere { .. })
+    ));
 }
 
 /// Of a file whose size nobody knows the digest decides; of one of which nothing is known the caller does.

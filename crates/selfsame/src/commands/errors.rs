@@ -97,12 +97,21 @@ pub(crate) fn fetch(error: selfsame_fetch::FetchError) -> Box<Report> {
     let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };
     match error {
         FetchError::Mismatch { input, by, expected, found, place, .. } => {
+            let hint = match by {
+                "locked" => format!(
+                    "to accept another file, run `selfsame lock --update {input}` and review the change of selfsame.lock"
+                ),
+                "pinned" => {
+                    "to accept another file, let the tool that wrote the pin write it anew, and review that".into()
+                }
+                _ => "to accept another file, state its digest in selfsame.toml".to_owned(),
+            };
             Report::new(exit, format!("input `{input}` is not the file that was {by}"))
                 .fact(if by == "locked" { "locked" } else { "stated" }, expected)
                 .fact("found", found)
                 .fact("in", place)
                 .consequence("The bytes were discarded; the store is unchanged.")
-                .hint("to accept another file, run `selfsame lock` and review the change of selfsame.lock")
+                .hint(hint)
                 .into()
         }
         FetchError::Offline { .. } => Report::new(exit, error.to_string()).hint("run `selfsame fetch`").into(),

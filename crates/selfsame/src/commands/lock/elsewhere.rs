@@ -1,0 +1,37 @@
+//! What of a lock can be had from somebody else than the machine that wrote it.
+
+use selfsame_definition::{ArchiveLocation, Definition, InputSpec, OciSpec, SourceOrigin};
+use selfsame_lock::{Claim, Lock, Part};
+
+/// The last line of `selfsame lock`: how much of the lock another machine can get.
+pub(super) fn line(definition: &Definition, lock: &Lock) -> String {
+    let all = lock.parts().count();
+    let here = only_here(definition, lock).count();
+    match here {
+        0 => format!("obtainable elsewhere: all {all}"),
+        1 => format!("obtainable elsewhere: {} of {all}; the other one exists only here", all - 1),
+        _ => format!("obtainable elsewhere: {} of {all}; the other {here} exist only here", all - here),
+    }
+}
+
+/// The parts that are gone with this machine: files of its own, or of a repository or image that lies on it.
+pub(super) fn only_here<'a>(definition: &Definition, lock: &'a Lock) -> impl Iterator<Item = &'a Part> {
+    lock.inputs.iter().flat_map(|(name, locked)| {
+        let local = is_local(definition, name.as_str());
+        locked.parts.iter().filter(move |part| local || part.claim == Claim::LocalFile)
+    })
+}
+
+/// Whether the definition takes an input from a path.
+fn is_local(definition: &Definition, name: &str) -> bool {
+    match definition.input(name) {
+        Some(InputSpec::File(file)) => matches!(file.location, ArchiveLocation::Path(_)),
+        Some(InputSpec::Git(git)) => super::hosts::of_url(&git.repository).is_none(),
+        Some(InputSpec::Oci(oci)) => !matches!(oci, OciSpec::Registry { .. }),
+        Some(_) => false,
+        None => match &definition.source.origin {
+            SourceOrigin::Archive { location, .. } => matches!(location, ArchiveLocation::Path(_)),
+            SourceOrigin::Path { .. } | SourceOrigin::Crate { .. } => false,
+        },
+    }
+}

@@ -1,0 +1,120 @@
+//! How far downloads are: a line that is written over on a terminal, and lines now and then elsewhere.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use selfsame_fetch::FetchProgress;
+
+use crate::settings::monotonic;
+use crate::terminal::{Voice, size};
+
+/// Between two pictures on a terminal.
+const LIVE: Duration = Duration::from_millis(100);
+/// Between two lines in a log.
+const LINES: Duration = Duration::from_secs(10);
+
+/// Tells a voice how far downloads are.
+pub(crate) struct Meter {
+    voice: Voice,
+    state: Mutex<Option<Batch>>,
+}
+
+/// Files that were announced together.
+struct Batch {
+    input: String,
+    files: u64,
+    size: Option<u64>,
+    done_files: u64,
+    done_bytes: u64,
+    hosts: BTreeSet<String>,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Meter {
+    pub(crate) fn new(voice: Voice) -> Self {
+        Self { voice, state: Mutex::new(None) }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Batch)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(batch) = state.as_mut() else { return };
+        change(batch);
+        let now = monotonic();
+        if batch.done_files >= batch.files {
+            self.voice.say("fetch", &batch.ended(now));
+            *state = None;
+            return;
+        }
+        if now.duration_since(batch.told) < if self.voice.is_live() { LIVE } else { LINES } {
+            return;
+        }
+        batch.told = now;
+        let about = batch.under_way(now);
+        if self.voice.is_live() {
+            self.voice.picture("fetch", &about);
+        } else {
+            self.voice.say("fetch", &about);
+        }
+    }
+}
+
+impl FetchProgress for Meter {
+    fn expect(&self, input: &str, files: u64, size: Option<u64>) {
+        let now = monotonic();
+        let batch = Batch {
+            input: input.to_owned(),
+            files,
+            size,
+            done_files: 0,
+            done_bytes: 0,
+            hosts: BTreeSet::new(),
+            begun: now,
+            told: now,
+        };
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(batch);
+    }
+
+    fn bytes(&self, count: u64) {
+        self.change(|batch| batch.done_bytes = batch.done_bytes.saturating_add(count));
+    }
+
+    fn lost(&self, count: u64) {
+        self.change(|batch| batch.done_bytes = batch.done_bytes.saturating_sub(count));
+    }
+
+    fn came(&self, _: &str, _: &str, _: u64) {
+        self.change(|batch| batch.done_files += 1);
+    }
+
+    fn host(&self, host: &str) {
+        self.change(|batch| _ = batch.hosts.insert(host.to_owned()));
+    }
+}
+
+impl Batch {
+    /// `gcc: 12 of 50 files, 13.2 MiB of 58.1 MiB, 10.1 MiB/s`
+    fn under_way(&self, now: Instant) -> String {
+        let Self { input, files, done_files, done_bytes, .. } = self;
+        let of = self.size.map(|all| format!(" of {}", size(all))).unwrap_or_default();
+        let rate = rate(*done_bytes, now.duration_since(self.begun));
+        let files = if *files == 1 { String::new() } else { format!("{done_files} of {files} files, ") };
+        format!("{input}: {files}{}{of}, {rate}", size(*done_bytes))
+    }
+
+    /// `gcc: 50 files, 58.1 MiB, 9.7 MiB/s, from deb.example`
+    fn ended(&self, now: Instant) -> String {
+        let Self { input, files, done_bytes, .. } = self;
+        let rate = rate(*done_bytes, now.duration_since(self.begun));
+        let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+        let hosts: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
+        let from = if hosts.is_empty() { String::new() } else { format!(", from {}", hosts.join(", ")) };
+        format!("{input}: {files}, {}, {rate}{from}", size(*done_bytes))
+    }
+}
+
+fn rate(bytes: u64, time: Duration) -> String {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+    format!("{}/s", size(bytes.saturating_mul(1000) / millis))
+}
