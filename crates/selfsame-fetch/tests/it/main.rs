@@ -3,6 +3,7 @@
 
 mod archive;
 mod deb;
+mod deb_archive;
 mod disk;
 mod inputs;
 mod network;

@@ -307,7 +307,7 @@ mod tests {
         );
         assert_eq!(machine.with_login("http://example.com/a.deb"), "http://you:x@example.com/a.deb");
         for none in
-            ["https://example.org/privateer/a", "http://example.org/private/a", "http://example.com.evil.org/a", "x"]
+            ["https://example.org/privateer/a", "http://example.org/private/a", "http://example.com.other.example/a", "x"]
         {
             assert_eq!(machine.with_login(none), none);
         }
