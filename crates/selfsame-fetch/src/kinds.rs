@@ -7,7 +7,11 @@
 pub(crate) mod deb;
 pub(crate) mod file;
 pub(crate) mod git;
+pub(crate) mod go;
+pub(crate) mod npm;
 pub(crate) mod oci;
+pub(crate) mod pinned;
+pub(crate) mod pypi;
 
 use selfsame_definition::InputSpec;
 use selfsame_lock::Part;
@@ -23,14 +27,19 @@ pub fn resolve_input(name: &str, spec: &InputSpec, cx: &Context<'_>) -> Result<V
         InputSpec::File(file) => file::resolve(name, file, cx),
         InputSpec::Git(git) => git::resolve(name, git, cx),
         InputSpec::Oci(image) => oci::resolve(name, image, cx),
+        InputSpec::Pypi(pypi) => Ok(pypi::resolve(name, pypi, cx)?),
         _ => Err(unavailable(name, spec)),
     }
 }
 
 /// The parts that a file of the source pins, for an input that has one. All of them are in the store then.
 pub fn pinned_input(name: &str, spec: &InputSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
-    let _ = (source, cx);
-    Err(unavailable(name, spec))
+    Ok(match spec {
+        InputSpec::Pypi(pypi) => pypi::pins(name, pypi, source, cx)?,
+        InputSpec::Npm(npm) => npm::pins(name, npm, source, cx)?,
+        InputSpec::Go(go) => go::pins(name, go, source, cx)?,
+        _ => return Err(unavailable(name, spec)),
+    })
 }
 
 /// Brings those parts that the store lacks. Other bytes are refused.
@@ -43,7 +52,9 @@ pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_
         InputSpec::File(file) => file::fetch(name, file, parts, cx),
         InputSpec::Git(git) => git::fetch(name, git, parts, cx),
         InputSpec::Oci(image) => oci::fetch(name, image, parts, cx),
-        _ => Err(unavailable(name, spec)),
+        InputSpec::Pypi(pypi) => Ok(pypi::fetch(name, pypi, parts, cx)?),
+        InputSpec::Npm(npm) => Ok(npm::fetch(name, npm, parts, cx)?),
+        InputSpec::Go(go) => Ok(go::fetch(name, go, parts, cx)?),
     }
 }
 
@@ -54,7 +65,18 @@ pub fn input_tree(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>
         InputSpec::File(file) => file::tree(name, file, parts, cx),
         InputSpec::Git(_) => git::tree(name, parts, cx),
         InputSpec::Oci(_) => oci::tree(name, parts, cx),
-        _ => Err(unavailable(name, spec)),
+        InputSpec::Pypi(pypi) => Ok(pypi::tree(pypi, parts, cx)?),
+        InputSpec::Npm(npm) => Ok(npm::tree(npm, parts, cx)?),
+        InputSpec::Go(go) => Ok(go::tree(go, parts, cx)?),
+    }
+}
+
+/// What a toolchain of an input is, mounted at `/toolchain/NAME`: of Python packages the wheels unpacked, with programs in
+/// `bin`; of others the same as [`input_tree`].
+pub fn toolchain_tree(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
+    match spec {
+        InputSpec::Pypi(pypi) => Ok(pypi::toolchain_tree(pypi, parts, cx)?),
+        _ => input_tree(name, spec, parts, cx),
     }
 }
 
@@ -83,7 +105,9 @@ pub fn describe_input(
         InputSpec::File(file) => file::describe(name, file, parts),
         InputSpec::Git(_) => git::describe(name, parts),
         InputSpec::Oci(_) => oci::describe(name, parts, cx),
-        _ => Err(unavailable(name, spec)),
+        InputSpec::Pypi(pypi) => Ok(pypi::describe(pypi, parts, cx)?),
+        InputSpec::Npm(npm) => Ok(npm::describe(npm, parts, cx)?),
+        InputSpec::Go(go) => Ok(go::describe(go, parts, cx)?),
     }
 }
 

@@ -31,7 +31,10 @@ pub use context::{Context, Described, FetchProgress, Silent};
 pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, vendor_tree};
 pub use kinds::deb::DebInputError;
 pub use kinds::git::GitError;
-pub use kinds::{describe_input, fetch_input, input_image, input_tree, pinned_input, resolve_input};
+pub use kinds::pinned::PackagesError;
+pub use kinds::{
+    describe_input, fetch_input, input_image, input_tree, pinned_input, resolve_input, toolchain_tree,
+};
 pub use kinds::oci::{OciError, OciImage};
 pub use resolve::{FetchError, fetch, resolve, source_tree};
 pub use secret::SecretLike;

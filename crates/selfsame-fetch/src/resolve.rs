@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::crates::from_cache;
 use crate::kinds::deb::DebInputError;
 use crate::kinds::git::GitError;
+use crate::kinds::pinned::PackagesError;
 use crate::kinds::oci::OciError;
 use crate::kinds::{fetch_input, missing, resolve_input};
 
@@ -106,6 +107,9 @@ pub enum FetchError {
     /// Debian packages gave no input.
     #[error(transparent)]
     Deb(#[from] DebInputError),
+    /// Packages of Python, npm or Go.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
     /// A repository gave no input.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -156,6 +160,7 @@ impl FetchError {
             Self::Http(error) => error.retry_may_help(),
             Self::Deb(error) => error.retry_may_help(),
             Self::Git(error) => error.retry_may_help(),
+            Self::Packages(error) => error.retry_may_help(),
             Self::Cargo(CargoError::Network { .. }) => true,
             _ => false,
         }

@@ -108,7 +108,8 @@ pub(crate) fn tree(_spec: &GoSpec, parts: &[Part], cx: &Context<'_>) -> Result<T
     for part in parts {
         let (module, role) = named(part)?;
         let place = |suffix: &str| {
-            RelPath::new(module.place(suffix)).map_err(|error| PackagesError::package(part.purl.as_str(), error.to_string()))
+            RelPath::new(module.place(suffix))
+                .map_err(|error| PackagesError::package(part.purl.as_str(), error.to_string()))
         };
         entries.insert(place(&format!(".{role}"))?, Entry::file(part.sha256, part.size, false));
         let info = format!("{{\"Version\":\"{}\"}}", module.version);
@@ -127,8 +128,7 @@ pub(crate) fn describe(_spec: &GoSpec, parts: &[Part], cx: &Context<'_>) -> Resu
             by_path.entry(module.path.clone()).or_default().insert(module, part);
         }
     }
-    let modules: Vec<(&Module, &Part)> =
-        by_path.values().flatten().map(|(module, part)| (module, *part)).collect();
+    let modules: Vec<(&Module, &Part)> = by_path.values().flatten().map(|(module, part)| (module, *part)).collect();
     let requires = parallel::try_map(&modules, |(module, part)| requires(module, part, cx.store))?;
     let described = modules.iter().zip(requires).map(|((module, part), requires)| {
         // Go takes one version of each path, the highest that is asked for: the one whose files are pinned here.
@@ -201,7 +201,8 @@ fn zip_hash(module: &Module, sha256: &Digest, size: u64, store: &Store) -> Resul
     let archive = Archive::open(&blob, Limits::PACKAGE).map_err(|error| fault(error.to_string()))?;
     let files = archive.members().iter().map(|member| {
         let read = Hasher::of_reader(archive.read(member));
-        let (digest, _) = read.map_err(|error| fault(format!("has `{}`, which cannot be read: {error}", member.name)))?;
+        let (digest, _) =
+            read.map_err(|error| fault(format!("has `{}`, which cannot be read: {error}", member.name)))?;
         Ok((member.name.clone(), digest))
     });
     let files: BTreeMap<String, Digest> = files.collect::<Result<_, PackagesError>>()?;
@@ -209,18 +210,4 @@ fn zip_hash(module: &Module, sha256: &Digest, size: u64, store: &Store) -> Resul
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_survive_package_urls() {
-        for path in ["golang.org/x/text", "github.com/BurntSushi/toml", "gopkg.in/yaml.v3", "rsc.io"] {
-            let module = Module::new(path, "v1.0.0-rc.1+incompatible").unwrap();
-            let part = part(&module, ZIP, Digest::of(b"x"), 1).unwrap();
-            assert_eq!(named(&part).unwrap(), (module, ZIP), "{}", part.purl);
-        }
-        let mut foreign = Part::new("pkg:golang/x@1".parse().unwrap(), Digest::of(b"x"), 1, Claim::EcosystemLock);
-        foreign.role = Some(ZIP.to_owned());
-        assert!(matches!(named(&foreign), Err(PackagesError::Name { .. })));
-    }
-}
+mod tests;

@@ -179,7 +179,8 @@ fn named(part: &Part) -> Result<(String, String), PackagesError> {
 
 fn digests(part: &Part, store: &Store) -> Result<Digests, PackagesError> {
     let blob = store.open_blob(&part.sha256)?;
-    Digests::of_reader(blob).map_err(|error| PackagesError::package(part.purl.as_str(), format!("cannot be read: {error}")))
+    Digests::of_reader(blob)
+        .map_err(|error| PackagesError::package(part.purl.as_str(), format!("cannot be read: {error}")))
 }
 
 /// `package/package.json` of a tarball; the folder may have another name.
@@ -205,21 +206,4 @@ fn manifest(part: &Part, store: &Store) -> Result<PackageJson, PackagesError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use selfsame_core::Sha512Digest;
-
-    use super::*;
-
-    #[test]
-    fn names_survive_package_urls() {
-        for name in ["express", "@babel/core", "JSONStream"] {
-            let integrity = Integrity::of(&Sha512Digest::of(b"x"));
-            let package =
-                LockedPackage { name: name.to_owned(), version: "1.0.0-rc.1+x".to_owned(), integrity, file: String::new() };
-            let part = part(&package, Digest::of(b"x"), 1).unwrap();
-            assert_eq!(named(&part).unwrap(), (name.to_owned(), "1.0.0-rc.1+x".to_owned()), "{}", part.purl);
-        }
-        let foreign = Part::new("pkg:pypi/x@1".parse().unwrap(), Digest::of(b"x"), 1, Claim::EcosystemLock);
-        assert!(matches!(named(&foreign), Err(PackagesError::Name { .. })));
-    }
-}
+mod tests;

@@ -360,6 +360,9 @@ pub(crate) fn decoded(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+pub(crate) mod world;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use selfsame_core::{Digest, Digests};
 use selfsame_core::json::{self, Limits};
+use selfsame_core::{Digest, Digests};
 use selfsame_http::{Client, Credential, Download, HttpError};
 use selfsame_pins::npm::{Npmrc, RegistryAuth};
 use selfsame_pins::pypi::resolve_url;
@@ -130,7 +130,10 @@ fn read_config(cx: &Context<'_>) -> Result<Npmrc, PackagesError> {
     let home = variable("HOME").map(|home| PathBuf::from(home).join(".npmrc"));
     files.extend(npmrc.setting("userconfig").map(PathBuf::from).or(home));
     let prefix = npmrc.setting("prefix").map(str::to_owned).or_else(|| variable("PREFIX"));
-    let global = prefix.map_or_else(|| vec!["/usr/etc/npmrc".into(), "/usr/local/etc/npmrc".into(), "/etc/npmrc".into()], |prefix| vec![PathBuf::from(prefix).join("etc/npmrc")]);
+    let global = prefix.map_or_else(
+        || vec!["/usr/etc/npmrc".into(), "/usr/local/etc/npmrc".into(), "/etc/npmrc".into()],
+        |prefix| vec![PathBuf::from(prefix).join("etc/npmrc")],
+    );
     match npmrc.setting("globalconfig") {
         Some(file) => files.push(PathBuf::from(file)),
         None => files.extend(global),

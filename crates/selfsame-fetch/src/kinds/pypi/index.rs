@@ -9,7 +9,7 @@ use selfsame_pins::pypi::{IndexFile, IndexPage, PipConfig, PipSettings, normal_n
 
 use crate::bring;
 use crate::context::Context;
-use crate::kinds::pinned::{self, PAGE_BYTES, PACKAGE_BYTES, PackagesError};
+use crate::kinds::pinned::{self, PACKAGE_BYTES, PAGE_BYTES, PackagesError};
 
 /// Where files of Python packages come from.
 pub(super) struct Index {
@@ -57,7 +57,8 @@ impl Index {
         let content_type = response.header("content-type").unwrap_or_default().to_owned();
         let address = response.address().to_string();
         let page = IndexPage::parse(&response.bytes()?, &content_type, &address);
-        page.map(Some).map_err(|error| PackagesError::package(name, format!("has an index page that is refused: {error}")))
+        page.map(Some)
+            .map_err(|error| PackagesError::package(name, format!("has an index page that is refused: {error}")))
     }
 
     /// Downloads a file into the store: its digest and size. `expected` is checked by whoever knows no size.

@@ -136,12 +136,7 @@ enum PutError {
     Read(io::Error),
 }
 
-fn put(
-    archive: &Archive<'_, BlobFile>,
-    member: &Member,
-    is_script: bool,
-    store: &Store,
-) -> Result<Stored, PutError> {
+fn put(archive: &Archive<'_, BlobFile>, member: &Member, is_script: bool, store: &Store) -> Result<Stored, PutError> {
     let mut reader = archive.read(member);
     let mut beginning = Vec::new();
     (&mut reader).take(64).read_to_end(&mut beginning).map_err(PutError::Read)?;
