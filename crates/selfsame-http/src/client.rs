@@ -24,6 +24,7 @@ use crate::reach::is_public;
 use crate::request::{Body, Method, Request};
 use crate::response::Response;
 use crate::stop::{Cancel, Stop, stop_in};
+use crate::transport::not_flooded;
 
 const REDIRECTS: u32 = 10;
 
@@ -276,10 +277,13 @@ impl Client {
             }
         };
         let answer = match stream {
-            None => head.body(()).map_err(|error| bad(error.to_string())).map(|request| agent.run(request))?,
+            None => head
+                .body(())
+                .map_err(|error| bad(error.to_string()))
+                .map(|request| not_flooded(|| agent.run(request)))?,
             Some(mut stream) => {
                 let request = head.body(SendBody::from_reader(&mut stream)).map_err(|error| bad(error.to_string()))?;
-                agent.run(request)
+                not_flooded(|| agent.run(request))
             }
         };
         let answer = answer.map_err(|error| match (&error, &way.proxy) {
@@ -350,6 +354,7 @@ pub(crate) fn failed(at: &Address, error: &ureq::Error) -> HttpError {
     match stop_in(error) {
         Some(Stop::Cancelled) => return HttpError::Cancelled { url },
         Some(&Stop::TooSlow { bytes, seconds }) => return HttpError::TooSlow { url, bytes, seconds },
+        Some(stop @ Stop::Flood { .. }) => return HttpError::Garbled { url, message: stop.to_string() },
         Some(stop) => return HttpError::Network { url, message: stop.to_string() },
         None => {}
     }
@@ -361,11 +366,11 @@ pub(crate) fn failed(at: &Address, error: &ureq::Error) -> HttpError {
     match error {
         ureq::Error::BadUri(_)
         | ureq::Error::Http(_)
-        | ureq::Error::Protocol(_)
         | ureq::Error::InvalidProxyUrl
         | ureq::Error::Tls(_)
-        | ureq::Error::Pem(_)
-        | ureq::Error::LargeResponseHeader(..) => HttpError::Request { url, message },
+        | ureq::Error::Pem(_) => HttpError::Request { url, message },
+        ureq::Error::Protocol(error) => HttpError::Garbled { url, message: error.to_string() },
+        ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled => HttpError::Garbled { url, message },
         ureq::Error::Timeout(_) => HttpError::Network { url, message: "no answer in time".to_owned() },
         ureq::Error::Io(error) => HttpError::Network { url, message: error.to_string() },
         _ => HttpError::Network { url, message },

@@ -71,6 +71,14 @@ pub enum HttpError {
         /// What the client said.
         message: String,
     },
+    /// What came is no answer of a web server, or more of one than there should be.
+    #[error("`{url}` gave no proper answer: {message}")]
+    Garbled {
+        /// As asked for.
+        url: String,
+        /// What the client said.
+        message: String,
+    },
     /// The request cannot be made at all: an address that is none, too many redirects.
     #[error("`{url}` cannot be asked for: {message}")]
     Request {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::client::failed;
 use crate::error::HttpError;
+use crate::transport::not_flooded;
 
 /// An answer: status, headers, and a body that is read from it. Any status is an answer; [`Response::success`] is for who
 /// wants only good ones.
@@ -90,7 +91,7 @@ impl Read for Response {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = self.limit_bytes.saturating_add(1).saturating_sub(self.read_bytes);
         let room = usize::try_from(room).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.body.read(&mut buffer[..room]).map_err(|error| {
+        let read = not_flooded(|| self.body.read(&mut buffer[..room])).map_err(|error| {
             let error = ureq::Error::from(error);
             io::Error::other(failed(&self.address, &error))
         })?;

@@ -13,6 +13,8 @@ pub(crate) enum Stop {
     Cancelled,
     #[error("less than {bytes} bytes in {seconds} s")]
     TooSlow { bytes: u64, seconds: u64 },
+    #[error("more than {bytes} bytes that are no content")]
+    Flood { bytes: u64 },
     #[error("no address of `{host}` is known: {message}")]
     NoName { host: String, message: String },
     #[error("{address} is not an address of the internet")]

@@ -1,5 +1,6 @@
 //! Sockets that can be interrupted, and that do not let a server take forever.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,6 +23,23 @@ use crate::stop::{Cancel, Stop};
 const SLICE: Duration = Duration::from_millis(200);
 
 const MUCH_BYTES: u64 = 64 << 10;
+
+/// What may come in one read of a body, and before it. A server can send trailers without end, and a proxy a head, which
+/// nobody above would ever see.
+const READ_BYTES: u64 = 16 << 20;
+
+thread_local! {
+    /// What may still come in the call that this thread is in. ureq and rustls lie between who reads and the socket.
+    static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
+}
+
+/// Does a request up to its body, or a read of that, which ends where far more comes than it can be for.
+pub(crate) fn not_flooded<R>(read: impl FnOnce() -> R) -> R {
+    LEFT.set(READ_BYTES);
+    let result = read();
+    LEFT.set(u64::MAX);
+    result
+}
 
 /// Opens sockets.
 #[derive(Clone, Debug)]
@@ -162,6 +180,8 @@ impl Wire {
         let silence = if self.sent_bytes > MUCH_BYTES { self.patience.digestion } else { self.patience.silence };
         let (moved, waited) = self.wait(silence, timeout, |mut stream| stream.read(buffer))?;
         self.sent_bytes = 0;
+        let left = LEFT.get().checked_sub(moved as u64).ok_or(Stop::Flood { bytes: READ_BYTES })?;
+        LEFT.set(left);
         self.reading.moved(moved, waited, &self.patience)?;
         Ok(moved)
     }

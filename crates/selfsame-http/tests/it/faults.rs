@@ -114,7 +114,7 @@ fn too_slow_behind_tls() {
 #[test]
 fn a_head_without_end() {
     let (error, asked) = failure(Answer::ok("").fault(Fault::EndlessHead), None);
-    assert!(matches!(error, HttpError::Request { .. }) && asked == 1, "{error} {asked}");
+    assert!(matches!(error, HttpError::Garbled { .. }) && asked == 1, "{error} {asked}");
 }
 
 #[test]

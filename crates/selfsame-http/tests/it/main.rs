@@ -5,6 +5,7 @@ mod certificates;
 mod credentials;
 mod downloads;
 mod faults;
+mod garbage;
 mod proxies;
 mod redirects;
 mod requests;
