@@ -226,7 +226,7 @@ mod tests {
         let direct = |url: &str| before(&proxies, url).is_none();
         for url in [
             "https://localhost:5000/",
-            "https://a.localhost/",
+            "https://a.host.example:8443/",
             "https://a.dot.example/",
             "https://a.b.star.example/",
             "https://host.example:8443/",
