@@ -3,6 +3,8 @@
 //! The result is what a path source would be: files 0644 or 0755 by the owner's executable bit, owner 0:0, no empty
 //! folders, links that stay inside. Two names of one file become two files.
 
+mod zip;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
 
@@ -11,6 +13,7 @@ use liblzma::bufread::XzDecoder;
 use liblzma::stream::Stream;
 use selfsame_core::path::PathError;
 use selfsame_core::{Digest, RelPath};
+use selfsame_pins::PinsError;
 use selfsame_store::{Store, StoreError};
 use selfsame_tree::{Entry, Kind, Tree, TreeError};
 use tar::EntryType;
@@ -50,8 +53,8 @@ const IN_MEMORY_BYTES: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
-    /// No tar, compressed or not.
-    #[error("archive `{archive}` is {format}; tar, also compressed by gzip, xz or zstd, can be unpacked")]
+    /// No tar, compressed or not, and no zip file.
+    #[error("archive `{archive}` is {format}; tar, also compressed by gzip, xz or zstd, and zip can be unpacked")]
     Format {
         /// Its name.
         archive: String,
@@ -86,6 +89,14 @@ pub enum ArchiveError {
         /// The rest of the sentence.
         fault: String,
     },
+    /// A zip file that cannot be read, or that readers disagree about.
+    #[error("archive `{archive}` cannot be unpacked")]
+    Zip {
+        /// Its name.
+        archive: String,
+        /// Why.
+        source: PinsError,
+    },
     /// The entries make no tree.
     #[error("archive `{archive}` makes no tree")]
     Tree {
@@ -104,8 +115,9 @@ pub enum ArchiveError {
     },
 }
 
-/// Unpacks an archive in the store: `.tar`, or compressed as `.tar.gz`, `.tgz`, `.crate`, `.tar.xz` or `.tar.zst`; what
-/// it is, its first bytes say. Every file of the tree is in the store then, and the tree's text too. An archive that was unpacked before is not read again.
+/// Unpacks an archive in the store: `.tar`, or compressed as `.tar.gz`, `.tgz`, `.crate`, `.tar.xz` or `.tar.zst`; or
+/// `.zip`. What it is, its first bytes say. Every file of the tree is in the store then, and the tree's text too. An
+/// archive that was unpacked before is not read again.
 ///
 /// `strip` leading components of every name are removed. `name` is for messages.
 pub fn unpack_archive(
@@ -121,25 +133,31 @@ pub fn unpack_archive(
     if let Some(tree) = memo::recall(store, &key).map_err(failed)? {
         return Ok(tree);
     }
-    let blob = store.open_blob(archive).map_err(failed)?;
+    let mut blob = store.open_blob(archive).map_err(failed)?;
     let packed_bytes = blob.size_bytes();
-    let tree = unpack(store, blob, packed_bytes, name, strip, limits)?;
+    let mut magic = [0; 265];
+    let damaged = |source| ArchiveError::Damaged { archive: name.to_owned(), path: None, source };
+    let got = read_full(&mut blob, &mut magic).map_err(damaged)?;
+    let magic = &magic[..got];
+    let tree = if matches!(magic, [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..]) {
+        zip::unpack(store, (archive, packed_bytes), name, strip, limits)?
+    } else {
+        unpack(store, magic, blob, packed_bytes, name, strip, limits)?
+    };
     memo::note(store, &key, &tree).map_err(failed)?;
     Ok(tree)
 }
 
 fn unpack(
     store: &Store,
-    mut blob: impl Read,
+    magic: &[u8],
+    blob: impl Read,
     packed_bytes: u64,
     name: &str,
     strip: u32,
     limits: Limits,
 ) -> Result<Tree, ArchiveError> {
     let damaged = |source| ArchiveError::Damaged { archive: name.to_owned(), path: None, source };
-    let mut magic = [0; 265];
-    let got = read_full(&mut blob, &mut magic).map_err(damaged)?;
-    let magic = &magic[..got];
     let whole = io::Cursor::new(magic.to_vec()).chain(blob);
     let allowed_bytes = limits.size_bytes.min(limits.free_bytes.max(packed_bytes.saturating_mul(limits.ratio)));
     let format = |format| Err(ArchiveError::Format { archive: name.to_owned(), format });
@@ -158,7 +176,6 @@ fn unpack(
             decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(damaged)?;
             Box::new(decoder)
         }
-        [b'P', b'K', 3 | 5, ..] => return format("a zip file"),
         [b'B', b'Z', b'h', ..] => return format("compressed with bzip2"),
         [] => return format("empty"),
         _ if magic.get(257..262) == Some(b"ustar") => Box::new(whole),

@@ -170,6 +170,82 @@ fn every_compression_unpacks_to_the_same_tree() {
     assert_eq!(trees.into_iter().collect::<Vec<_>>(), [wanted]);
 }
 
+/// A zip file of members that are not compressed: name, mode and content of each.
+fn zip(members: &[(&str, u32, &[u8])]) -> Vec<u8> {
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    let u16 = |out: &mut Vec<u8>, number: usize| out.extend((number as u16).to_le_bytes());
+    let u32 = |out: &mut Vec<u8>, number: usize| out.extend((number as u32).to_le_bytes());
+    for (name, mode, content) in members {
+        let offset = bytes.len();
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        // From "version needed" to "extra field length", the same in both headers.
+        let mut common = Vec::new();
+        for number in [20, 0, 0, 0, 0x21] {
+            u16(&mut common, number);
+        }
+        for number in [crc.sum() as usize, content.len(), content.len()] {
+            u32(&mut common, number);
+        }
+        u16(&mut common, name.len());
+        u16(&mut common, 0);
+        u32(&mut bytes, 0x0403_4b50);
+        bytes.extend([&common[..], name.as_bytes(), content].concat());
+        u32(&mut directory, 0x0201_4b50);
+        u16(&mut directory, 3 << 8 | 20);
+        directory.extend(&common);
+        for number in [0, 0, 0] {
+            u16(&mut directory, number);
+        }
+        u32(&mut directory, (*mode as usize) << 16);
+        u32(&mut directory, offset);
+        directory.extend(name.as_bytes());
+    }
+    let (count, offset, size) = (members.len(), bytes.len(), directory.len());
+    bytes.extend(directory);
+    u32(&mut bytes, 0x0605_4b50);
+    for number in [0, 0, count, count] {
+        u16(&mut bytes, number);
+    }
+    u32(&mut bytes, size);
+    u32(&mut bytes, offset);
+    u16(&mut bytes, 0);
+    bytes
+}
+
+#[test]
+fn zip_files_unpack_and_hostile_ones_do_not() {
+    let world = World::new();
+    let resolve = |bytes: &[u8]| {
+        world.write("a.zip", bytes);
+        let spec = FileSpec { unpack: true, ..path("a.zip") };
+        world.resolve(&spec).and_then(|part| world.tree(&spec, &part)).map_err(|error| chain(&error))
+    };
+    let friend = zip(&[("top/bin/run", 0o100_755, b"run"), ("top/a", 0o100_644, b"a")]);
+    let (run, a) = (Digest::of(b"run"), Digest::of(b"a"));
+    let wanted = format!("selfsame-tree v1\na file 0644 0:0 r0 1 {a}\nbin/run file 0755 0:0 r0 3 {run}\n");
+    assert_eq!(resolve(&friend).unwrap(), wanted);
+    for (members, said) in [
+        (&[("top/../../x", 0o100_644, &b""[..])][..], "leaves the archive"),
+        (&[("/etc/x", 0o100_644, b"")], "/etc/x"),
+        (&[("top/a", 0o120_777, b"/etc/passwd")], "link"),
+        (&[("top/a", 0o100_644, b"1"), ("top/a", 0o100_644, b"2")], "stands twice"),
+        (&[("one/a", 0o100_644, b"1"), ("two/a", 0o100_644, b"2")], "stands twice"),
+        (&[("one/a", 0o100_644, b"1"), ("two/a/b", 0o100_644, b"2")], "lies below"),
+        (&[("a", 0o100_644, b"1")], "leading components"),
+    ] {
+        let refused = resolve(&zip(members)).unwrap_err();
+        assert!(refused.contains(said), "{members:?}: {refused}");
+    }
+    for cut in [friend.len() - 1, friend.len() / 2, 10] {
+        assert!(resolve(&friend[..cut]).is_err(), "cut at {cut}");
+    }
+    let mut flipped = friend;
+    let at = flipped.windows(3).position(|window| window == b"run").unwrap() + 1;
+    flipped[at + 3] ^= 1;
+    assert!(resolve(&flipped).is_err());
+}
+
 #[test]
 fn damaged_and_endless_compression_ends() {
     let world = World::new();

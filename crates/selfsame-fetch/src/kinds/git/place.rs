@@ -70,7 +70,11 @@ impl Place {
             return Ok(Self::Ssh(text.to_owned()));
         }
         match folder {
-            Some(folder) => Ok(Self::Folder(folder.join(text))),
+            // Absolute, because git runs elsewhere.
+            Some(folder) => match std::path::absolute(folder.join(text)) {
+                Ok(path) => Ok(Self::Folder(path)),
+                Err(_) => fault("is a path, and there is no folder that it starts from"),
+            },
             None => fault("is a path, which a submodule may not name"),
         }
     }
@@ -225,7 +229,7 @@ mod tests {
     fn places_are_read_as_git_reads_them() {
         let parse = |text| Place::parse(text, Some(Path::new("/project"))).unwrap();
         assert_eq!(parse("../lib"), Place::Folder("/project/../lib".into()));
-        assert_eq!(parse("./a:b"), Place::Folder("/project/./a:b".into()));
+        assert_eq!(parse("./a:b"), Place::Folder("/project/a:b".into()));
         assert_eq!(parse("/srv/a.git"), Place::Folder("/srv/a.git".into()));
         assert_eq!(parse("git@host:a/b.git").transport(), "ssh");
         assert_eq!(parse("ssh://git@host:22/a").transport(), "ssh");

@@ -325,6 +325,12 @@ fn submodules_are_followed_from_a_path_from_the_clone_and_by_address() {
 }
 
 #[test]
+fn a_path_starts_at_the_definition_however_that_is_named() {
+    let place = super::place::Place::parse("../lib", Some(Path::new("."))).unwrap();
+    assert!(Path::new(place.argument()).is_absolute(), "{place}");
+}
+
+#[test]
 fn offline_is_offline() {
     let mut world = World::new();
     world.write("a/x", b"1");
