@@ -1,5 +1,7 @@
 //! The whole pipeline in a made world: an executor that runs nothing, a store in a temporary folder, a fixed key.
 
+mod base;
+
 use std::collections::BTreeMap;
 
 use selfsame_action::{Action, Execution, ExecutionError, Executor, Variation};

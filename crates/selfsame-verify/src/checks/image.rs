@@ -1,6 +1,7 @@
 //! The image manifest and its config.
 
 use selfsame_core::media;
+use selfsame_oci::layout::LAYER_ZSTD;
 use selfsame_oci::{Descriptor, ImageConfig, Manifest};
 
 use super::blob::{self, MOST_MANIFEST_BYTES};
@@ -50,10 +51,10 @@ fn fault(index: &ReleaseIndex, manifest: &Manifest, config: &ImageConfig) -> Opt
     if manifest.config.media_type != media::CONFIG {
         return Some(format!("the image's config has another media type than `{}`", media::CONFIG));
     }
-    if let Some(layer) =
-        manifest.layers.iter().find(|layer| ![media::LAYER_GZIP, media::LAYER_TAR].contains(&layer.media_type.as_str()))
-    {
-        return Some(format!("layer {} is neither `{}` nor `{}`", layer.digest, media::LAYER_GZIP, media::LAYER_TAR));
+    // Layers of a base are as others compressed them.
+    let known = [media::LAYER_GZIP, media::LAYER_TAR, LAYER_ZSTD];
+    if let Some(layer) = manifest.layers.iter().find(|layer| !known.contains(&layer.media_type.as_str())) {
+        return Some(format!("layer {} is none of `{}`", layer.digest, known.join("`, `")));
     }
     if let Err(error) = config.agrees_with(manifest) {
         return Some(told(&error));

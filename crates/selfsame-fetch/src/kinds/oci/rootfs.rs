@@ -1,7 +1,7 @@
 //! An image's files: its layers read side by side into the store, then put on top of one another.
 
 use selfsame_core::{Digest, RelPath};
-use selfsame_oci::{Descriptor, Limits, ReadError, ReadLayer, Specials, apply, read_layer};
+use selfsame_oci::{Descriptor, Limits, ReadError, ReadLayer, apply, read_layer};
 use selfsame_store::Store;
 use selfsame_tree::{Entry, Tree, TreeError};
 
@@ -12,8 +12,8 @@ use crate::{memo, parallel};
 
 /// The flattened files. What was laid out before is not read again.
 ///
-/// Devices and FIFOs are left out: a tree holds none, and a runtime makes its own `/dev`. So are attributes that only
-/// mean something to the machine that wrote the layer.
+/// Devices and FIFOs are refused: what is shipped holds none, and a runtime makes its own `/dev`. Attributes that only
+/// mean something to the machine that wrote the layer are left out.
 pub(super) fn tree(input: &str, image: &Locked, store: &Store) -> Result<Tree, OciError> {
     // Changing how an image is laid out changes this text.
     let key = Digest::of(format!("selfsame-oci-tree v1\n{}\n", image.manifest).as_bytes());
@@ -33,9 +33,8 @@ pub(super) fn tree(input: &str, image: &Locked, store: &Store) -> Result<Tree, O
 
 fn read_one(input: &str, layer: &Descriptor, expected: Digest, store: &Store) -> Result<ReadLayer, OciError> {
     let refused = |source| OciError::Layer { input: input.to_owned(), digest: layer.digest, source };
-    let limits = Limits { specials: Specials::Report, ..Limits::LAYER };
     let blob = store.open_blob(&layer.digest)?;
-    let read = Storing::run(store, |visitor| read_layer(blob, &layer.media_type, limits, visitor))?;
+    let read = Storing::run(store, |visitor| read_layer(blob, &layer.media_type, Limits::LAYER, visitor))?;
     let read = read.map_err(|source| match source {
         // The store says what is wrong with a blob of its own.
         ReadError::Stream { source } => match source.downcast() {
