@@ -41,7 +41,13 @@ impl Response {
     /// The header `Location` as an absolute address, for a next request: it may hold what is secret.
     #[must_use]
     pub fn location(&self) -> Option<String> {
-        Some(self.address.join(self.header("location")?).ok()?.request())
+        self.resolve(self.header("location")?)
+    }
+
+    /// A reference in what came, relative to where it came from, as an absolute address: it may hold what is secret.
+    #[must_use]
+    pub fn resolve(&self, reference: &str) -> Option<String> {
+        Some(self.address.join(reference).ok()?.request())
     }
 
     /// How long the body is, where the server says so.

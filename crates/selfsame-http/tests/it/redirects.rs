@@ -107,6 +107,7 @@ fn inside_leads_inside() {
     }
     let response = client.send(&Request { follow: false, ..Request::get(&url) }).unwrap();
     assert_eq!((response.status, response.location()), (302, Some(server.url("/hops/2"))));
+    assert_eq!(response.resolve("../f?sig=1#sha256=2"), Some(server.url("/f?sig=1")));
 }
 
 #[test]
