@@ -25,7 +25,7 @@ impl World {
         std::fs::create_dir(folder.path().join("home")).unwrap();
         let patience = Patience {
             connect: Duration::from_secs(5),
-            silence: Duration::from_secs(1),
+            silence: Duration::from_secs(2),
             digestion: Duration::from_secs(5),
             window: Duration::from_secs(1),
             window_bytes: 1000,
