@@ -111,6 +111,12 @@ pub enum BuildError {
         /// The path.
         path: RelPath,
     },
+    /// Images that do not make an index.
+    #[error("the images of several platforms: {fault}")]
+    Index {
+        /// Why.
+        fault: String,
+    },
     /// A layer could not be written.
     #[error("the image's layer: {fault}")]
     Layer {

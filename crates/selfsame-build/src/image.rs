@@ -227,7 +227,7 @@ fn own_config(definition: &Definition, request: &Request) -> ImageConfig {
 }
 
 /// Annotations of the manifest: what registries show without opening the config.
-fn annotations(request: &Request, base: Option<&BaseImage>) -> BTreeMap<String, String> {
+pub(crate) fn annotations(request: &Request, base: Option<&BaseImage>) -> BTreeMap<String, String> {
     let annotation = |name: &str, value: &str| (format!("org.opencontainers.image.{name}"), value.to_owned());
     let mut annotations = BTreeMap::from([
         annotation("created", &request.epoch.rfc3339()),

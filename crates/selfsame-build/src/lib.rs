@@ -20,6 +20,7 @@ pub mod release;
 pub mod request;
 pub mod sbom;
 pub mod steps;
+pub mod subject;
 
 pub use base::{BaseImage, InstalledPackage, KeptImage};
 pub use build::{Built, Inputs, build};
@@ -28,9 +29,10 @@ pub use error::BuildError;
 pub use evidence::{Evidence, SignedDocument, sign, statements};
 pub use progress::{Event, Progress, Quiet};
 pub use record::{BuildRecord, StepRecord};
-pub use release::{Content, RUN_RECORD, ReleaseFiles, lay_out};
+pub use release::{Content, RUN_RECORD, ReleaseFiles, lay_out, lay_out_subject};
 pub use request::Request;
 pub use steps::Mode;
+pub use subject::Subject;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ use crate::build::Built;
 use crate::error::BuildError;
 use crate::evidence::Evidence;
 use crate::layer::StoreContents;
+use crate::request::Request;
+use crate::subject::Subject;
 
 /// The signed run record's name in a release folder. Outside of the compared set.
 pub const RUN_RECORD: &str = "run-record.sigstore.json";
@@ -57,22 +59,38 @@ impl Content {
 /// Lays a release out. The image's descriptor comes first, then a referrer for each bundle, then the capsule.
 #[must_use]
 pub fn lay_out(built: &Built, evidence: &Evidence, capsule: &[Descriptor]) -> ReleaseFiles {
-    let image = &built.record.image;
-    let request = &built.record.request;
+    lay_out_subject(&Subject::one(&built.record.image), &built.record.request, evidence, capsule)
+}
+
+/// The same for a subject that may be an index: it comes first, with the images that it names, and the referrers are
+/// about it.
+#[must_use]
+pub fn lay_out_subject(
+    subject: &Subject,
+    request: &Request,
+    evidence: &Evidence,
+    capsule: &[Descriptor],
+) -> ReleaseFiles {
+    let top = &subject.descriptor;
     let mut files = BTreeMap::new();
     let created = BTreeMap::from([(CREATED.to_owned(), request.epoch.rfc3339())]);
     let blob = |files: &mut BTreeMap<String, Content>, descriptor: &Descriptor| {
         files.insert(layout::blob_path(descriptor.digest), Content::Blob(descriptor.digest, descriptor.size));
     };
-    blob(&mut files, &image.manifest);
-    blob(&mut files, &image.config);
-    for layer in &image.layers {
-        blob(&mut files, &layer.descriptor);
+    for image in &subject.images {
+        blob(&mut files, &image.manifest);
+        blob(&mut files, &image.config);
+        for layer in &image.layers {
+            blob(&mut files, &layer.descriptor);
+        }
     }
     let bytes = |files: &mut BTreeMap<String, Content>, document: Document| {
         files.insert(layout::blob_path(document.descriptor.digest), Content::Bytes(document.bytes));
         document.descriptor
     };
+    if let Some(index) = &subject.index {
+        bytes(&mut files, index.clone());
+    }
     let mut referrers = Vec::new();
     for signed in &evidence.bundles {
         let mut annotations = created.clone();
@@ -80,19 +98,19 @@ pub fn lay_out(built: &Built, evidence: &Evidence, capsule: &[Descriptor]) -> Re
         annotations.insert(BUNDLE_PREDICATE.to_owned(), signed.predicate_type.clone());
         let layer = Descriptor::of(media::BUNDLE, &signed.bundle);
         files.insert(layout::blob_path(layer.digest), Content::Bytes(signed.bundle.clone()));
-        referrers.push(bytes(&mut files, referrer_manifest(&image.manifest, media::BUNDLE, &[layer], &annotations)));
+        referrers.push(bytes(&mut files, referrer_manifest(top, media::BUNDLE, &[layer], &annotations)));
     }
     for descriptor in capsule {
         blob(&mut files, descriptor);
     }
-    referrers.push(bytes(&mut files, referrer_manifest(&image.manifest, media::CAPSULE, capsule, &created)));
+    referrers.push(bytes(&mut files, referrer_manifest(top, media::CAPSULE, capsule, &created)));
     files.insert(layout::blob_path(Descriptor::empty().digest), Content::Bytes(Descriptor::EMPTY_BYTES.to_vec()));
 
     let reference = format!("{}:{}", request.name, request.version);
-    let index = layout::index_file(&image.manifest, &reference, &referrers);
+    let index = layout::index_file(top, &reference, &referrers);
     files.insert(layout::INDEX_FILE.to_owned(), Content::Bytes(index.bytes));
     files.insert(layout::LAYOUT_FILE.to_owned(), Content::Bytes(layout::layout_file()));
-    ReleaseFiles { files, reference, image: image.manifest.clone() }
+    ReleaseFiles { files, reference, image: top.clone() }
 }
 
 impl ReleaseFiles {
