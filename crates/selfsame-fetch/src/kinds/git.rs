@@ -38,11 +38,12 @@ pub(crate) fn resolve(name: &str, spec: &GitSpec, cx: &Context<'_>) -> Result<Ve
     let named = if place.is_plaintext() { Claim::Plaintext } else { Claim::GitCommit };
     let (commit, claim) = match &spec.at {
         GitRef::Commit(commit) => (commit.clone(), Claim::GitCommit),
-        GitRef::Tag(tag) => (ask(&place, Reference::Tag(tag), cx.store, cx.environment)?, named),
-        GitRef::Branch(branch) => (ask(&place, Reference::Branch(branch), cx.store, cx.environment)?, named),
+        GitRef::Tag(tag) => (ask(&place, Reference::Tag(tag), cx)?, named),
+        GitRef::Branch(branch) => (ask(&place, Reference::Branch(branch), cx)?, named),
     };
-    let (sha256, size) = bring(&place, &commit, spec, cx)?;
-    Ok(vec![Part::new(purl(name, &commit)?, sha256, size, claim)])
+    let purl = purl(name, &commit)?;
+    let (sha256, size) = bring(name, &purl, &place, &commit, spec, cx)?;
+    Ok(vec![Part::new(purl, sha256, size, claim)])
 }
 
 /// Packs the files of the locked commit again, if the store lacks them. Another tar is refused.
@@ -53,7 +54,7 @@ pub(crate) fn fetch(name: &str, spec: &GitSpec, parts: &[Part], cx: &Context<'_>
             return Err(FetchError::Offline { input: name.to_owned(), purl: part.purl.clone() });
         }
         let commit = commit_of(name, part)?;
-        let (found, found_bytes) = bring(&place, commit, spec, cx)?;
+        let (found, found_bytes) = bring(name, &part.purl, &place, commit, spec, cx)?;
         if (found, found_bytes) != (part.sha256, part.size) {
             return Err(FetchError::Mismatch {
                 input: name.to_owned(),
@@ -93,6 +94,8 @@ fn is_away(place: &Place, cx: &Context<'_>) -> bool {
 }
 
 fn bring(
+    name: &str,
+    purl: &Purl,
     place: &Place,
     commit: &str,
     spec: &GitSpec,
@@ -102,8 +105,11 @@ fn bring(
         let (kind, fault) = ("commit", "is not 40 or 64 hexadecimal digits");
         return Err(GitError::Name { kind, name: commit.to_owned(), fault }.into());
     }
-    let tree = snapshot::snapshot(place, commit, spec.submodules, cx.offline, cx.store, cx.environment)?;
-    Ok(pack::pack(&tree, commit, cx.store)?)
+    cx.progress.expect(name, 1, None);
+    let tree = snapshot::snapshot(place, commit, spec.submodules, cx)?;
+    let packed = pack::pack(&tree, commit, cx.store)?;
+    cx.progress.came(name, purl.as_str(), packed.1);
+    Ok(packed)
 }
 
 fn purl(name: &str, commit: &str) -> Result<Purl, FetchError> {

@@ -95,6 +95,12 @@ pub enum GitError {
         /// The limit.
         limit_secs: u64,
     },
+    /// Somebody ended it.
+    #[error("git was interrupted while it asked `{place}`")]
+    Interrupted {
+        /// The repository.
+        place: String,
+    },
     /// More than is fetched, listed or unpacked.
     #[error("`{place}` has {what}; it is not fetched")]
     TooLarge {
@@ -187,6 +193,6 @@ impl GitError {
     /// Whether the same may succeed later.
     #[must_use]
     pub const fn retry_may_help(&self) -> bool {
-        matches!(self, Self::Network { .. } | Self::TooSlow { .. })
+        matches!(self, Self::Network { .. } | Self::TooSlow { .. } | Self::Interrupted { .. })
     }
 }

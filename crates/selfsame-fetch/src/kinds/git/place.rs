@@ -87,6 +87,19 @@ impl Place {
         }
     }
 
+    /// The host that is asked, if one is.
+    pub(super) fn host(&self) -> Option<&str> {
+        let authority = match self {
+            Self::Address(text) => text.split("://").nth(1)?.split('/').next()?,
+            Self::Ssh(text) => text.split(':').next()?,
+            Self::Folder(_) => return None,
+        };
+        let host = authority.rsplit('@').next()?;
+        // Without the port, but for the colons of an IPv6 address.
+        let port = host.rfind(':').filter(|&colon| host[colon + 1..].bytes().all(|byte| byte.is_ascii_digit()));
+        Some(port.map_or(host, |colon| &host[..colon]))
+    }
+
     /// Git's name of the transport.
     pub(super) fn transport(&self) -> &'static str {
         match self {
@@ -234,6 +247,10 @@ mod tests {
         assert_eq!(parse("git@host:a/b.git").transport(), "ssh");
         assert_eq!(parse("ssh://git@host:22/a").transport(), "ssh");
         assert_eq!(parse("https://host:8443/a").transport(), "https");
+        assert_eq!(parse("git@host:a/b.git").host(), Some("host"));
+        assert_eq!(parse("https://host:8443/a").host(), Some("host"));
+        assert_eq!(parse("ssh://git@[::1]:22/a").host(), Some("[::1]"));
+        assert_eq!(parse("../lib").host(), None);
         assert!(parse("git://host/a").is_plaintext() && !parse("https://host/a").is_plaintext());
     }
 

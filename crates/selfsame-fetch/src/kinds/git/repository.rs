@@ -2,8 +2,10 @@
 //! are read. Git checks every object that it takes in against its id, so what is read is what the id names.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 
 use selfsame_store::Store;
 
@@ -11,7 +13,7 @@ use super::GitError;
 use super::names::{is_object_id, reference_fault};
 use super::place::Place;
 use super::program::{self, Git, LOCAL_UPLOAD_PACK, Limit, known_failure, listen, run};
-use selfsame_http::Environment;
+use crate::context::Context;
 
 /// The most that a fetch may bring, in bytes of packs.
 const PACK_BYTES: u64 = 16 << 30;
@@ -59,10 +61,9 @@ pub(super) struct Listed {
 }
 
 /// The repository. Removed when dropped.
-#[derive(Debug)]
 pub(super) struct Repository<'a> {
     folder: PathBuf,
-    environment: &'a Environment,
+    cx: Context<'a>,
 }
 
 impl Drop for Repository<'_> {
@@ -74,14 +75,9 @@ impl Drop for Repository<'_> {
 
 impl<'a> Repository<'a> {
     /// A new one whose ids are as long as `commit`.
-    pub(super) fn new(
-        commit: &str,
-        place: &Place,
-        store: &Store,
-        environment: &'a Environment,
-    ) -> Result<Self, GitError> {
-        let folder = scratch(place, store)?;
-        let repository = Self { folder, environment };
+    pub(super) fn new(commit: &str, place: &Place, cx: Context<'a>) -> Result<Self, GitError> {
+        let folder = scratch(place, cx.store)?;
+        let repository = Self { folder, cx };
         let format = if commit.len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
         // An empty template: else this machine's hooks would be copied.
         let command = repository.git().command(&["init", "--quiet", "--bare", "--template=", format]);
@@ -90,7 +86,7 @@ impl<'a> Repository<'a> {
     }
 
     fn git(&self) -> Git<'_> {
-        Git { environment: self.environment, repository: &self.folder }
+        Git { environment: self.cx.environment, repository: &self.folder }
     }
 
     /// Brings a commit with its tree, without its history where the server can do that.
@@ -129,9 +125,20 @@ impl<'a> Repository<'a> {
         let mut command = self.git().asking(place, &arguments)?;
         command.arg(place.argument()).args(wanted);
         let (packs, mut looks) = (self.folder.join("objects/pack"), 0_u32);
+        let before = size_of(&packs);
+        let mut told = before;
         let mut look = || {
+            if self.cx.http.options().cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+                return Some(GitError::Interrupted { place: place.to_string() });
+            }
             looks += 1;
-            if !looks.is_multiple_of(LOOKS) || size_of(&packs) <= PACK_BYTES {
+            if !looks.is_multiple_of(LOOKS) {
+                return None;
+            }
+            let size = size_of(&packs);
+            self.cx.progress.bytes(size.saturating_sub(told));
+            told = told.max(size);
+            if size <= PACK_BYTES {
                 return None;
             }
             let what = format!("more than {PACK_BYTES} bytes to be fetched");
@@ -139,7 +146,18 @@ impl<'a> Repository<'a> {
         };
         let limit = Limit { output_bytes: 1 << 20, secs: FETCH_SECS };
         let output = run(command, "fetch", place, limit, &mut look)?;
-        Ok((!output.status.success()).then_some(output.said))
+        if output.status.signal().is_some() {
+            return Err(GitError::Interrupted { place: place.to_string() });
+        }
+        if !output.status.success() {
+            self.cx.progress.lost(told - before);
+            return Ok(Some(output.said));
+        }
+        self.cx.progress.bytes(size_of(&packs).saturating_sub(told));
+        if let Some(host) = place.host() {
+            self.cx.progress.host(host);
+        }
+        Ok(None)
     }
 
     /// That an id is a commit's.
@@ -273,12 +291,7 @@ pub(super) struct Module {
 }
 
 /// The commit that a tag or branch has now.
-pub(super) fn ask(
-    place: &Place,
-    reference: Reference<'_>,
-    store: &Store,
-    environment: &Environment,
-) -> Result<String, GitError> {
+pub(super) fn ask(place: &Place, reference: Reference<'_>, cx: &Context<'_>) -> Result<String, GitError> {
     let (kind, name) = (reference.kind(), reference.name());
     if let Some(fault) = reference_fault(name) {
         return Err(GitError::Name { kind, name: name.to_owned(), fault });
@@ -289,8 +302,8 @@ pub(super) fn ask(
     };
     // What an annotated tag is put on, through tags of tags.
     let peeled = format!("{full}^{{}}");
-    let folder = Emptied(scratch(place, store)?);
-    let git = Git { environment, repository: &folder.0 };
+    let folder = Emptied(scratch(place, cx.store)?);
+    let git = Git { environment: cx.environment, repository: &folder.0 };
     let mut arguments = vec!["ls-remote", "--quiet"];
     if matches!(place, Place::Folder(_)) {
         arguments.push(LOCAL_UPLOAD_PACK);

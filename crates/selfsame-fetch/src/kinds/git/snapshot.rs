@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use selfsame_core::RelPath;
 use selfsame_core::path::PathError;
-use selfsame_store::{Store, StoreError};
+use selfsame_store::StoreError;
 use selfsame_tree::{Entry, Tree};
 
 use super::GitError;
 use super::names::{fault, is_submodule_name};
 use super::place::Place;
 use super::repository::{Listed, Module, Repository};
-use selfsame_http::Environment;
+use crate::context::Context;
 
 /// The most files of a commit and its submodules together.
 const FILES: usize = 1_000_000;
@@ -42,24 +42,9 @@ struct Origin {
 }
 
 /// The tree of a commit. Every file's content is in the store then.
-pub(super) fn snapshot(
-    place: &Place,
-    commit: &str,
-    submodules: bool,
-    offline: bool,
-    store: &Store,
-    environment: &Environment,
-) -> Result<Tree, GitError> {
-    let mut whole = Snapshot {
-        store,
-        environment,
-        submodules,
-        offline,
-        entries: BTreeMap::new(),
-        size_bytes: 0,
-        brought: 0,
-        top: commit.to_owned(),
-    };
+pub(super) fn snapshot(place: &Place, commit: &str, submodules: bool, cx: &Context<'_>) -> Result<Tree, GitError> {
+    let mut whole =
+        Snapshot { cx: *cx, submodules, entries: BTreeMap::new(), size_bytes: 0, brought: 0, top: commit.to_owned() };
     let clone = match place {
         Place::Folder(folder) => git_dir(folder),
         _ => None,
@@ -69,10 +54,8 @@ pub(super) fn snapshot(
 }
 
 struct Snapshot<'a> {
-    store: &'a Store,
-    environment: &'a Environment,
+    cx: Context<'a>,
     submodules: bool,
-    offline: bool,
     entries: BTreeMap<RelPath, Entry>,
     size_bytes: u64,
     brought: usize,
@@ -82,7 +65,7 @@ struct Snapshot<'a> {
 impl Snapshot<'_> {
     /// Adds a commit's files below `prefix`, which is empty or ends with a slash.
     fn add(&mut self, origin: &Origin, commit: &str, prefix: &str, depth: usize) -> Result<(), GitError> {
-        let repository = Repository::new(commit, &origin.place, self.store, self.environment)?;
+        let repository = Repository::new(commit, &origin.place, self.cx)?;
         self.bring(&repository, origin, commit, prefix, depth)?;
         let too_large = |what: String| GitError::TooLarge { place: origin.place.to_string(), what };
         let listed = repository.list(&origin.place, commit, FILES.saturating_sub(self.entries.len()))?;
@@ -134,7 +117,7 @@ impl Snapshot<'_> {
         {
             return Ok(());
         }
-        if self.offline && !matches!(origin.place, Place::Folder(_)) {
+        if self.cx.offline && !matches!(origin.place, Place::Folder(_)) {
             return Err(GitError::Submodule {
                 path: prefix.trim_end_matches('/').to_owned(),
                 fault: format!("is commit {commit} of `{}`, and the network may not be used", origin.place),
@@ -240,7 +223,7 @@ impl Snapshot<'_> {
         }
         let executable = listed.mode & 0o100 != 0;
         if listed.size > IN_MEMORY_BYTES {
-            let (digest, size) = self.store.put(content, executable).map_err(stored)?;
+            let (digest, size) = self.cx.store.put(content, executable).map_err(stored)?;
             return if size == listed.size { Ok(Entry::file(digest, size, executable)) } else { Err(early()) };
         }
         let mut bytes = Vec::with_capacity(usize::try_from(listed.size).unwrap_or(0));
@@ -251,7 +234,7 @@ impl Snapshot<'_> {
         if listed.size < POINTER_BYTES && is_pointer(&bytes) {
             return Err(GitError::Pointer { commit: self.top.clone(), path: path.to_string() });
         }
-        let digest = self.store.put_bytes(&bytes, executable).map_err(stored)?;
+        let digest = self.cx.store.put_bytes(&bytes, executable).map_err(stored)?;
         Ok(Entry::file(digest, listed.size, executable))
     }
 
