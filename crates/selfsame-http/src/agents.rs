@@ -15,7 +15,8 @@ use crate::environment::Environment;
 use crate::error::HttpError;
 use crate::names::{Names, Resolve};
 use crate::patience::Patience;
-use crate::proxy::Proxy;
+use crate::proxy::{Kind, Proxy};
+use crate::socks::Socks;
 use crate::stop::Cancel;
 use crate::transport::{Forward, Tcp};
 
@@ -25,12 +26,28 @@ const IDLE_PER_HOST: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Way {
     pub(crate) proxy: Option<Proxy>,
-    /// Through a proxy: whether it opens a tunnel. Else it is asked with whole addresses.
-    pub(crate) tunnel: bool,
+    /// Whether the target is spoken to by TLS.
+    pub(crate) https: bool,
     /// Whether addresses that are not of the internet are refused.
     pub(crate) public_only: bool,
     /// Certificates of the origin.
     pub(crate) ca: Vec<PathBuf>,
+}
+
+impl Way {
+    /// A proxy that opens a tunnel when it is asked by HTTP.
+    fn tunnel(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|proxy| proxy.kind != Kind::Socks && self.https)
+    }
+
+    /// A proxy that is asked with whole addresses.
+    pub(crate) fn forward(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|proxy| proxy.kind != Kind::Socks && !self.https)
+    }
+
+    fn socks(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|proxy| proxy.kind == Kind::Socks)
+    }
 }
 
 pub(crate) struct Agents {
@@ -72,7 +89,7 @@ impl Agents {
         };
         trusted.extend(certificates::of_files(&self.ca_files).map_err(machine)?);
         trusted.extend(certificates::of_files(&way.ca).map_err(machine)?);
-        let tunnel = way.proxy.as_ref().filter(|_| way.tunnel).map(ureq_proxy).transpose();
+        let tunnel = way.tunnel().map(ureq_proxy).transpose();
         let tunnel = tunnel.map_err(|error| machine(("the proxy".to_owned(), error.to_string())))?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -88,8 +105,7 @@ impl Agents {
             .tls_config(TlsConfig::builder().root_certs(certificates::roots(&trusted)).build())
             .proxy(tunnel)
             .build();
-        let forward = way.proxy.as_ref().filter(|_| !way.tunnel);
-        let forward = forward.map(|proxy| {
+        let forward = way.forward().map(|proxy| {
             format!("{proxy}/").parse().map_err(|_| HttpError::Machine {
                 what: format!("the proxy `{proxy}`"),
                 message: "it is no address".to_owned(),
@@ -102,7 +118,9 @@ impl Agents {
             names: self.names.clone(),
             proxy: forward.transpose()?,
         };
-        let connector = forward.chain(ConnectProxyConnector::default()).chain(tcp).chain(RustlsConnector::default());
+        let socks = Socks { tcp: tcp.clone(), names: self.names.clone(), proxy: way.socks().cloned() };
+        let connector =
+            socks.chain(forward).chain(ConnectProxyConnector::default()).chain(tcp).chain(RustlsConnector::default());
         let resolve = Resolve {
             names: self.names.clone(),
             public_only: way.public_only,
@@ -113,7 +131,7 @@ impl Agents {
 }
 
 fn ureq_proxy(proxy: &Proxy) -> Result<ureq::Proxy, ureq::Error> {
-    let protocol = if proxy.https { ProxyProtocol::Https } else { ProxyProtocol::Http };
+    let protocol = if proxy.kind == Kind::Https { ProxyProtocol::Https } else { ProxyProtocol::Http };
     let mut builder = ureq::Proxy::builder(protocol).host(&proxy.host).port(proxy.port);
     if let Some((user, password)) = &proxy.user {
         builder = builder.username(user).password(password);

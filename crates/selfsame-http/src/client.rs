@@ -235,7 +235,7 @@ impl Client {
         })?;
         let origin = self.origins().serving(at).map(|(_, origin)| origin);
         let way = Way {
-            tunnel: at.is_https() && proxy.is_some(),
+            https: at.is_https(),
             public_only: hop.public_only && proxy.is_none() && origin.is_none(),
             ca: origin.map(|origin| origin.ca.clone()).unwrap_or_default(),
             proxy,
@@ -254,8 +254,7 @@ impl Client {
         if let Some(credential) = self.credential(hop)? {
             head = head.header("authorization", secret_header(&credential.header()).map_err(bad)?);
         }
-        if let Some((user, password)) = way.proxy.as_ref().filter(|_| !way.tunnel).and_then(|proxy| proxy.user.as_ref())
-        {
+        if let Some((user, password)) = way.forward().and_then(|proxy| proxy.user.as_ref()) {
             let value = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
             head = head.header("proxy-authorization", secret_header(&value).map_err(bad)?);
         }
@@ -296,6 +295,9 @@ impl Client {
                 }
             }
             _ => match stop_in(&error) {
+                Some(Stop::Socks { message }) if let Some(proxy) = &way.proxy => {
+                    HttpError::Machine { what: format!("the proxy `{proxy}`"), message: (*message).to_owned() }
+                }
                 Some(Stop::Private { .. }) => {
                     HttpError::PrivateRedirect { url: hop.first.to_string(), to: at.to_string() }
                 }

@@ -25,6 +25,7 @@ mod reach;
 mod request;
 mod response;
 mod shown;
+mod socks;
 mod stop;
 mod transport;
 

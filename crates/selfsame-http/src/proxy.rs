@@ -30,15 +30,42 @@ impl fmt::Debug for Setting {
 /// A proxy. Prints without its user and password.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Proxy {
-    pub(crate) https: bool,
+    pub(crate) kind: Kind,
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) user: Option<(String, String)>,
 }
 
+/// How a proxy is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Http,
+    Https,
+    /// Version 5; names are the proxy's to resolve.
+    Socks,
+}
+
+impl Kind {
+    const fn scheme(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Socks => "socks5h",
+        }
+    }
+
+    const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+            Self::Socks => 1080,
+        }
+    }
+}
+
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}:{}", if self.https { "https" } else { "http" }, self.host, self.port)
+        write!(f, "{}://{}:{}", self.kind.scheme(), self.host, self.port)
     }
 }
 
@@ -79,11 +106,12 @@ impl Proxies {
 impl Proxy {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-        let https = match scheme.to_ascii_lowercase().as_str() {
-            "http" => false,
-            "https" => true,
-            "socks" | "socks4" | "socks4a" | "socks5" | "socks5h" => return Err("SOCKS proxies are not supported"),
-            _ => return Err("it begins with neither http:// nor https://"),
+        let kind = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Kind::Http,
+            "https" => Kind::Https,
+            "socks5" | "socks5h" => Kind::Socks,
+            "socks" | "socks4" | "socks4a" => return Err("of SOCKS only version 5 is known"),
+            _ => return Err("it begins with neither http:// nor https:// nor socks5://"),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
         let (user, place) = match authority.rsplit_once('@') {
@@ -98,8 +126,8 @@ impl Proxy {
         let (host, port) = split_port(place)?;
         // The same rules as for any address.
         Address::parse(&format!("http://{host}/"))?;
-        let port = port.unwrap_or(if https { 443 } else { 80 });
-        Ok(Self { https, host: host.to_ascii_lowercase(), port, user })
+        let port = port.unwrap_or(kind.default_port());
+        Ok(Self { kind, host: host.to_ascii_lowercase(), port, user })
     }
 }
 
@@ -214,7 +242,7 @@ mod tests {
         assert_eq!(format!("{proxy} {proxy:?}"), "http://proxy.example:3128 Proxy(http://proxy.example:3128)");
         let wrong = proxies(&[("https_proxy", "ftp://me:secret@host")]);
         let fault = wrong.before(&Address::parse("https://a/").unwrap()).unwrap_err();
-        assert_eq!(fault, ("`https_proxy`".to_owned(), "it begins with neither http:// nor https://"));
+        assert_eq!(fault, ("`https_proxy`".to_owned(), "it begins with neither http:// nor https:// nor socks5://"));
         assert!(!format!("{wrong:?}").contains("secret"));
     }
 

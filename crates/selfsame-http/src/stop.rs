@@ -15,6 +15,8 @@ pub(crate) enum Stop {
     TooSlow { bytes: u64, seconds: u64 },
     #[error("more than {bytes} bytes that are no content")]
     Flood { bytes: u64 },
+    #[error("the proxy: {message}")]
+    Socks { message: &'static str },
     #[error("no address of `{host}` is known: {message}")]
     NoName { host: String, message: String },
     #[error("{address} is not an address of the internet")]

@@ -62,7 +62,11 @@ impl<In: Transport> Connector<In> for Tcp {
 }
 
 impl Tcp {
-    fn open(&self, addresses: &[SocketAddr], details: &ConnectionDetails<'_>) -> Result<Socket, ureq::Error> {
+    pub(crate) fn open(
+        &self,
+        addresses: &[SocketAddr],
+        details: &ConnectionDetails<'_>,
+    ) -> Result<Socket, ureq::Error> {
         let begun = Instant::now();
         let mut last = ureq::Error::ConnectionFailed;
         for (index, address) in addresses.iter().enumerate() {
@@ -145,11 +149,11 @@ impl Pace {
 
 /// A connection.
 pub(crate) struct Socket {
-    wire: Wire,
+    pub(crate) wire: Wire,
     buffers: LazyBuffers,
 }
 
-struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     patience: Patience,
     cancel: Cancel,
@@ -160,7 +164,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
+    pub(crate) fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.reading = Pace::default();
         self.sent_bytes = self.sent_bytes.saturating_add(bytes.len() as u64);
         while !bytes.is_empty() {
@@ -174,7 +178,7 @@ impl Wire {
         Ok(())
     }
 
-    fn receive(&mut self, buffer: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
+    pub(crate) fn receive(&mut self, buffer: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
         self.writing = Pace::default();
         // Whoever was given much may have much to do before there is an answer.
         let silence = if self.sent_bytes > MUCH_BYTES { self.patience.digestion } else { self.patience.silence };
@@ -262,10 +266,13 @@ pub(crate) struct Forward {
     pub(crate) proxy: Option<ureq::http::Uri>,
 }
 
-impl Connector<()> for Forward {
-    type Out = Forwarded;
+impl<In: Transport> Connector<In> for Forward {
+    type Out = Either<In, Forwarded>;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
+    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        if let Some(chained) = chained {
+            return Ok(Some(Either::A(chained)));
+        }
         let Some(proxy) = &self.proxy else { return Ok(None) };
         let https = proxy.scheme_str() == Some("https");
         let port = proxy.port_u16().unwrap_or(if https { 443 } else { 80 });
@@ -288,7 +295,7 @@ impl Connector<()> for Forward {
         let authority = details.uri.authority().map(ToString::to_string).unwrap_or_default();
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         let inner: Box<dyn Transport> = Box::new(inner);
-        Ok(Some(Forwarded { inner, buffers, prefix: Some(format!("http://{authority}")) }))
+        Ok(Some(Either::B(Forwarded { inner, buffers, prefix: Some(format!("http://{authority}")) })))
     }
 }
 

@@ -9,4 +9,5 @@ mod garbage;
 mod proxies;
 mod redirects;
 mod requests;
+mod socks;
 mod world;

@@ -128,7 +128,7 @@ fn exceptions_and_faults() {
     assert!(matches!(world.client().send(&request).unwrap_err(), HttpError::Network { .. }));
     world.set("NO_PROXY", "example.com, 127.0.0.0/8");
     assert_eq!(world.client().send(&request).unwrap().bytes().unwrap(), b"direct");
-    world.set("https_proxy", "socks5://me:secret@localhost:1080");
+    world.set("https_proxy", "socks4://me:secret@localhost:1080");
     let error = world.client().send(&Request::get("https://a.example/")).unwrap_err();
     assert!(matches!(&error, HttpError::Machine { .. }), "{error}");
     tells_nothing(&error, &["secret"]);
