@@ -69,12 +69,12 @@ impl Repository<'_> {
         let item = list_item(bytes, media_type, document);
         let _alone = self.registry.lists.lock();
         for attempt in 1..=ATTEMPTS {
-            let (mut list, etag) = self.list(&tag)?;
+            let (mut list, condition) = self.list(&tag)?;
             if holds(&list, &item) {
                 return Ok(());
             }
             add(&mut list, item.clone());
-            if self.put_list(&tag, &list, etag.as_deref())? {
+            if self.put_list(&tag, &list, condition)? {
                 // Without conditions on the server's side the last writer wins: whether it was us is seen by reading.
                 let (now, _) = self.list(&tag)?;
                 if holds(&now, &item) {
@@ -86,8 +86,8 @@ impl Repository<'_> {
         Err(RegistryError::Contended { host: self.host(), tag, attempts: ATTEMPTS })
     }
 
-    /// The list as it is, or a new one, and the mark under which the server may know it.
-    fn list(&self, tag: &str) -> Result<(Value, Option<String>), RegistryError> {
+    /// The list as it is, or a new one, and the condition under which it is still so.
+    fn list(&self, tag: &str) -> Result<(Value, Option<Condition>), RegistryError> {
         let what = format!("list of referrers {tag} of {}", self.name());
         let mut ask = self.ask(Method::Get, &format!("manifests/{tag}"))?;
         ask.headers.push(("Accept", media::INDEX.to_owned()));
@@ -96,21 +96,23 @@ impl Repository<'_> {
             200 => {}
             404 => {
                 let empty = value!({ "schemaVersion": 2, "mediaType": media::INDEX, "manifests": [] });
-                return Ok((empty, None));
+                return Ok((empty, Some(("If-None-Match", "*".to_owned()))));
             }
             _ => return Err(self.fault(&what, answer)),
         }
-        let etag = answer.header("etag").map(str::to_owned);
+        // A weak one matches nothing (RFC 9110, 13.1.1).
+        let etag = answer.header("etag").filter(|etag| etag.starts_with('"'));
+        let condition = etag.map(|etag| ("If-Match", etag.to_owned()));
         let bytes = self.body(&what, answer, MANIFEST_BYTES)?;
         let document = |source| RegistryError::Document { host: self.host(), what: what.clone(), source };
         Index::parse(&bytes, media::INDEX).map_err(document)?;
         let list = json::parse(&bytes, json::Limits::DOCUMENT)
             .map_err(|source| document(selfsame_oci::DocumentError::Json { what: "index", source }))?;
-        Ok((list, etag))
+        Ok((list, condition))
     }
 
     /// Whether it was written; not if somebody else was faster and the server noticed.
-    fn put_list(&self, tag: &str, list: &Value, etag: Option<&str>) -> Result<bool, RegistryError> {
+    fn put_list(&self, tag: &str, list: &Value, condition: Option<Condition>) -> Result<bool, RegistryError> {
         let what = format!("list of referrers {tag} of {}", self.name());
         let bytes = list.to_string().into_bytes();
         if bytes.len() as u64 > MANIFEST_BYTES {
@@ -118,10 +120,7 @@ impl Repository<'_> {
         }
         let mut ask = self.ask(Method::Put, &format!("manifests/{tag}"))?;
         ask.headers.push(("Content-Type", media::INDEX.to_owned()));
-        match etag {
-            Some(etag) => ask.headers.push(("If-Match", etag.to_owned())),
-            None => ask.headers.push(("If-None-Match", "*".to_owned())),
-        }
+        ask.headers.extend(condition);
         ask.body = Body::Bytes(&bytes);
         let answer = self.send(&ask, &what)?;
         match answer.response.status {
@@ -131,6 +130,9 @@ impl Repository<'_> {
         }
     }
 }
+
+/// A header with which a server that heeds it writes only over what was read.
+type Condition = (&'static str, String);
 
 /// `sha256-<hex>`, the tag of the list of a manifest's referrers.
 fn tag_of(digest: &Digest) -> String {

@@ -88,14 +88,17 @@ impl Repository<'_> {
     ) -> Result<Option<(RegistryError, Option<Duration>)>, RegistryError> {
         let mut end = self.whole(upload, &session)?;
         let mut offset = 0;
-        for _ in 0..RESUMES {
+        for resume in 1..=RESUMES {
             match end {
                 End::Done => return Ok(None),
                 End::TooMuch => {}
                 End::Cut(error, asked) => match self.progress_of(upload, &mut session)? {
                     // Nothing arrived, or the session is gone: it begins anew.
                     None | Some(0) => return Ok(Some((error, asked))),
-                    Some(arrived) => offset = arrived,
+                    Some(arrived) => {
+                        self.registry.pause(resume.min(4), asked);
+                        offset = arrived;
+                    }
                 },
             }
             end = self.chunks(upload, &mut session, &mut offset)?;
