@@ -2,18 +2,19 @@
 //!
 //! Where they come from is npm's own configuration of this machine; the addresses in the lock are not used.
 
+mod cache;
 mod registry;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use selfsame_core::{Digest, Digests, RelPath};
+use selfsame_core::{Digest, Digests};
 use selfsame_definition::NpmSpec;
 use selfsame_lock::{Claim, Part, Purl};
 use selfsame_pins::npm::{Integrity, LockedPackage, PackageJson, PackageLock, is_name};
 use selfsame_store::Store;
-use selfsame_tree::{Entry, Tree};
+use selfsame_tree::Tree;
 
 use crate::context::{Context, Described};
 use crate::kinds::pinned::{self, PackagesError};
@@ -108,24 +109,23 @@ pub(crate) fn tree(_spec: &NpmSpec, parts: &[Part], cx: &Context<'_>) -> Result<
     if let Some(tree) = memo::recall(cx.store, &key)? {
         return Ok(tree);
     }
-    let entries = parallel::try_map(parts, |part| {
+    let packages = parallel::try_map(parts, |part| {
+        let (name, version) = named(part)?;
         let integrity = Integrity::of(&digests(part, cx.store)?.sha512);
-        let (first, rest) = integrity.hex().split_at(2);
-        let (second, rest) = rest.split_at(2);
-        let path = RelPath::new(format!("_cacache/content-v2/sha512/{first}/{second}/{rest}"));
-        let path = path.map_err(|error| PackagesError::package(part.purl.as_str(), error.to_string()))?;
-        Ok::<_, PackagesError>((path, Entry::file(part.sha256, part.size, false)))
+        let manifest = serde_json::from_slice(&manifest(part, cx.store)?).unwrap_or_default();
+        Ok::<_, PackagesError>(cache::Packed { name, version, sha256: part.sha256, size: part.size, integrity, manifest })
     })?;
-    // Two names of one tarball are one file here.
-    let entries: BTreeMap<RelPath, Entry> = entries.into_iter().collect();
-    let tree = Tree::from_entries(entries)?;
+    let tree = Tree::from_entries(cache::entries(&packages, cx.store)?)?;
     memo::note(cx.store, &key, &tree)?;
     Ok(tree)
 }
 
 /// The packages, by what they say about themselves.
 pub(crate) fn describe(_spec: &NpmSpec, parts: &[Part], cx: &Context<'_>) -> Result<Vec<Described>, PackagesError> {
-    let read = parallel::try_map(parts, |part| manifest(part, cx.store))?;
+    let read = parallel::try_map(parts, |part| {
+        let parsed = PackageJson::parse(&manifest(part, cx.store)?);
+        parsed.map_err(|error| PackagesError::package(part.purl.as_str(), error.to_string()))
+    })?;
     let mut purls: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for part in parts {
         purls.entry(named(part)?.0).or_default().push(part.purl.as_str());
@@ -184,7 +184,7 @@ fn digests(part: &Part, store: &Store) -> Result<Digests, PackagesError> {
 }
 
 /// `package/package.json` of a tarball; the folder may have another name.
-fn manifest(part: &Part, store: &Store) -> Result<PackageJson, PackagesError> {
+fn manifest(part: &Part, store: &Store) -> Result<Vec<u8>, PackagesError> {
     let fault = |fault: String| PackagesError::package(part.purl.as_str(), fault);
     let damaged = |error: std::io::Error| fault(format!("is damaged: {error}"));
     let blob = store.open_blob(&part.sha256)?;
@@ -199,7 +199,7 @@ fn manifest(part: &Part, store: &Store) -> Result<PackageJson, PackagesError> {
         if folder.is_some() && file == Some(b"package.json") && rest.is_none() {
             let mut bytes = Vec::new();
             entry.take(MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(damaged)?;
-            return PackageJson::parse(&bytes).map_err(|error| fault(error.to_string()));
+            return Ok(bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes));
         }
     }
     Err(fault("has no package.json".to_owned()))

@@ -55,7 +55,8 @@ fn npm_ci_works_offline_from_what_is_laid_out() {
             Command::new("cp").args(["-r", "--no-preserve=mode"]).arg(world.path("unpacked")).arg(&cache).status();
         assert!(copied.unwrap().success());
         let cache = format!("--cache={}", cache.display());
-        npm(&project, &["ci", "--offline", "--ignore-scripts", &cache]);
+        let registry = format!("--registry={}", super::super::cache::REGISTRY);
+        npm(&project, &["ci", "--offline", "--ignore-scripts", &registry, &cache]);
         let listed = npm(&project, &["ls", "--all", "--json"]);
         assert!(listed.contains("\"express\"") && listed.contains("\"5.1.0\""), "{listed}");
 
