@@ -129,8 +129,14 @@ impl Registry {
         request.follow = false;
         let plain = match self.client.send(&request) {
             Ok(_) => false,
-            // What speaks no TLS says nothing that can be read as TLS, or hangs up.
-            Err(HttpError::Network { .. } | HttpError::Request { .. }) => true,
+            // What speaks no TLS says nothing that can be read as TLS, hangs up or waits; a proxy finds nobody there.
+            Err(
+                HttpError::Network { .. }
+                | HttpError::Request { .. }
+                | HttpError::TooSlow { .. }
+                | HttpError::Busy { .. }
+                | HttpError::ProxyRefused { .. },
+            ) => true,
             Err(source) => {
                 let what = "whether it speaks https".to_owned();
                 return Err(RegistryError::Http { host: place.host.to_string(), what, source });

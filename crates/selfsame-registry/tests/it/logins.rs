@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use selfsame_http::{Client, Environment, Options};
 use selfsame_registry::{Configuration, Credentials, Registry, RegistryError, Source, Target};
 use selfsame_testing::authority::Authority;
+use selfsame_testing::proxy::Proxy;
 use selfsame_testing::server::{Answer, Asked, Server, basic};
 
 use crate::world::{Fake, chain, config, logins, options, responder, with};
@@ -228,6 +229,58 @@ fn a_registry_by_https_has_its_realm_by_https() {
     let reference = format!("{}/team/app:t", untrusted.address()).parse().unwrap();
     let error = with(Credentials::none(), "").to_push(&reference).unwrap().manifest(&tag()).unwrap_err();
     assert!(chain(&error).contains("is not trusted here"), "{}", chain(&error));
+}
+
+/// A registry of another machine, by a proxy that alone knows its name.
+fn far(proxy: &Proxy, options: Options, files: &[(&str, &str)]) -> Registry {
+    let home = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let mut environment = Environment::default();
+    environment.variables.insert("HOME".into(), home.path().into());
+    environment.variables.extend(["https_proxy", "http_proxy"].map(|name| (name.into(), proxy.url().into())));
+    let configuration = Configuration::read(&environment, &options.origins).unwrap();
+    let credentials = Credentials::read(&environment).unwrap();
+    Registry::new(&Client::new(&environment, options).unwrap(), configuration, credentials)
+}
+
+#[test]
+fn a_far_registry_does_not_send_to_this_machine_for_a_token() {
+    let authority = Authority::new("of a test");
+    let folder = tempfile::tempdir().unwrap();
+    let realm = Server::https(&authority, &[], |_| Answer::ok(r#"{"token":"good"}"#));
+    let challenge = format!("Bearer realm=\"https://localhost:{}/token\"", realm.address().port());
+    let server = Server::https(&authority, &["registry.example"], move |_| {
+        Answer::status(401).header("WWW-Authenticate", &challenge)
+    });
+    let proxy = Proxy::new(&[("registry.example:443", server.address())]);
+    let options = Options { ca_files: vec![authority.write(&folder.path().join("ca.pem"))], ..options() };
+    let error = far(&proxy, options, &[]).find(&"registry.example/team/app:t".parse().unwrap()).unwrap_err();
+    assert!(chain(&error).contains("is on this machine, where the registry is not"), "{}", chain(&error));
+    assert!(realm.asked().is_empty() && !server.asked().is_empty());
+}
+
+#[test]
+fn plain_http_to_another_machine_only_as_it_is_configured() {
+    let fake = Fake::new();
+    let image = fake.change(|state| {
+        let image = state.put_image("linux/amd64", b"layer");
+        state.tags.insert("t".to_owned(), image.digest);
+        image
+    });
+    let proxy = Proxy::new(&[("plain.example:80", fake.server.address())]);
+    let reference = "plain.example/team/app:t".parse().unwrap();
+    let insecure = (".config/docker/daemon.json", r#"{ "insecure-registries": ["plain.example"] }"#);
+    let registry = far(&proxy, options(), &[insecure]);
+    let (_, found) = registry.find(&reference).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert_eq!(found.digest, image.digest);
+    let before = fake.asked().len();
+    let error = far(&proxy, options(), &[]).find(&reference).unwrap_err();
+    assert!(matches!(error, RegistryError::Http { .. } | RegistryError::Busy { .. }), "{}", chain(&error));
+    assert_eq!(fake.asked().len(), before);
 }
 
 #[test]
