@@ -134,7 +134,7 @@ fn sandbox_a_lock_that_is_stale_or_edited_is_no_answer() {
       in      `one.tar`
       The bytes were discarded; the store is unchanged.
 
-    hint: to accept another file, run `selfsame lock` and review the change of selfsame.lock
+    hint: to accept another file, run `selfsame lock --update source` and review the change of selfsame.lock
     ");
     assert_eq!(env.read("project/selfsame.lock"), edited, "an edited lock was written over");
 

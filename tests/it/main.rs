@@ -14,6 +14,8 @@ mod examples;
 mod flow;
 mod groups;
 mod hosts;
+mod lock_diff;
+mod lock_upkeep;
 mod roots;
 mod store;
 mod world;

@@ -68,7 +68,7 @@ pub struct Counts {
     pub changed: usize,
     /// Gone ones.
     pub removed: usize,
-    /// Of the changed ones: other content under the same name and version.
+    /// Of the changed ones: other content under the same name.
     pub republished: usize,
     /// Of the changed ones: vouched for by less than before.
     pub vouched_less: usize,

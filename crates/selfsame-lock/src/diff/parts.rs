@@ -116,13 +116,13 @@ impl PartDiff {
         (of(&self.before), of(&self.after))
     }
 
-    /// Whether a name and version has other content now: what an honest publisher does not do.
+    /// Whether a name, with its version where it has one, has other content now: what an honest publisher does not do.
+    /// Parts with a role have no name of their own.
     #[must_use]
     pub fn is_republished(&self) -> bool {
         match (&self.before, &self.after) {
             (Some(before), Some(after)) => {
-                let versioned = !split(after.purl.as_str()).1.is_empty();
-                versioned && before.purl == after.purl && before.sha256 != after.sha256
+                after.role.is_none() && before.purl == after.purl && before.sha256 != after.sha256
             }
             _ => false,
         }

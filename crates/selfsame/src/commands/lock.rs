@@ -13,7 +13,7 @@ mod update;
 use std::path::Path;
 
 use selfsame_definition::Name;
-use selfsame_lock::{Change, LockDiff};
+use selfsame_lock::{Change, LockDiff, Standing};
 
 use super::errors;
 use crate::cli::{Fetch, Lock, LockCommand, LockDiff as Difference};
@@ -48,7 +48,8 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
     }
     let empty = selfsame_lock::Lock::empty(lock.profile);
     let diff = LockDiff::between(before.as_ref().unwrap_or(&empty), &lock);
-    let chosen = diff.inputs.iter().filter(|(_, input)| matches!(input.change(), Change::Added | Change::Changed));
+    let asked = |standing: &Option<Standing>| standing.as_ref().map(|standing| standing.asked.clone());
+    let chosen = diff.inputs.iter().filter(|(_, input)| asked(&input.before) != asked(&input.after));
     let chosen: Vec<&Name> = chosen.map(|(name, _)| name).collect();
     let new_hosts = hosts::of_chosen(&project.definition, &lock, &chosen);
     if arguments.json {
@@ -144,6 +145,7 @@ pub(super) fn fetch(arguments: &Fetch, settings: &Settings) -> Answer {
     } else {
         Project::open(path, &store, settings, &voice, &cancel)?.fetch_all()?
     };
-    terminal::talk(&format!("{count} inputs are in the store"));
+    let are = if count == 1 { "is" } else { "are" };
+    terminal::talk(&format!("{} {are} in the store", show::count(count, "input")));
     Ok(Exit::Yes)
 }

@@ -14,7 +14,7 @@ pub(super) fn new(before: &Definition, after: &Definition) -> Hosts {
     all(after).into_iter().filter(|(host, _)| !known.contains_key(host)).collect()
 }
 
-/// The hosts of the inputs that were just chosen, but for those that the other inputs of the lock name, too.
+/// The hosts of the inputs that are new to the lock, but for those that its other inputs name, too.
 pub(super) fn of_chosen(definition: &Definition, lock: &Lock, chosen: &[&Name]) -> Hosts {
     let mut known = BTreeSet::new();
     let mut hosts = Hosts::new();

@@ -57,7 +57,7 @@ pub(super) fn sum(diff: &LockDiff) -> Option<String> {
 pub(super) fn notes(part: &PartDiff) -> Vec<String> {
     let mut notes = Vec::new();
     if part.is_republished() {
-        notes.push("other content under the same name and version".to_owned());
+        notes.push("other content under the same name".to_owned());
     }
     if part.is_vouched_less() {
         notes.push("vouched for by less than before".to_owned());

@@ -42,7 +42,7 @@ pub(super) fn names(definition: &Definition, update: &[String], all: bool) -> An
         let mut report = Report::new(Exit::Unanswered, format!("no locked input is called `{name}`"));
         report = report.consequence("Nothing was changed.");
         if let Some(near) = nearest(name, wanted.keys().map(Name::as_str)) {
-            report = report.hint(format!("`{near}` is"));
+            report = report.hint(format!("did you mean `{near}`?"));
         } else if !wanted.is_empty() {
             let known: Vec<&str> = wanted.keys().map(Name::as_str).collect();
             report = report.hint(format!("these are: {}", known.join(", ")));
