@@ -376,10 +376,11 @@ impl Collected {
     }
 }
 
-/// The path, and whether a slash stood behind it. One `./` in front is what `tar .` writes.
+/// The path, and whether a slash stood behind it. One `./` in front is what `tar .` writes, and `/` for the root what
+/// umoci does.
 fn path_of(name: &[u8]) -> Result<(RelPath, bool), EntryFault> {
     let text = std::str::from_utf8(name).map_err(|_| EntryFault::NotUtf8 { field: "name" })?;
-    if matches!(text, "." | "./") {
+    if matches!(text, "." | "./" | "/") {
         return Ok((RelPath::root(), true));
     }
     let text = text.strip_prefix("./").unwrap_or(text);

@@ -28,13 +28,22 @@ fn file(name: &str) -> Vec<u8> {
 
 #[test]
 fn names_that_leave_the_root() {
-    for name in ["../x", "a/../../x", "/etc/passwd", "a/..", "..", "./../x", "a//b", "a/./b", "././x", "", "./", "."] {
+    for name in ["../x", "a/../../x", "/etc/passwd", "//", "/", "/.", "a/..", "..", "./../x", "a//b", "a/./b", "././x", "", "./", "."] {
         let fault = entry(&[file(name)]);
         assert!(matches!(fault, EntryFault::Path(_) | EntryFault::Slash), "{name}: {fault}");
     }
     assert!(matches!(entry(&[extended(&[("path", b"../x")]), file("x")]), EntryFault::Path(_)));
     assert!(matches!(entry(&[extended(&[("path", b"a\0b")]), file("x")]), EntryFault::Path(_)));
     assert!(matches!(entry(&[member("x", b'L', b"/abs\0").bytes(), file("x")]), EntryFault::Path(_)));
+}
+
+#[test]
+fn the_root_has_three_names() {
+    for name in [".", "./", "/"] {
+        let tree = read(&tar(&[member(name, b'5', b"").bytes(), file("x")])).unwrap().tree;
+        assert!(tree.entry("").is_some(), "{name}");
+    }
+    assert!(matches!(entry(&[member("/x/", b'5', b"").bytes()]), EntryFault::Path(_)));
 }
 
 #[test]
