@@ -113,7 +113,14 @@ pub(crate) fn tree(_spec: &NpmSpec, parts: &[Part], cx: &Context<'_>) -> Result<
         let (name, version) = named(part)?;
         let integrity = Integrity::of(&digests(part, cx.store)?.sha512);
         let manifest = serde_json::from_slice(&manifest(part, cx.store)?).unwrap_or_default();
-        Ok::<_, PackagesError>(cache::Packed { name, version, sha256: part.sha256, size: part.size, integrity, manifest })
+        Ok::<_, PackagesError>(cache::Packed {
+            name,
+            version,
+            sha256: part.sha256,
+            size: part.size,
+            integrity,
+            manifest,
+        })
     })?;
     let tree = Tree::from_entries(cache::entries(&packages, cx.store)?)?;
     memo::note(cx.store, &key, &tree)?;

@@ -1,6 +1,7 @@
 //! Modules of go from proxies on loopback; go judges in the network tier.
 
 mod foreign;
+mod proxy;
 
 use super::*;
 

@@ -120,7 +120,8 @@ fn version(package: &Packed) -> Value {
     // What it is called here counts, whatever it says.
     version.insert("name".to_owned(), package.name.as_str().into());
     version.insert("version".to_owned(), package.version.as_str().into());
-    version.insert("dist".to_owned(), json!({ "tarball": tarball(package), "integrity": package.integrity.to_string() }));
+    version
+        .insert("dist".to_owned(), json!({ "tarball": tarball(package), "integrity": package.integrity.to_string() }));
     Value::Object(version)
 }
 

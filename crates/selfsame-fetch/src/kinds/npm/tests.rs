@@ -1,6 +1,7 @@
 //! Packages of npm from registries on loopback; the real registry and npm judge in the network tier.
 
 mod foreign;
+mod registry;
 
 use selfsame_core::Sha512Digest;
 

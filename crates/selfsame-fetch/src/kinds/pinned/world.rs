@@ -92,7 +92,7 @@ impl World {
 /// Whether the tier is asked for: tests never use a network that nobody promised.
 #[track_caller]
 pub(crate) fn network_is_wanted() -> bool {
-    let required = std::env::var_os("SELFSAME_REQUIRE").unwrap_or_default();
+    let required = std::env::vars_os().find(|(name, _)| name == "SELFSAME_REQUIRE").unwrap_or_default().1;
     let asked = required.to_string_lossy().split(',').any(|tier| matches!(tier.trim(), "network" | "all"));
     asked || require(Tier::Network, Err("SELFSAME_REQUIRE does not name it".to_owned()))
 }
@@ -118,4 +118,46 @@ pub(crate) fn zip(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
     bytes.extend(&directory);
     bytes.extend([b"PK\x05\x06\0\0\0\0".as_slice(), &count, &count, &size, &offset, &[0, 0]].concat());
     bytes
+}
+
+/// A wheel of these files with a RECORD of them.
+pub(crate) fn wheel(name: &str, version: &str, files: &[(&str, &[u8], u32)]) -> Vec<u8> {
+    let info = format!("{name}-{version}.dist-info");
+    let metadata = format!("Metadata-Version: 2.4\nName: {name}\nVersion: {version}\nLicense-Expression: MIT\n\n");
+    let (metadata_path, record_path) = (format!("{info}/METADATA"), format!("{info}/RECORD"));
+    let mut all = files.to_vec();
+    all.push((&metadata_path, metadata.as_bytes(), 0));
+    let mut record = String::new();
+    for (path, content, _) in &all {
+        let hash = base64url(selfsame_core::Digest::of(content).as_bytes());
+        record.push_str(&format!("{path},sha256={hash},{}\n", content.len()));
+    }
+    record.push_str(&format!("{record_path},,\n"));
+    all.push((&record_path, record.as_bytes(), 0));
+    zip(&all)
+}
+
+/// base64 with the alphabet of addresses, without padding.
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let number = chunk.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(number >> (18 - 6 * at)) as usize & 63]));
+        }
+    }
+    text
+}
+
+/// A gzip-compressed tar of these files.
+pub(crate) fn targz(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
 }

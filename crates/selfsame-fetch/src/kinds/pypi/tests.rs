@@ -1,6 +1,8 @@
 //! Python packages from indexes on loopback; the real index and pip judge in the network tier.
 
 mod foreign;
+mod index;
+mod layout;
 
 use selfsame_lock::Claim;
 
