@@ -106,7 +106,7 @@ impl Client {
     }
 
     fn download_from(&self, url: &str, download: &Download<'_>, store: &Store) -> Result<(Digest, u64), HttpError> {
-        let mut retries = 0;
+        let (mut retries, mut beginnings) = (0, 0);
         let mut whole = None;
         loop {
             let response = match whole.take() {
@@ -118,11 +118,19 @@ impl Client {
                 None => store.put(&mut pull, false),
                 Some((digest, size)) => store.put_expecting(&mut pull, digest, *size, false).map(|()| (*digest, *size)),
             };
-            let Pull { address, page, failure, retries: used, .. } = pull;
+            let Pull { address, page, failure, retries: used, joined, .. } = pull;
+            beginnings += 1;
             match (result, failure) {
+                // What comes anew each time is no progress, however much it is.
+                (_, Some(Failure::Changed(_))) if beginnings > self.options().patience.retries => {
+                    let message = "the answer was cut short each time".to_owned();
+                    return Err(HttpError::Network { url: address.to_string(), message });
+                }
                 (_, Some(Failure::Changed(response))) => (retries, whole) = (used, response.map(|response| *response)),
                 (_, Some(Failure::Error(error))) => return Err(error),
                 (Ok(done), None) => return Ok(done),
+                // Of two files, if it was republished between its pieces.
+                (Err(StoreError::Unexpected { .. }), None) if joined && beginnings == 1 => retries = used,
                 (Err(StoreError::Unexpected { .. }), None) if page => {
                     return Err(HttpError::WebPage { url: address.to_string() });
                 }
@@ -164,6 +172,8 @@ struct Pull<'a> {
     /// By which the server tells whether the file is still the same.
     validator: Option<String>,
     retries: u32,
+    /// Whether it came in pieces.
+    joined: bool,
     /// Where progress began to be counted.
     since_bytes: u64,
     failure: Option<Failure>,
@@ -210,6 +220,7 @@ impl<'a> Pull<'a> {
             total_bytes,
             validator,
             retries,
+            joined: false,
             since_bytes: 0,
             failure: None,
         })
@@ -252,6 +263,7 @@ impl<'a> Pull<'a> {
                         return Err(Failure::Changed(None));
                     }
                     self.response = response;
+                    self.joined = true;
                     return Ok(());
                 }
                 Ok(response) if response.status == 200 => return Err(Failure::Changed(Some(Box::new(response)))),

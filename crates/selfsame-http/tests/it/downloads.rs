@@ -95,6 +95,24 @@ fn with_no_validator_only_what_is_expected_is_put_together() {
 }
 
 #[test]
+fn pieces_of_two_files_are_no_file() {
+    let world = World::new();
+    let ((new, digest), old) = (file(200_000), vec![b'o'; 200_000]);
+    let count = AtomicUsize::new(0);
+    // Republished between the pieces, by a server that does not tell.
+    let server = Server::http(move |asked| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::ok(old.clone()).fault(Fault::CutAfter(70_000)),
+        _ => Answer { headers: Answer::file(asked, &new, "").headers.split_off(2), ..Answer::file(asked, &new, "") },
+    });
+    let url = server.url("/f");
+    let download = Download::new(&url, 1 << 20).expecting(digest, 200_000);
+    assert_eq!(world.client().download(&download, &world.store).unwrap(), (digest, 200_000));
+    let ranges: Vec<bool> = server.asked().iter().map(|asked| asked.header("range").is_some()).collect();
+    assert_eq!(ranges, [false, true, false]);
+    world.has_blobs(1);
+}
+
+#[test]
 fn a_range_that_is_another_is_not_put_in() {
     let world = World::new();
     let (bytes, digest) = file(200_000);

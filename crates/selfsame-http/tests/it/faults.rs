@@ -43,6 +43,23 @@ fn cut_every_time() {
 }
 
 #[test]
+fn cut_every_time_by_a_server_that_knows_no_ranges() {
+    let (bytes, digest) = file(4 << 20);
+    let world = World::new();
+    let body = bytes.clone();
+    let server =
+        Server::http(move |_| Answer::ok(body.clone()).header("ETag", "\"v\"").fault(Fault::CutAfter(3 << 20)));
+    let url = server.url("/f");
+    for download in [Download::new(&url, 8 << 20), Download::new(&url, 8 << 20).expecting(digest, 4 << 20)] {
+        let before = server.asked().len();
+        let error = world.client().download(&download, &world.store).unwrap_err();
+        assert!(matches!(error, HttpError::Network { .. }), "{error}");
+        assert!(server.asked().len() - before <= 8, "much of the same is no progress: {}", server.asked().len());
+    }
+    world.has_blobs(0);
+}
+
+#[test]
 fn shorter_than_expected() {
     let (bytes, _) = file(100_000);
     for fault in [Fault::NoLength(60_000), Fault::Length(60_000)] {
