@@ -79,6 +79,12 @@ pub enum GitError {
         /// What git said.
         message: String,
     },
+    /// The server answers with something else than a repository.
+    #[error("`{place}` gave no repository but something else, a web page most often")]
+    NoRepository {
+        /// The repository.
+        place: String,
+    },
     /// No connection, or a broken one, or a server that is busy.
     #[error("`{place}` could not be reached: {message}")]
     Network {

@@ -303,6 +303,12 @@ pub(super) fn known_failure(said: &str, place: &Place) -> Option<GitError> {
         "connection closed",
         "no route to host",
         "network is unreachable",
+        "empty reply",
+        "end of response",
+        "recv failure",
+        "send failure",
+        "ssl connection timeout",
+        "broken pipe",
         "early eof",
         "unexpected disconnect",
         "the remote end hung up unexpectedly",
@@ -316,6 +322,7 @@ pub(super) fn known_failure(said: &str, place: &Place) -> Option<GitError> {
     let refused = [
         "could not read username",
         "could not read password",
+        "unable to get password",
         "terminal prompts disabled",
         "authentication failed",
         "invalid credentials",
@@ -331,8 +338,11 @@ pub(super) fn known_failure(said: &str, place: &Place) -> Option<GitError> {
         "does not appear to be a git repository",
         "returned error: 404",
         "returned error: 410",
-        "not valid: is this a git repository",
     ];
+    // Git takes whatever comes for a list of references.
+    if says(&["not valid: is this a git repository"]) {
+        return Some(GitError::NoRepository { place });
+    }
     if says(&refused) {
         return Some(GitError::Refused { place, message });
     }
@@ -371,5 +381,29 @@ mod tests {
         }
         assert!(matches!(of("fatal: repository 'https://example.org/a/' not found"), Some(GitError::NotFound { .. })));
         assert!(of("error: Server does not allow request for unadvertised object 1").is_none());
+    }
+
+    #[test]
+    fn what_takes_too_long_or_says_too_much_is_stopped() {
+        let place = Place::parse("https://example.org/a", None).unwrap();
+        let endless = |program: &str, argument: &str| {
+            let mut command = Command::new(program);
+            command.arg(argument);
+            command
+        };
+        let limit = Limit { output_bytes: 1000, secs: 0 };
+        let error = run(endless("sleep", "7654"), "fetch", &place, limit, &mut || None).unwrap_err();
+        assert!(matches!(error, GitError::TooSlow { limit_secs: 0, .. }) && error.retry_may_help(), "{error}");
+        let sleeps = std::fs::read_dir("/proc").unwrap().flatten().any(|process| {
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).any(|word| word == b"7654")
+        });
+        assert!(!sleeps, "it runs on");
+        let limit = Limit { output_bytes: 1000, secs: 60 };
+        let error = run(endless("yes", "x"), "ls-remote", &place, limit, &mut || None).unwrap_err();
+        assert!(matches!(error, GitError::TooLarge { .. }), "{error}");
+        let stop = || Some(GitError::Interrupted { place: "a".to_owned() });
+        let error = run(endless("sleep", "7655"), "fetch", &place, limit, &mut || stop()).unwrap_err();
+        assert!(matches!(error, GitError::Interrupted { .. }), "{error}");
     }
 }
