@@ -23,6 +23,7 @@ const BESIDE: &[(&str, &str)] = &[
     ("selfsame-executor", "selfsame-sandbox"),
     ("selfsame-executor", "selfsame-store"),
     ("selfsame-fetch", "selfsame-http"),
+    ("selfsame-fetch", "selfsame-registry"),
     ("selfsame-fetch", "selfsame-store"),
     ("selfsame-http", "selfsame-store"),
     ("selfsame-registry", "selfsame-http"),
