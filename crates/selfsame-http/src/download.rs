@@ -30,6 +30,8 @@ pub struct Progress {
 pub struct Download<'a> {
     /// Absolute. Where this machine's configuration has upstreams for its host, those are asked in its place.
     pub url: &'a str,
+    /// Whether `url` is asked itself: it is a place that was chosen by that configuration already.
+    pub chosen: bool,
     /// More is not downloaded.
     pub limit_bytes: u64,
     /// Digest and size, where they are known. Other bytes are not stored.
@@ -50,6 +52,7 @@ impl<'a> Download<'a> {
     pub fn new(url: &'a str, limit_bytes: u64) -> Self {
         Self {
             url,
+            chosen: false,
             limit_bytes,
             expected: None,
             credential: None,
@@ -86,7 +89,7 @@ impl Client {
         let bad = |message: &str| HttpError::Request { url: told(download.url), message: message.to_owned() };
         let address = Address::parse(download.url).map_err(bad)?;
         let places = self.origins().places(&address);
-        if places == [address] {
+        if download.chosen || places == [address] {
             return self.download_from(download.url, download, store);
         }
         let mut first: Option<HttpError> = None;

@@ -67,6 +67,7 @@ impl Repository<'_> {
             let mut download = Download::new(&url, size).expecting(digest, size);
             download.credential = self.registry.shown(self.base()?, &ask.scope);
             download.plain_http = !ask.address.https;
+            download.chosen = true;
             download.progress = Some(&tell);
             match self.registry.client().download(&download, store) {
                 Ok(_) => return Ok(()),

@@ -161,7 +161,7 @@ fn basic_where_that_is_wanted_and_nothing_before_it_is() {
     assert!(matches!(error, RegistryError::Refused { as_somebody: false, .. }), "{}", chain(&error));
     // What a registry repeats of what it was shown is not repeated again.
     let wrong = with(logins(&[(&host, "you:pass:word")]), "");
-    let error = wrong.find(&fake.reference("t")).unwrap_err();
+    let error = wrong.to_pull(&fake.reference("t")).unwrap().remove(0).manifest(&tag()).unwrap_err();
     assert!(
         matches!(&error, RegistryError::Refused { as_somebody: true, said, .. } if said.is_empty()),
         "{}",

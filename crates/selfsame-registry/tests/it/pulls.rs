@@ -140,6 +140,25 @@ fn addresses_in_a_layer_are_not_followed() {
 }
 
 #[test]
+fn a_registry_among_its_own_upstreams_is_asked_for_blobs_with_its_login() {
+    let fake = Fake::spoilt(|asked, _| {
+        let known = asked.path() == "/v2/" || asked.header("authorization") == Some(&basic("me", "hidden"));
+        (!known).then(|| Answer::status(401).header("WWW-Authenticate", "Basic realm=\"r\""))
+    });
+    let descriptor = fake.change(|state| state.put_blob(KIND, b"a blob"));
+    let mirror = Server::http(|_| Answer::status(404));
+    let host = fake.server.address().to_string();
+    let origins = format!("[origin.\"127.0.0.1\"]\nupstream = [\"{}/prefix\", \"http://{host}\"]\n", mirror.url(""));
+    let registry = with(logins(&[(&host, "me:hidden")]), &origins);
+    let (_folder, store) = store();
+    let reference = fake.reference("t");
+    registry.first(&reference, |repository| repository.blob(&descriptor, &store, None)).unwrap();
+    assert!(store.has(&descriptor.digest));
+    let asked: Vec<String> = mirror.asked().into_iter().map(|asked| asked.target).collect();
+    assert!(asked.iter().all(|target| target.starts_with("/v2/prefix/team/app/blobs/")), "{asked:?}");
+}
+
+#[test]
 fn mirrors_are_passed_over_when_they_fail_or_lie() {
     let good = Fake::new();
     let image = good.change(|state| {
