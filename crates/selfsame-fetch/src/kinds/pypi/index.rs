@@ -140,7 +140,7 @@ fn read_config(cx: &Context<'_>) -> Result<PipConfig, PackagesError> {
     let environment = cx.environment;
     let variable = |name: &str| pinned::variable(environment, name);
     let mut config = PipConfig::default().or(PipSettings::of_environment(variable));
-    // Strongest first: https://pip.pypa.io/en/stable/topics/configuration/, "Precedence".
+    // Strongest first: pip's documentation, "Configuration", "Precedence".
     let mut files = Vec::new();
     match variable("PIP_CONFIG_FILE") {
         Some(file) if file == "/dev/null" => return Ok(config),
