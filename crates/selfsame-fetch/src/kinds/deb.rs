@@ -34,7 +34,7 @@ use self::place::Named;
 use self::root::Root;
 use self::unpack::{Unpacked, unpack};
 use super::missing;
-use crate::bring::{Expected, Wanted, bring_all};
+use crate::bring::{Wanted, bring_all};
 use crate::context::{Context, Described};
 use crate::memo;
 use crate::resolve::FetchError;
@@ -229,11 +229,9 @@ fn bring_chosen(
     }
     let client = client(machine, cx)?;
     let cx = &Context { http: &client, ..*cx };
-    let wanted = parts.iter().zip(uris).map(|(part, uri)| {
-        let expected = Expected::Part(part.sha256, part.size);
-        Wanted::new(&part.purl, expected, vec![machine.with_login(&uri.uri)])
-    });
-    bring_all(input, "listed", &wanted.collect::<Vec<_>>(), cx)?;
+    let place = |(part, uri): (_, &AptUri)| Wanted::part(part, vec![machine.with_login(&uri.uri)]);
+    let wanted: Vec<Wanted<'_>> = parts.iter().zip(uris).map(place).collect();
+    bring_all(input, "listed", &wanted, cx)?;
     Ok(parts)
 }
 
@@ -320,17 +318,25 @@ impl Places<'_> {
 
 /// Where apt's lists say that packages are; nothing for those that they have no more.
 fn listed(parts: &[Part], machine: &Machine, cx: &Context<'_>) -> Result<Vec<Vec<String>>, FetchError> {
-    let mut all = Vec::new();
+    let mut all = vec![Vec::new(); parts.len()];
     if machine.sources.is_empty() {
-        return Ok(vec![Vec::new(); parts.len()]);
+        return Ok(all);
     }
-    let apt = Apt::open(&folder(cx), &machine.sources, architecture(cx.platform)?, cx.environment)?;
-    apt.update()?;
-    for part in parts {
+    let native = architecture(cx.platform)?;
+    let mut of: BTreeMap<String, Vec<(usize, Named)>> = BTreeMap::new();
+    for (at, part) in parts.iter().enumerate() {
         let named = Named::of(part).ok_or_else(|| DebInputError::NoPlace { purl: part.purl.to_string() })?;
-        let uris = apt.version(&named.name, named.version.as_str())?;
-        let same = uris.into_iter().filter(|uri| uri.sha256 == part.sha256 && uri.size == part.size);
-        all.push(same.map(|uri| machine.with_login(&uri.uri)).collect());
+        let own = if named.architecture == "all" { native.to_owned() } else { named.architecture.clone() };
+        of.entry(own).or_default().push((at, named));
+    }
+    for (architecture, named) in of {
+        let apt = Apt::open(&folder(cx), &machine.sources, &architecture, cx.environment)?;
+        apt.update()?;
+        for (at, Named { name, version, .. }) in named {
+            let uris = apt.version(&name, version.as_str())?;
+            let same = uris.into_iter().filter(|uri| (uri.sha256, uri.size) == (parts[at].sha256, parts[at].size));
+            all[at] = same.map(|uri| machine.with_login(&uri.uri)).collect();
+        }
     }
     Ok(all)
 }

@@ -59,12 +59,36 @@ fn spec(packages: &[&str]) -> InputSpec {
     })
 }
 
+#[test]
+fn a_base_with_everything_essential_needs_no_tool_that_merges_usr() {
+    if !wanted() {
+        return;
+    }
+    let world = World::new();
+    let InputSpec::Deb(deb) = spec(&["base-files"]) else { unreachable!() };
+    let spec = InputSpec::Deb(DebSpec { essential: true, suite: Some("bookworm".to_owned()), ..deb });
+    let parts = world.with(|cx| resolve_input("base", &spec, cx)).unwrap();
+    let names: Vec<&str> = parts
+        .iter()
+        .map(|part| part.purl.as_str().strip_prefix("pkg:deb/debian/").unwrap().split('@').next().unwrap())
+        .collect();
+    for (name, there) in [("dash", true), ("coreutils", true), ("dpkg", true), ("usrmerge", false), ("perl", false)] {
+        assert_eq!(names.contains(&name), there, "{name} of {names:?}");
+    }
+    let tree = world.with(|cx| input_tree("base", &spec, &parts, cx)).unwrap();
+    let entry = |path: &str| tree.entry(path).unwrap_or_else(|| panic!("{path} is there"));
+    assert_eq!(entry("tmp").mode, 0o1777);
+    assert_eq!(entry("usr/bin/su").mode, 0o4755);
+    let passwd = world.store.read_blob(&tree.content("etc/passwd").unwrap().0, 1 << 20).unwrap();
+    assert!(passwd.starts_with(b"root:*:0:0:root:/root:/bin/bash\n"), "{}", String::from_utf8_lossy(&passwd));
+}
+
 /// As the other tests of this tier have it: the network is asked where somebody said so.
 fn wanted() -> bool {
     let required = std::env::var("SELFSAME_REQUIRE").unwrap_or_default();
     let asked = required.split(',').any(|word| matches!(word.trim(), "network" | "all"));
     let tools = || {
-        let missing = ["apt-get", "dpkg-deb", "tar"].into_iter().find(|tool| {
+        let missing = ["apt-get", "dpkg", "dpkg-deb", "dpkg-query", "tar"].into_iter().find(|tool| {
             Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
         });
         missing.map_or(Ok(()), |tool| Err(format!("`{tool}` is not there")))
@@ -99,6 +123,7 @@ fn a_compiler_is_locked_brought_and_unpacked_as_dpkg_does_it() {
     );
     assert_eq!(cc("lib64"), "usr/lib64");
     compare_with_dpkg(&world, &parts, &tree);
+    ask_dpkg(&world, &parts, &tree);
 
     // Without the network: the same parts and the same tree from another order.
     let offline = World { offline: true, ..world };
@@ -122,6 +147,37 @@ fn a_compiler_is_locked_brought_and_unpacked_as_dpkg_does_it() {
     republished[0].sha256 = Digest::of(b"other bytes");
     let error = World::new().with(|cx| fetch_input("gcc", &spec, &republished[..1], cx)).unwrap_err();
     assert!(matches!(error, FetchError::Mismatch { .. }), "{error}");
+}
+
+/// What dpkg finds in the root is what was locked, and every file is what its package says.
+fn ask_dpkg(world: &World, parts: &[Part], tree: &Tree) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    world.store.unpack(tree, &root, |_| 1_700_000_000).unwrap();
+    let run = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut query = Command::new("dpkg-query");
+    query.arg("--admindir").arg(root.join("var/lib/dpkg"));
+    let found =
+        run(query.args(["-W", "-f", "${Package} ${Version} ${Architecture} ${source:Package}@${source:Version}\n"]));
+    let mut found: Vec<&str> = found.lines().collect();
+    found.sort_unstable();
+    let mut locked: Vec<String> = parts
+        .iter()
+        .map(|part| {
+            let (name, rest) = part.purl.as_str().strip_prefix("pkg:deb/debian/").unwrap().split_once('@').unwrap();
+            let (version, architecture) = rest.split_once("?arch=").unwrap();
+            let source = part.source.as_deref().unwrap();
+            format!("{name} {version} {architecture} {source}").replace("%2B", "+")
+        })
+        .collect();
+    locked.sort_unstable();
+    assert_eq!(found, locked);
+    let verified = run(Command::new("dpkg").arg("--root").arg(&root).arg("--verify"));
+    assert_eq!(verified, "", "dpkg --verify");
 }
 
 /// Unpacks with dpkg-deb and tar into a folder with a merged `/usr`, and compares every path.

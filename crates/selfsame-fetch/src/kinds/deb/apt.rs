@@ -121,6 +121,11 @@ impl<'a> Apt<'a> {
         if essential {
             arguments.push("?essential");
         }
+        // Our root is merged from the start: the package that would merge one, with its interpreter, is not wanted
+        // where the one that says so will do. A pattern, since it is no fault if there is no such package.
+        if !packages.iter().any(|package| package == "usrmerge") {
+            arguments.push("?name(^usrmerge$)-");
+        }
         let said = self.run("install", &arguments)?;
         parse_uris(&said).map_err(|line| DebInputError::Line { line })
     }

@@ -306,9 +306,12 @@ mod tests {
             "https://me:s%40cret@example.org/private/pool/a.deb"
         );
         assert_eq!(machine.with_login("http://example.com/a.deb"), "http://you:x@example.com/a.deb");
-        for none in
-            ["https://example.org/privateer/a", "http://example.org/private/a", "http://example.com.other.example/a", "x"]
-        {
+        for none in [
+            "https://example.org/privateer/a",
+            "http://example.org/private/a",
+            "http://example.com.other.example/a",
+            "x",
+        ] {
             assert_eq!(machine.with_login(none), none);
         }
         assert!(!format!("{machine:?}").contains("s@cret"));

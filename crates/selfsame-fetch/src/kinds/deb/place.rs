@@ -47,10 +47,13 @@ impl Named {
 
     /// Addresses, the most likely first: the configured upstreams of the vendor, then the machine's sources.
     pub(super) fn places(&self, part: &Part, origins: &Origins, sources: &[Source]) -> Vec<String> {
-        const COMPONENTS: [&str; 4] = ["main", "contrib", "non-free-firmware", "non-free"];
+        let components = match self.vendor.as_str() {
+            "ubuntu" => ["main", "universe", "restricted", "multiverse"],
+            _ => ["main", "contrib", "non-free-firmware", "non-free"],
+        };
         let mut places = Vec::new();
         for upstream in origins.upstreams(&self.vendor) {
-            places.extend(COMPONENTS.map(|component| format!("{upstream}/pool/{}", self.below_pool(component))));
+            places.extend(components.map(|component| format!("{upstream}/pool/{}", self.below_pool(component))));
             places.push(format!("{upstream}/pool/updates/{}", self.below_pool("main")));
             // A mirror that keeps files by their content.
             places.push(format!("{upstream}/by-hash/SHA256/{}", part.sha256.hex()));
