@@ -27,6 +27,8 @@ struct Batch {
     size: Option<u64>,
     done_files: u64,
     done_bytes: u64,
+    /// Of whole files. What another program downloads is told whole or not at all.
+    came_bytes: u64,
     hosts: BTreeSet<String>,
     begun: Instant,
     told: Instant,
@@ -69,6 +71,7 @@ impl FetchProgress for Meter {
             size,
             done_files: 0,
             done_bytes: 0,
+            came_bytes: 0,
             hosts: BTreeSet::new(),
             begun: now,
             told: now,
@@ -84,8 +87,11 @@ impl FetchProgress for Meter {
         self.change(|batch| batch.done_bytes = batch.done_bytes.saturating_sub(count));
     }
 
-    fn came(&self, _: &str, _: &str, _: u64) {
-        self.change(|batch| batch.done_files += 1);
+    fn came(&self, _: &str, _: &str, size: u64) {
+        self.change(|batch| {
+            batch.done_files += 1;
+            batch.came_bytes = batch.came_bytes.saturating_add(size);
+        });
     }
 
     fn host(&self, host: &str) {
@@ -94,23 +100,27 @@ impl FetchProgress for Meter {
 }
 
 impl Batch {
+    fn bytes(&self) -> u64 {
+        self.done_bytes.max(self.came_bytes)
+    }
+
     /// `gcc: 12 of 50 files, 13.2 MiB of 58.1 MiB, 10.1 MiB/s`
     fn under_way(&self, now: Instant) -> String {
-        let Self { input, files, done_files, done_bytes, .. } = self;
+        let Self { input, files, done_files, .. } = self;
         let of = self.size.map(|all| format!(" of {}", size(all))).unwrap_or_default();
-        let rate = rate(*done_bytes, now.duration_since(self.begun));
+        let rate = rate(self.bytes(), now.duration_since(self.begun));
         let files = if *files == 1 { String::new() } else { format!("{done_files} of {files} files, ") };
-        format!("{input}: {files}{}{of}, {rate}", size(*done_bytes))
+        format!("{input}: {files}{}{of}, {rate}", size(self.bytes()))
     }
 
     /// `gcc: 50 files, 58.1 MiB, 9.7 MiB/s, from deb.example`
     fn ended(&self, now: Instant) -> String {
-        let Self { input, files, done_bytes, .. } = self;
-        let rate = rate(*done_bytes, now.duration_since(self.begun));
+        let Self { input, files, .. } = self;
+        let rate = rate(self.bytes(), now.duration_since(self.begun));
         let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
         let hosts: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
         let from = if hosts.is_empty() { String::new() } else { format!(", from {}", hosts.join(", ")) };
-        format!("{input}: {files}, {}, {rate}{from}", size(*done_bytes))
+        format!("{input}: {files}, {}, {rate}{from}", size(self.bytes()))
     }
 }
 
