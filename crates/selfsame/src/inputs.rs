@@ -121,7 +121,7 @@ pub(crate) fn bind(
         let name = name.as_str();
         let parts = parts(name, spec, lock, source, cx)?;
         fetch::fetch_input(name, spec, &parts, cx).map_err(errors::fetch)?;
-        let tree = lay_out(name, spec, &parts, cx, &mut bound)?;
+        let tree = lay_out(definition, name, spec, &parts, cx, &mut bound)?;
         voice.say("input", &format!("{name}: {}, {} parts, {}", spec.kind(), parts.len(), size(tree)));
     }
     Ok(bound)
@@ -147,13 +147,16 @@ pub(crate) fn parts(
 
 /// Lays out an input whose parts are in the store. Gives the bytes of its tree.
 pub(crate) fn lay_out(
+    definition: &Definition,
     name: &str,
     spec: &InputSpec,
     parts: &[Part],
     cx: &Context<'_>,
     bound: &mut BoundInputs,
 ) -> Answer<u64> {
-    let tree = fetch::input_tree(name, spec, parts, cx).map_err(errors::fetch)?;
+    let is_toolchain = definition.toolchains.keys().any(|known| known.as_str() == name);
+    let tree = if is_toolchain { fetch::toolchain_tree } else { fetch::input_tree }(name, spec, parts, cx);
+    let tree = tree.map_err(errors::fetch)?;
     let digest = cx.store.put_tree(&tree).map_err(errors::store)?;
     let described = fetch::describe_input(name, spec, parts, cx).map_err(errors::fetch)?;
     let bytes = tree.size_bytes();
@@ -219,7 +222,7 @@ pub(crate) fn bind_again(
         if locked != set.parts {
             return Err(contradiction(name, "has other parts than its lock").into());
         }
-        lay_out(name, spec, &parts, cx, &mut bound)?;
+        lay_out(definition, name, spec, &parts, cx, &mut bound)?;
         let again = bound.sets[name].tree;
         if again != set.tree {
             let report = Report::new(Exit::Unanswered, format!("input `{name}` makes another tree than it did"))
