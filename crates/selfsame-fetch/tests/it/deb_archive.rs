@@ -106,23 +106,27 @@ impl World {
     }
 
     /// The same, with a list that says something else.
-    fn publish_with(&self, change: impl FnOnce(String) -> String) {
-        let mut list = String::new();
-        let mut files = self.files.lock().unwrap();
-        for (path, bytes) in &self.packages {
-            let control = selfsame_deb::read_control(&bytes[..]).unwrap().control.stanza.to_string();
-            let sha256 = Digest::of(bytes).hex();
-            list += &format!("{control}Filename: pool/{path}\nSize: {}\nSHA256: {sha256}\n\n", bytes.len());
-            files.insert(format!("/debian/pool/{path}"), bytes.clone());
-        }
-        let list = change(list);
-        let release = format!(
+    fn publish_with(&self, change: impl Fn(String) -> String) {
+        let mut release = String::from(
             "Origin: Debian\nSuite: bookworm\nCodename: bookworm\nDate: Sat, 01 Nov 2025 00:00:00 UTC\n\
-             Architectures: amd64 all\nComponents: main\nSHA256:\n {} {} main/binary-amd64/Packages\n",
-            Digest::of(list.as_bytes()).hex(),
-            list.len()
+             Architectures: amd64 arm64 all\nComponents: main\nSHA256:\n",
         );
-        files.insert("/debian/dists/bookworm/main/binary-amd64/Packages".to_owned(), list.into_bytes());
+        let mut files = self.files.lock().unwrap();
+        for architecture in ["amd64", "arm64"] {
+            let mut list = String::new();
+            for (path, bytes) in &self.packages {
+                let control = selfsame_deb::read_control(&bytes[..]).unwrap().control;
+                if control.architecture == "all" || control.architecture == architecture {
+                    let (stanza, size, sha256) = (control.stanza, bytes.len(), Digest::of(bytes).hex());
+                    list += &format!("{stanza}Filename: pool/{path}\nSize: {size}\nSHA256: {sha256}\n\n");
+                }
+                files.insert(format!("/debian/pool/{path}"), bytes.clone());
+            }
+            let list = change(list);
+            let path = format!("main/binary-{architecture}/Packages");
+            release += &format!(" {} {} {path}\n", Digest::of(list.as_bytes()).hex(), list.len());
+            files.insert(format!("/debian/dists/bookworm/{path}"), list.into_bytes());
+        }
         std::fs::write(self.path("Release"), release).unwrap();
         let signed = self.gpg(&["--clearsign", "--output", "-", &self.path("Release").display().to_string()]);
         files.insert("/debian/dists/bookworm/InRelease".to_owned(), signed);
@@ -137,15 +141,26 @@ impl World {
     }
 
     fn with<T>(&self, store: &Store, origins: Origins, work: impl FnOnce(&Context<'_>) -> T) -> T {
-        let platform: Platform = "linux/amd64".parse().unwrap();
+        self.with_platforms(&["linux/amd64"], store, origins, work)
+    }
+
+    /// For the first platform, out of all of them.
+    fn with_platforms<T>(
+        &self,
+        platforms: &[&str],
+        store: &Store,
+        origins: Origins,
+        work: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
+        let platforms: Vec<Platform> = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
         let http = Client::new(&self.environment, Options { origins, ..Options::default() }).unwrap();
         work(&Context {
             folder: self.folder.path(),
             environment: &self.environment,
             http: &http,
             store,
-            platform: &platform,
-            platforms: &[],
+            platform: &platforms[0],
+            platforms: &platforms,
             offline: false,
             today: Day::of(SourceEpoch::new(1_795_132_800).unwrap()),
             progress: &Silent,
@@ -190,8 +205,9 @@ fn spec(packages: &[&str]) -> InputSpec {
 
 /// A package as dpkg-deb would write it, with one file at `usr/share/NAME`.
 fn deb(name: &str, version: &str, fields: &str, content: &str) -> Vec<u8> {
+    let architecture = if fields.contains("Architecture:") { "" } else { "Architecture: all\n" };
     let control = format!(
-        "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: A B <a@example.org>\n{fields}Description: test\n"
+        "Package: {name}\nVersion: {version}\n{architecture}Maintainer: A B <a@example.org>\n{fields}Description: test\n"
     );
     let copyright = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n\
         Files: *\nLicense: Expat\n";
@@ -204,7 +220,7 @@ fn deb(name: &str, version: &str, fields: &str, content: &str) -> Vec<u8> {
         ("data.tar", data),
     ];
     for (member, content) in members {
-        write!(bytes, "{member:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).unwrap();
+        writeln!(bytes, "{member:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 100_644, content.len()).unwrap();
         bytes.extend(&content);
         bytes.resize(bytes.len().next_multiple_of(2), b'\n');
     }
@@ -293,6 +309,50 @@ fn a_signed_archive_is_locked_and_brought_elsewhere_without_apt() {
     world.set("/debian/pool/main/a/app/app_1.0-1_all.deb", Some(deb("app", "1.0-1", "", "something else")));
     let error = fetch().unwrap_err();
     assert!(matches!(error, FetchError::Mismatch { by: "locked", .. }), "{}", told(&error));
+}
+
+#[test]
+fn a_lock_for_two_platforms_says_which_package_is_for_which() {
+    if !wanted() {
+        return;
+    }
+    let mut world = World::new();
+    for (architecture, depends) in [("amd64", "common, only"), ("arm64", "common")] {
+        let fields = format!("Architecture: {architecture}\nDepends: {depends}\n");
+        world.package("app", "1", &fields, architecture);
+        world.packages.last_mut().unwrap().0 = format!("main/a/app/app_1_{architecture}.deb");
+    }
+    world.package("common", "1", "", "common");
+    world.package("only", "1", "", "only");
+    world.publish();
+    let spec = spec(&["app"]);
+    let both = ["linux/amd64", "linux/arm64"];
+    let parts =
+        world.with_platforms(&both, &world.store, Origins::default(), |cx| resolve_input("root", &spec, cx)).unwrap();
+    let line = |part: &Part| {
+        let platform = part.platform.as_ref().map_or("-".to_owned(), ToString::to_string);
+        format!("{} {platform}", part.purl)
+    };
+    assert_eq!(
+        parts.iter().map(line).collect::<Vec<_>>(),
+        [
+            "pkg:deb/debian/app@1?arch=amd64 linux/amd64",
+            "pkg:deb/debian/app@1?arch=arm64 linux/arm64",
+            "pkg:deb/debian/common@1?arch=all -",
+            "pkg:deb/debian/only@1?arch=all linux/amd64",
+        ]
+    );
+    for (platform, content, only) in [("linux/amd64", "amd64", true), ("linux/arm64", "arm64", false)] {
+        let tree = world
+            .with_platforms(&[platform], &world.store, Origins::default(), |cx| input_tree("root", &spec, &parts, cx));
+        let tree = tree.unwrap();
+        assert_eq!(tree.content("usr/share/app").unwrap().0, Digest::of(content.as_bytes()));
+        assert_eq!(tree.content("usr/share/only").is_some(), only);
+    }
+    // The other machine asks for what is for both.
+    let empty = Store::open(&world.path("empty")).unwrap();
+    world.with(&empty, Origins::default(), |cx| fetch_input("root", &spec, &parts, cx)).unwrap();
+    assert!(parts.iter().all(|part| empty.has(&part.sha256)));
 }
 
 #[test]
