@@ -93,7 +93,7 @@ pub(crate) fn source(error: selfsame_fetch::SourceError) -> Box<Report> {
 
 /// Locked inputs.
 pub(crate) fn fetch(error: selfsame_fetch::FetchError) -> Box<Report> {
-    use selfsame_fetch::FetchError;
+    use selfsame_fetch::{FetchError, GitError};
     let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };
     match error {
         FetchError::Mismatch { input, by, expected, found, place, .. } => {
@@ -115,7 +115,15 @@ pub(crate) fn fetch(error: selfsame_fetch::FetchError) -> Box<Report> {
                 .into()
         }
         FetchError::Offline { .. } => Report::new(exit, error.to_string()).hint("run `selfsame fetch`").into(),
-        FetchError::Store { source } => store(source),
+        FetchError::Store { source } | FetchError::Git(GitError::Store { source, .. }) => store(source),
+        FetchError::Git(GitError::Refused { .. } | GitError::NoRepository { .. }) => Report::new(exit, chain(&error))
+            .consequence("Nothing was built.")
+            .hint("git is not asked at the terminal here: its credential helper, or ssh's agent, has to know the credentials")
+            .into(),
+        FetchError::Git(GitError::Pointer { .. }) => Report::new(exit, chain(&error))
+            .consequence("Nothing was built.")
+            .hint("lock the large file as an input of kind `file`, or commit it itself")
+            .into(),
         other => Report::new(exit, chain(&other)).consequence("Nothing was built.").into(),
     }
 }
