@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::RelPath;
 use selfsame_oci::Lookup;
-use selfsame_packages::{Database, Distribution, Files, Locate, apk, dpkg, licence_of, pacman};
+use selfsame_packages::{Database, Distribution, Files, Locate, RPMDB, apk, dpkg, licence_of, pacman, rpmdb};
 use selfsame_store::{Store, StoreError};
 use selfsame_tree::{Kind, Tree};
 
@@ -13,7 +13,8 @@ use crate::context::Described;
 /// The largest database file that is read.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// The packages of a root file system whose files are in the store: Debian's, Alpine's and Arch's, by purl.
+/// The packages of a root file system whose files are in the store, by purl: Debian's, Alpine's and Arch's, and rpm's where
+/// its database is an SQLite file.
 ///
 /// What the databases list of files that are not there is left out, and so are folders. Two packages under one purl are
 /// one.
@@ -24,7 +25,7 @@ pub(crate) fn installed(tree: &Tree, store: &Store) -> Result<Vec<Described>, St
         None => root.text("usr/lib/os-release")?,
     };
     let distribution = Distribution::parse(&release.unwrap_or_default());
-    let databases = [dpkg(&mut root)?, apk(&mut root)?, pacman(&mut root)?];
+    let databases = [dpkg(&mut root)?, root.rpm()?, apk(&mut root)?, pacman(&mut root)?];
     let mut all = BTreeMap::new();
     for database in databases.into_iter().flatten() {
         describe(&database, &distribution, &mut root, &mut all)?;
@@ -80,16 +81,32 @@ struct Root<'a> {
     folders: BTreeMap<String, Option<String>>,
 }
 
+impl Root<'_> {
+    fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let place = RelPath::new(path).ok().and_then(|path| self.lookup.place(&path, true).ok());
+        let Some((digest, _)) = place.and_then(|place| self.tree.content(place.as_str())) else { return Ok(None) };
+        self.store.read_blob(&digest, MAX_BYTES).map(Some)
+    }
+
+    /// A database that is not read says nothing, as one in an older format does: its files are in the SBOM all the same.
+    fn rpm(&self) -> Result<Option<Database>, StoreError> {
+        for place in RPMDB {
+            if let Some(bytes) = self.bytes(place)? {
+                return Ok(rpmdb(&bytes).ok());
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Files for Root<'_> {
     type Error = StoreError;
 
     fn text(&mut self, path: &str) -> Result<Option<String>, StoreError> {
-        let place = RelPath::new(path).ok().and_then(|path| self.lookup.place(&path, true).ok());
-        let Some((digest, _)) = place.and_then(|place| self.tree.content(place.as_str())) else { return Ok(None) };
-        let bytes = self.store.read_blob(&digest, MAX_BYTES)?;
-        Ok(Some(
-            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        ))
+        let text = |bytes| {
+            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        };
+        Ok(self.bytes(path)?.map(text))
     }
 
     fn names(&mut self, folder: &str) -> Result<Vec<String>, StoreError> {

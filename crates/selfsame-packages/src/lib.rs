@@ -11,6 +11,8 @@ mod dpkg;
 mod licence;
 mod pacman;
 mod rpm;
+mod rpmdb;
+mod sqlite;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +23,7 @@ pub use dpkg::dpkg;
 pub use licence::licence_of;
 pub use pacman::pacman;
 pub use rpm::{QUERY, packages as rpm_packages};
+pub use rpmdb::{RPMDB, RpmFault, rpmdb};
 
 /// The files of a root, by paths without a leading slash.
 pub trait Files {

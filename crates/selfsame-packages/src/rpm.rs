@@ -1,5 +1,5 @@
 //! Fedora, SUSE and their families. The database is binary, in one of three formats: on a host `rpm` itself is asked,
-//! and what it answers is read here.
+//! and what it answers is read here. Of images the newest of the formats is read ([`crate::rpmdb`]).
 
 use std::collections::BTreeMap;
 

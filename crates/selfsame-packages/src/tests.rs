@@ -73,7 +73,52 @@ fn packages_are_called_by_their_distribution() {
     assert_eq!(purl("", Kind::Apk, "1-r0"), "pkg:apk/g%2B%2B@1-r0?arch=amd64");
 }
 
+/// Headers as rpm 4.18 wrote them, of two packages, in a file as SQLite 3.40 wrote it: small pages, so that the table has
+/// pages of both kinds and rows that go on elsewhere.
+const RPM_SPECIMEN: &[u8] = include_bytes!("testdata/rpmdb.sqlite");
+
+#[test]
+fn rpms_database_is_read_from_its_bytes() {
+    let database = rpmdb(RPM_SPECIMEN).expect("a database");
+    let packages: BTreeMap<_, _> = database.packages().collect();
+    assert_eq!(packages.keys().copied().collect::<Vec<_>>(), ["bash-0:5.2-3.x86_64", "glibc-1:2.40-3.x86_64"]);
+    let (bash, glibc) = (packages["bash-0:5.2-3.x86_64"], packages["glibc-1:2.40-3.x86_64"]);
+    assert_eq!(
+        (bash.supplier.as_deref(), bash.licence.as_deref()),
+        (Some("Example Project"), Some("GPL-3.0-or-later"))
+    );
+    assert_eq!(bash.files, ["/usr/bin/bash"]);
+    assert_eq!(glibc.files.len(), 62);
+    assert!(glibc.files.contains(&"/usr/share/glibc/file-with-a-long-name-number-60".to_owned()));
+    let needs = database.depends("bash-0:5.2-3.x86_64", &mut texts(&[]));
+    assert_eq!(needs.into_iter().collect::<Vec<_>>(), ["glibc-1:2.40-3.x86_64"], "by capability");
+    let purl = Distribution::parse("ID=fedora\nVERSION_ID=41").purl(Kind::Rpm, glibc).expect("a purl");
+    assert_eq!(purl.to_string(), "pkg:rpm/fedora/glibc@2.40-3?arch=x86_64&distro=fedora-41&epoch=1");
+}
+
+#[test]
+fn a_damaged_rpm_database_is_refused() {
+    let fault = |bytes: &[u8]| rpmdb(bytes).map(drop).map_err(|fault| fault.to_string());
+    assert_eq!(fault(b""), Err("rpm's database is not an SQLite file".to_owned()));
+    assert_eq!(fault(b"\x00\x05\x31\x62 Berkeley"), Err("rpm's database is not an SQLite file".to_owned()));
+    assert_eq!(fault(&RPM_SPECIMEN[..512]), Err("rpm's database names a page that it does not have".to_owned()));
+    // The table's own root as one of the pages below it.
+    let mut circle = RPM_SPECIMEN.to_vec();
+    let root = (1..).find(|page| circle[page * 512] == 5).expect("an interior page");
+    let number = u32::try_from(root + 1).expect("a number").to_be_bytes();
+    circle[root * 512 + 8..root * 512 + 12].copy_from_slice(&number);
+    assert_eq!(fault(&circle), Err("rpm's database has pages that lead in a circle".to_owned()));
+}
+
 proptest! {
+    #[test]
+    fn no_damage_to_rpms_database_is_too_odd(at in 0..RPM_SPECIMEN.len(), byte: u8, cut in 0..RPM_SPECIMEN.len()) {
+        let mut bytes = RPM_SPECIMEN.to_vec();
+        bytes[at] = byte;
+        let _ = rpmdb(&bytes);
+        let _ = rpmdb(&bytes[..cut]);
+    }
+
     #[test]
     fn no_text_is_too_odd(text in "(\\PC|\n|:|\t|%|Package: |P:|F:|R:|%FILES%){0,80}") {
         let mut files = texts(&[
