@@ -139,3 +139,58 @@ fn a_toolchain_of_wheels_has_programs_that_run() {
         }
     }
 }
+
+const PROJECT: &str = "[project]\nname = \"app\"\nversion = \"0.1.0\"\nrequires-python = \">=3.10\"\n\
+    dependencies = [\"flask[async]==3.1.2\", \"numpy\", \"requests[socks]\", \"colorama; sys_platform == 'win32'\", \
+    \"tzdata; python_full_version < '3.11.3'\"]\n\
+    [dependency-groups]\ndev = [\"pytest\"]\n[project.optional-dependencies]\nweb = [\"gunicorn\"]\n";
+
+/// uv writes both kinds of locks; what they pin for a Python is the same, and uv installs it.
+#[test]
+fn a_uv_lock_and_what_uv_exports_of_it_pin_the_same() {
+    if !network_is_wanted() {
+        return;
+    }
+    let world = World::real();
+    let python = python().expect("python3 is there");
+    let spec = list(&["uv==0.13.8"]);
+    let parts = world.with(|cx| resolve("x", &spec, cx)).unwrap();
+    let laid = world.with(|cx| toolchain_tree(&spec, &parts, cx)).unwrap();
+    let uv = world.unpack(&laid, "uv").join("bin/uv");
+    let (project, cache) = (world.path("project"), world.path("uv-cache"));
+    std::fs::create_dir_all(&project).unwrap();
+    std::fs::write(project.join("pyproject.toml"), PROJECT).unwrap();
+    let at = ["--project", project.to_str().unwrap(), "--no-python-downloads"];
+    let variables: [(&str, &Path); 1] = [("UV_CACHE_DIR", &cache)];
+    run(&uv, &[&["lock"], &at[..]].concat(), &variables);
+    let export = ["export", "--frozen", "--all-groups", "--all-extras", "--no-emit-project"];
+    let exported = run(&uv, &[&export[..], &at[..]].concat(), &variables);
+    let lock = std::fs::read_to_string(project.join("uv.lock")).unwrap();
+
+    let source = world.source(&[("uv.lock", &lock), ("requirements.txt", &exported)]);
+    let pinned = |file: &str| {
+        let from = PypiFrom::Pins(RelPath::new(file).unwrap());
+        let spec = PypiSpec { from, python: Some(python.clone()) };
+        let parts = world.with(|cx| pins("x", &spec, &source, cx)).unwrap();
+        (spec, parts)
+    };
+    let (spec, by_lock) = pinned("uv.lock");
+    assert_eq!(by_lock, pinned("requirements.txt").1);
+    assert!(by_lock.len() > 20, "{}", by_lock.len());
+    let of =
+        |name: &str| by_lock.iter().filter(|part| part.purl.as_str().starts_with(&format!("pkg:pypi/{name}@"))).count();
+    assert_eq!((of("colorama"), of("numpy"), of("pysocks"), of("gunicorn"), of("pytest")), (0, 1, 1, 1, 1));
+
+    let laid = world.with(|cx| tree(&spec, &by_lock, cx)).unwrap();
+    let wheels = world.unpack(&laid, "wheels");
+    std::fs::write(project.join("requirements.txt"), &exported).unwrap();
+    let (requirements, target) = (project.join("requirements.txt"), world.path("site"));
+    let install = ["pip", "install", "--offline", "--no-index", "--require-hashes", "--only-binary", ":all:"];
+    let places = ["-r", requirements.to_str().unwrap(), "--target", target.to_str().unwrap(), "--find-links"];
+    run(
+        &uv,
+        &[&install[..], &places[..], &[wheels.to_str().unwrap()]].concat(),
+        &[("UV_CACHE_DIR", &world.path("empty"))],
+    );
+    assert!(target.join("numpy").is_dir() && target.join("flask").is_dir());
+}
