@@ -247,3 +247,41 @@ fn manifests_by_digest_and_by_tag() {
     assert!(matches!(error, RegistryError::Document { .. }));
     assert_eq!(fake.asked().len(), 2, "what is wrong is not sent");
 }
+
+#[test]
+fn an_upload_goes_on_where_the_last_answer_says() {
+    // Each answer names another place, and the one before is none any more.
+    let step = AtomicUsize::new(0);
+    let cut = AtomicUsize::new(0);
+    let (result, fake) = pushed(&bytes(), move |asked, state| {
+        let now = step.load(Ordering::Relaxed);
+        if !is(asked, "POST") && asked.path().contains("/uploads/") {
+            if !asked.target.contains(&format!("step={now}")) {
+                return Some(Answer::status(400));
+            }
+            if is(asked, "PUT") && cut.fetch_add(1, Ordering::Relaxed) == 0 {
+                state.uploads.get_mut("id-0")?.extend_from_slice(&asked.body[..1_000_000]);
+                return Some(Answer::status(500).fault(Fault::Hangup));
+            }
+        }
+        let mut answer = answer(asked, state);
+        for (_, value) in answer.headers.iter_mut().filter(|(name, _)| name == "Location") {
+            *value = format!("{value}&step={}", step.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        Some(answer)
+    });
+    assert_eq!(result.unwrap_or_else(|error| panic!("{}: {:#?}", chain(&error), fake.asked())), Sent::Uploaded);
+    assert_eq!(fake.asked().iter().filter(|line| line.starts_with("PATCH")).count(), 3);
+}
+
+#[test]
+fn a_registry_that_has_more_than_was_sent_begins_anew() {
+    let cut = AtomicUsize::new(0);
+    let (result, fake) = pushed(b"four", move |asked, _| match asked.method.as_str() {
+        "PUT" if cut.fetch_add(1, Ordering::Relaxed) == 0 => Some(Answer::status(500).fault(Fault::Hangup)),
+        "GET" => Some(Answer::status(204).header("Range", "0-4").header("Location", "/v2/team/app/blobs/uploads/id-0")),
+        _ => None,
+    });
+    assert_eq!(result.unwrap(), Sent::Uploaded);
+    assert_eq!(fake.asked().iter().filter(|line| line.starts_with("POST")).count(), 2);
+}
