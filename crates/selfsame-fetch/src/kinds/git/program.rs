@@ -51,10 +51,12 @@ const VARIABLES: [&str; 30] = [
 /// `GIT_CONFIG_COUNT` and its pairs; more than so many are passed over.
 const CONFIGURED: usize = 64;
 /// Settings that stand above everybody's.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 14] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.quotePath=false",
+    // Whatever somebody prefers for repositories of their own. An option would say so, too, and is not known to old gits.
+    "init.defaultObjectFormat=sha1",
     "credential.interactive=false",
     "fetch.recurseSubmodules=no",
     "submodule.recurse=false",

@@ -78,9 +78,10 @@ impl<'a> Repository<'a> {
     pub(super) fn new(commit: &str, place: &Place, cx: Context<'a>) -> Result<Self, GitError> {
         let folder = scratch(place, cx.store)?;
         let repository = Self { folder, cx };
-        let format = if commit.len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
         // An empty template: else this machine's hooks would be copied.
-        let command = repository.git().command(&["init", "--quiet", "--bare", "--template=", format]);
+        let mut arguments = vec!["init", "--quiet", "--bare", "--template="];
+        arguments.extend((commit.len() == 64).then_some("--object-format=sha256"));
+        let command = repository.git().command(&arguments);
         run(command, "init", place, Limit::SHORT, &mut || None)?.success()?;
         Ok(repository)
     }

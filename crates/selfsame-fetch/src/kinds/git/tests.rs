@@ -279,8 +279,15 @@ fn repositories_by_sha256_are_repositories() {
     let part = world.resolve("a", at(&commit)).unwrap();
     let branch = world.resolve("a", GitRef::Branch("main".to_owned())).unwrap();
     assert_eq!((world.files(&part), &branch), (vec!["x 644 1".to_owned()], &part));
+    // An id of the other kind is no commit there, and says which kind is wanted.
     let said = world.refused("a", at(ABSENT));
-    assert!(said.contains("a") && !said.is_empty(), "{said}");
+    assert!(said.contains("sha256") || said.contains("gives no commit"), "{said}");
+    // Whoever prefers them for their own still reads the others.
+    world.write("home/.gitconfig", b"[init]\ndefaultObjectFormat = sha256\n");
+    world.write("b/x", b"1");
+    world.git("b", &["init", "--quiet", "--object-format=sha1", "--initial-branch=main"]);
+    let commit = world.commit("b");
+    assert_eq!(world.resolve("b", at(&commit)).unwrap().sha256, part.sha256);
 }
 
 #[test]
@@ -587,6 +594,43 @@ fn servers_that_refuse_break_or_answer_something_else_are_told_apart() {
     assert!(matches!(cut, super::GitError::Network { .. }), "{cut}");
     let silent = of("");
     assert!(matches!(silent, super::GitError::Network { .. }), "{silent}");
+}
+
+/// The machine's own way to reach ssh servers is taken, and what it is given names the server and no option.
+#[test]
+fn ssh_is_the_machines_own() {
+    let mut world = World::new();
+    world.write("a/x", b"1");
+    let commit = world.commit("a");
+    let root = world.env.root().display().to_string();
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> {root}/asked\nfor last; do :; done\n\
+         eval \"$(printf %s \"$last\" | sed \"s#'/#'{root}/#\")\"\n"
+    );
+    let ssh = world.env.write_executable("../ssh", script);
+    world.environment.variables.insert("GIT_SSH_COMMAND".into(), ssh.into());
+    world.environment.variables.insert("GIT_SSH_VARIANT".into(), "ssh".into());
+    let part = world.resolve("ssh://git@git.example:2222/a", GitRef::Branch("main".to_owned())).unwrap();
+    assert_eq!(part.purl.as_str(), format!("pkg:generic/lib@{commit}"));
+    assert_eq!((world.files(&part), part.claim), (vec!["x 644 1".to_owned()], Claim::GitCommit));
+    let asked = world.env.read("asked");
+    assert!(asked.lines().all(|line| line.contains("-p 2222 git@git.example git-upload-pack '/a'")), "{asked}");
+}
+
+/// A clone of another user is read as any other, and nothing of its configuration counts.
+#[test]
+fn a_clone_of_somebody_else_is_read() {
+    let world = World::new();
+    world.write("a/x", b"1");
+    let commit = world.commit("a");
+    if !rustix::process::geteuid().is_root() {
+        selfsame_testing::skip("only root can give a clone away");
+        return;
+    }
+    let given = std::process::Command::new("chown").args(["-R", "12345"]).arg(world.env.at("a")).status();
+    assert!(given.is_ok_and(|status| status.success()));
+    assert_eq!(world.files(&world.resolve("a", at(&commit)).unwrap()), ["x 644 1"]);
+    assert!(world.resolve("a", GitRef::Branch("main".to_owned())).is_ok());
 }
 
 /// Credentials that this machine's configuration puts into an address are in no message.
