@@ -1,0 +1,150 @@
+//! A release out of a registry: the image that a reference names, what refers to it, and on request the inputs.
+
+use selfsame_core::{Digest, media};
+use selfsame_oci::{Descriptor, layout};
+use selfsame_registry::{Document, Reference, Registry, RegistryError, Repository, Target};
+use selfsame_store::Store;
+
+use crate::error::PublishError;
+use crate::outline::{self, DOCUMENT_BYTES, Item, MOST_REFERRERS, Outline, OutlineError};
+use crate::parallel::{Progress, each};
+use crate::remote::RemoteRelease;
+
+/// What of a release is fetched.
+pub struct Pull<'a> {
+    /// The layers. Without them the documents can be judged, and no more.
+    pub layers: bool,
+    /// The inputs of the build that were pushed with it; they hold the source.
+    pub capsule: bool,
+    /// Is told how far it is, and what is passed over.
+    pub progress: &'a dyn Progress,
+}
+
+/// A release that was fetched. It is complete by its own word, and not verified.
+#[derive(Debug)]
+pub struct Pulled {
+    /// Its files.
+    pub files: RemoteRelease,
+    /// What it consists of.
+    pub outline: Outline,
+    /// How many capsules the registry has of it.
+    pub capsules: usize,
+}
+
+/// Fetches a release. Blobs go through the store, where those that are there are not asked for.
+///
+/// # Errors
+/// What the registry does not give; or that what it gives is no complete release.
+pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pull<'_>) -> Result<Pulled, PublishError> {
+    let target = reference.target();
+    let (repository, top) = registry.first(reference, |repository| repository.manifest(&target))?;
+    let digest = top.descriptor.digest;
+    let mut files = RemoteRelease::new(store);
+    let subject = Item { descriptor: top.descriptor.bare(), bytes: top.bytes, blobs: Vec::new() };
+    let mut images = Vec::new();
+    match &top.document {
+        Document::Manifest(_) => images.push(outline::image(subject.descriptor.clone(), subject.bytes.clone())),
+        Document::Index(index) => {
+            for descriptor in &index.manifests {
+                images.push(outline::image(descriptor.clone(), repository.described(descriptor)?.bytes));
+            }
+        }
+    }
+    let not_an_image = |error: OutlineError| PublishError::NotAnImage { found: digest, fault: error.to_string() };
+    let images: Vec<Item> = images.into_iter().collect::<Result<_, _>>().map_err(not_an_image)?;
+    files.add_small(&subject.bytes);
+    files.add_small(Descriptor::EMPTY_BYTES);
+    for image in &images {
+        files.add_small(&image.bytes);
+    }
+
+    let referrers = referrers(&repository, &subject.descriptor, pull)?;
+    let (mut bundles, mut read) = (Vec::new(), Vec::new());
+    for item in referrers.iter().filter(|item| !is_capsule(item)) {
+        let Some(bytes) = given(repository.blob_bytes(&item.blobs[1], DOCUMENT_BYTES), pull)? else { continue };
+        files.add_small(&bytes);
+        bundles.push(bytes);
+        read.push(item);
+    }
+    // What it is called stands in no manifest; the signed name is checked against this one by whoever verifies.
+    let name = outline::complete(&bundles, digest)?.name;
+    let capsules = referrers.iter().filter(|item| is_capsule(item)).count();
+    let wanted: Vec<&Item> =
+        read.into_iter().chain(referrers.iter().filter(|item| pull.capsule && is_capsule(item))).collect();
+    for item in &wanted {
+        files.add_small(&item.bytes);
+    }
+    let listed: Vec<Descriptor> = wanted.iter().map(|item| item.descriptor.clone()).collect();
+    files.add(layout::INDEX_FILE, &layout::index_file(&subject.descriptor, &name, &listed).bytes);
+
+    let mut blobs: Vec<Descriptor> = images.iter().map(|image| image.blobs[0].clone()).collect();
+    if pull.layers {
+        blobs.extend(images.iter().flat_map(|image| image.blobs[1..].iter().cloned()));
+    }
+    blobs.extend(wanted.iter().filter(|item| is_capsule(item)).flat_map(|item| item.blobs[1..].iter().cloned()));
+    fetch(&repository, &mut files, blobs, pull.progress)?;
+    let outline = Outline::read(&files)?;
+    Ok(Pulled { files, outline, capsules })
+}
+
+fn is_capsule(item: &Item) -> bool {
+    item.descriptor.artifact_type.as_deref() == Some(media::CAPSULE)
+}
+
+/// What refers to the image and could be part of a release, in the order in which a release lists it. Whoever may write
+/// to the repository may attach anything; what is none of a release's kinds is left where it is, and said.
+fn referrers(repository: &Repository<'_>, subject: &Descriptor, pull: &Pull<'_>) -> Result<Vec<Item>, PublishError> {
+    let mut items = Vec::new();
+    let listed = repository.referrers(&subject.digest, None)?;
+    let of_ours =
+        |listed: &&Descriptor| matches!(listed.artifact_type.as_deref(), Some(media::BUNDLE) | Some(media::CAPSULE));
+    for listed in listed.iter().filter(of_ours).take(MOST_REFERRERS) {
+        let Some(fetched) = given(repository.manifest(&Target::Digest(listed.digest)), pull)? else { continue };
+        let mut descriptor = Descriptor::of(media::MANIFEST, &fetched.bytes);
+        if let Document::Manifest(manifest) = &fetched.document {
+            descriptor.artifact_type.clone_from(&manifest.artifact_type);
+            descriptor.annotations.clone_from(&manifest.annotations);
+        }
+        match outline::referrer(descriptor, fetched.bytes, subject) {
+            Ok(item) => items.push(item),
+            Err(error) => pull.progress.passed_over(&error.to_string()),
+        }
+    }
+    items.sort_by_key(|item| (is_capsule(item), outline::rank(&item.descriptor), item.descriptor.digest));
+    Ok(items)
+}
+
+/// What a registry gave. What it lists and has not is passed over, and the release is seen to be incomplete if that was
+/// a part of it; only what may be had later ends the matter at once.
+fn given<T>(answer: Result<T, RegistryError>, pull: &Pull<'_>) -> Result<Option<T>, PublishError> {
+    match answer {
+        Ok(given) => Ok(Some(given)),
+        Err(error) if error.retry_may_help() || matches!(error, RegistryError::Refused { .. }) => Err(error.into()),
+        Err(error) => {
+            pull.progress.passed_over(&error.to_string());
+            Ok(None)
+        }
+    }
+}
+
+fn fetch(
+    repository: &Repository<'_>,
+    files: &mut RemoteRelease,
+    blobs: Vec<Descriptor>,
+    progress: &dyn Progress,
+) -> Result<(), PublishError> {
+    let mut once: Vec<Descriptor> = blobs;
+    once.sort_by_key(|blob| blob.digest);
+    once.dedup_by_key(|blob| blob.digest);
+    progress.expect(once.len() as u64, once.iter().map(|blob| blob.size).sum());
+    let store = files.store();
+    each(&once, |blob| {
+        let moved = !store.has(&blob.digest);
+        repository.blob(blob, store, None)?;
+        progress.done(blob.size, moved);
+        Ok::<_, PublishError>(())
+    })?;
+    let digests: Vec<Digest> = once.iter().map(|blob| blob.digest).collect();
+    digests.into_iter().for_each(|digest| files.add_stored(digest));
+    Ok(())
+}
