@@ -1,6 +1,9 @@
 //! `selfsame lock diff`: for people, for merge requests, for programs.
 
+use std::sync::{Arc, Mutex};
+
 use selfsame_testing::TestEnv;
+use selfsame_testing::server::{Answer, Server};
 
 use crate::world::{empty, one_error, shown};
 
@@ -149,4 +152,54 @@ fn what_is_neither_a_file_nor_a_commit() {
     env.git_commit("damaged");
     env.write("selfsame.lock", lock((GCC, 'a', "signed-release"), ""));
     env.selfsame(["lock", "diff", "HEAD"]).exits(2).says("HEAD:selfsame.lock:1:").says("a merge left both sides in it");
+}
+
+/// The steps of docs/lock/upkeep.md, as they stand there: a branch with one commit where something changed, nothing where
+/// nothing did, and a failed job where nobody answered.
+#[test]
+fn the_scheduled_update_of_the_page() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lock/upkeep.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let script = page.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the steps").to_owned();
+    for line in script.lines() {
+        assert!(page.matches(line).count() >= 3, "GitLab's or GitHub's steps have no `{line}`");
+    }
+    let content = Arc::new(Mutex::new(Answer::ok("first\n")));
+    let given = Arc::clone(&content);
+    let server = Server::http(move |_| given.lock().expect("content").clone());
+    let env = empty();
+    let input = format!("\n[input.web]\nfile = \"{}\"\n", server.url("/page.html"));
+    define(&env, &input);
+    let text = env.read("project/selfsame.toml").replace("[toolchain.tools]\ndeb = [\"gcc\"]\n", "");
+    env.write("selfsame.toml", text);
+    env.selfsame(["lock"]).succeeds();
+    let first = env.git_commit("first");
+    let run = || {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-euc", &format!("selfsame() {{ \"$PROGRAM\" \"$@\"; }}\n{script}")]);
+        let program = env.command(&selfsame_testing::Variation::default(), ["lock"]);
+        command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PROGRAM", crate::world::SELFSAME);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), "bot").env(format!("GIT_{role}_EMAIL"), "bot@example.com");
+        }
+        command.current_dir(env.project());
+        env.run(command)
+    };
+    let head = || env.read("project/.git/HEAD").trim().to_owned();
+    let before = head();
+    run().succeeds();
+    assert_eq!(head(), before, "nothing changed, and a branch was made");
+
+    *content.lock().expect("content") = Answer::status(503);
+    run().exits(3);
+    assert_eq!(head(), before);
+
+    *content.lock().expect("content") = Answer::ok("second\n");
+    run().succeeds();
+    assert_eq!(head(), "ref: refs/heads/selfsame-lock");
+    assert!(env.read("project/change.md").contains("**other content under the same name**"));
+    env.selfsame(["lock", "diff", &first, "--json"]).succeeds();
+    let clean = env.selfsame(["lock", "diff", "HEAD"]);
+    clean.succeeds().says("no difference");
 }

@@ -1,4 +1,5 @@
-//! The command line. Every flag that takes a value can also be had from a `SELFSAME_*` variable.
+//! The command line. Every flag can also be had from a `SELFSAME_*` variable; the few that cannot are in the test below
+//! and in docs/ci.md.
 
 use std::path::PathBuf;
 
@@ -409,7 +410,7 @@ pub(crate) enum StoreCommand {
         #[arg(long, value_name = "SIZE", value_parser = size, env = "SELFSAME_STORE_MAX_SIZE")]
         max_size: Option<u64>,
         /// Keep what the locks of these projects name (the current folder's by default); without --max-size all else goes
-        #[arg(long, value_name = "PATH", num_args = 0.., default_missing_value = ".")]
+        #[arg(long, value_name = "PATH", num_args = 0.., default_missing_value = ".", value_delimiter = ':', env = "SELFSAME_STORE_KEEP_LOCKED")]
         keep_locked: Option<Vec<PathBuf>>,
         /// Print JSON
         #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
@@ -438,4 +439,50 @@ fn boolish() -> clap::builder::BoolishValueParser {
 fn size(text: &str) -> Result<u64, String> {
     selfsame_definition::size::parse(text)
         .ok_or_else(|| "a size is digits, then KiB, MiB, GiB, TiB or nothing".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::Cli;
+
+    /// Without a variable: with the reason in docs/ci.md, or because the flag is nothing without another one.
+    const WITHOUT: [&str; 5] =
+        ["rebuild-verify --output", "sbom --json", "tamper --file", "tamper --output", "verify --expect"];
+
+    fn flags(command: &Command, path: &str, found: &mut Vec<(String, Option<String>)>) {
+        for argument in command.get_arguments().filter(|argument| !argument.is_positional()) {
+            let Some(long) = argument.get_long().filter(|long| !matches!(*long, "help" | "version")) else { continue };
+            let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+            found.push((format!("{path} --{long}").trim_start().to_owned(), variable));
+        }
+        for child in command.get_subcommands() {
+            flags(child, format!("{path} {}", child.get_name()).trim_start(), found);
+        }
+    }
+
+    #[test]
+    fn every_flag_has_its_variable() {
+        let mut found = Vec::new();
+        flags(&Cli::command(), "", &mut found);
+        assert!(found.len() > 40, "found only {} flags", found.len());
+        let mut without: Vec<&str> =
+            found.iter().filter(|(_, variable)| variable.is_none()).map(|(flag, _)| flag.as_str()).collect();
+        without.sort_unstable();
+        assert_eq!(without, WITHOUT);
+        let strange: Vec<_> = found
+            .iter()
+            .filter(|(_, variable)| variable.as_ref().is_some_and(|name| !name.starts_with("SELFSAME_")))
+            .collect();
+        assert!(strange.is_empty(), "{strange:?}");
+    }
+
+    #[test]
+    fn ages() {
+        assert_eq!((super::days("30d"), super::days("4w"), super::days("0")), (Ok(30), Ok(28), Ok(0)));
+        for wrong in ["", "d", "-1d", "1y", "1.5d", "999999999w", "30 d"] {
+            assert!(super::days(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -124,8 +124,9 @@ mod tests {
 
     fn lock(archive: &Digest) -> Lock {
         let text = format!(
-            "version = 1\nprofile = 1\n[[input]]\nname = \"source\"\nkind = \"crate\"\npurl = \"pkg:cargo/app@1.0.0\"\n\
-             sha256 = \"{}\"\nsize = 1\nclaim = \"registry-checksum\"\n",
+            "version = 1\nprofile = 1\n[[input]]\nname = \"source\"\nkind = \"crate\"\nasked = \"pkg:cargo/app@1.0.0\"\n\
+             as_of = \"2026-01-01\"\nparts = [{{ purl = \"pkg:cargo/app@1.0.0\", sha256 = \"{}\", size = 1, \
+             claim = \"registry-checksum\" }}]\n",
             archive.hex()
         );
         Lock::parse(&text).unwrap()
