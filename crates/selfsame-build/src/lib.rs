@@ -10,6 +10,7 @@ pub mod capsule;
 pub mod cargo;
 pub mod error;
 pub mod evidence;
+mod hashed;
 pub mod image;
 pub mod layer;
 pub mod progress;

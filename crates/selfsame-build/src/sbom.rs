@@ -2,19 +2,19 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 
 use selfsame_action::action::STDOUT;
 use selfsame_action::plan::metadata_step;
 use selfsame_core::Digests;
 use selfsame_definition::{Command, Definition};
-use selfsame_sbom::{Completeness, Edge, Entity, Facts, Form, ImageFile, Input, Node, Part, PartKind, Publisher, Step};
+use selfsame_sbom::{Completeness, Edge, Entity, Facts, ImageFile, Input, Node, Part, PartKind, Publisher, Step};
 use selfsame_store::Store;
 use selfsame_tree::Kind;
 
 use crate::base::BaseImage;
 use crate::cargo::{self, CargoPackages};
 use crate::error::BuildError;
+use crate::hashed::{Hashed, remembered};
 use crate::image::base_origin;
 use crate::provenance::dependencies;
 use crate::record::{Image, StepRecord};
@@ -128,33 +128,23 @@ fn image_files(image: &Image, base: Option<&BaseImage>, store: &Store) -> Result
     let base_layer = kept.filter(|&count| count == 1).and_then(|_| image.layers.first()).map(|layer| layer.diff_id);
     let from_base = base.map(|base| base_origin(&base.name));
     let mut files = Vec::new();
-    let mut hashed: BTreeMap<_, (Digests, Vec<u8>)> = BTreeMap::new();
+    let mut hashed = base.map(|base| remembered(&base.tree, store)).transpose()?.unwrap_or_default();
     for (path, entry) in image.tree.iter() {
         if !matches!(entry.kind, Kind::File { .. } | Kind::HardLink { .. }) {
             continue;
         }
         let (digest, size) = image.tree.content(path.as_str()).expect("a file or a link to one");
-        if let Entry::Vacant(place) = hashed.entry(digest) {
-            let what = || format!("read blob {digest}");
-            let mut reader = store.open_blob(&digest)?;
-            let mut head = Vec::new();
-            reader
-                .by_ref()
-                .take(512)
-                .read_to_end(&mut head)
-                .map_err(|source| BuildError::Io { what: what(), source })?;
-            let digests = Digests::of_reader(head.as_slice().chain(reader))
-                .map_err(|source| BuildError::Io { what: what(), source })?;
-            place.insert((digests, head));
-        }
-        let (digests, head) = &hashed[&digest];
+        let hashed = match hashed.entry(digest) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Hashed::of(&digest, store)?),
+        };
         let path = format!("/{}", path.as_str());
         let origin = image.origins.get(&path).cloned();
         files.push(ImageFile {
-            form: Form::of(&path, entry.mode & 0o111 != 0, head),
+            form: hashed.form(&path, entry.mode & 0o111 != 0),
             path,
             sha256: digest,
-            sha512: digests.sha512,
+            sha512: hashed.sha512,
             size,
             layer: if origin.is_some() && origin == from_base { base_layer } else { own_layer },
             origin,
