@@ -18,6 +18,8 @@ const END_64: u32 = 0x0606_4b50;
 const LOCATOR_64: u32 = 0x0706_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
 const LOCAL: u32 = 0x0403_4b50;
+/// The largest central directory: it is read into memory.
+const DIRECTORY_BYTES: u64 = 128 << 20;
 /// The record at the end with the longest comment.
 const END_BYTES: u64 = 22 + 65_535;
 
@@ -92,7 +94,7 @@ impl<'a, R: ReadAt + ?Sized> Archive<'a, R> {
             return Err(bound(format!("has more than {} members", limits.members)));
         }
         // Each entry has 46 bytes at least, so a count that lies is found before it costs memory.
-        if end.count.saturating_mul(46) > end.directory_bytes || end.directory_bytes > 1 << 30 {
+        if end.count.saturating_mul(46) > end.directory_bytes || end.directory_bytes > DIRECTORY_BYTES {
             return Err(damaged("has a central directory of another size than it says"));
         }
         let directory = bytes(reader, end.directory_offset, end.directory_bytes)?;
