@@ -269,7 +269,7 @@ fn agree(part: &Part, control: &Control) -> Result<(), FetchError> {
     Err(DebInputError::Disagrees { package: part.purl.to_string(), says }.into())
 }
 
-/// The parts that are for a platform.
+/// The parts that are for a platform, sorted.
 fn for_platform(parts: &[Part], platform: &Platform) -> Result<Vec<Part>, FetchError> {
     let architecture = architecture(platform)?;
     let mut chosen = Vec::new();
@@ -285,6 +285,8 @@ fn for_platform(parts: &[Part], platform: &Platform) -> Result<Vec<Part>, FetchE
             chosen.push(part.clone());
         }
     }
+    // A lock that was edited by hand may have another order.
+    chosen.sort();
     Ok(chosen)
 }
 

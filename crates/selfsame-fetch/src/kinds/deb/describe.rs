@@ -4,7 +4,6 @@ use selfsame_core::RelPath;
 use selfsame_deb::licence_of_copyright;
 use selfsame_lock::Part;
 use selfsame_store::Store;
-use selfsame_tree::Kind;
 
 use super::root::Root;
 use super::unpack::Unpacked;
@@ -65,13 +64,7 @@ fn answer(group: &[selfsame_deb::Relation], packages: &[Unpacked]) -> Option<usi
 /// What the copyright file of a package states, if it is one that machines can read.
 fn licence(package: &str, root: &Root, store: &Store) -> Result<Option<String>, FetchError> {
     let Ok(path) = RelPath::new(format!("usr/share/doc/{package}/copyright")) else { return Ok(None) };
-    let digest = match root.find(&path) {
-        Some((_, entry)) => match &entry.kind {
-            Kind::File { digest, size } if *size <= COPYRIGHT_BYTES => *digest,
-            _ => return Ok(None),
-        },
-        None => return Ok(None),
-    };
+    let Some((digest, _)) = root.content(&path).filter(|(_, size)| *size <= COPYRIGHT_BYTES) else { return Ok(None) };
     let text = store.read_blob(&digest, COPYRIGHT_BYTES)?;
     Ok(licence_of_copyright(&String::from_utf8_lossy(&text)))
 }

@@ -28,9 +28,8 @@ fn users(root: &mut Root) {
     for (master, copy) in
         [("usr/share/base-passwd/passwd.master", "etc/passwd"), ("usr/share/base-passwd/group.master", "etc/group")]
     {
-        if let Some((_, Entry { kind: kind @ Kind::File { .. }, .. })) = root.find(&path(master)) {
-            let entry = Entry::new(kind.clone(), 0o644);
-            root.add(&path(copy), entry);
+        if let Some((digest, size)) = root.content(&path(master)) {
+            root.add(&path(copy), Entry::file(digest, size, false));
         }
     }
 }
@@ -40,14 +39,14 @@ fn users(root: &mut Root) {
 fn certificates(root: &mut Root, store: &Store) -> Result<(), StoreError> {
     let folder = path("usr/share/ca-certificates");
     let mut bundle = Vec::new();
-    for (path, entry) in root.entries.range(folder.clone()..) {
+    for path in root.entries.range(folder.clone()..).map(|(path, _)| path) {
         if path.below(&folder).is_none() {
             break;
         }
-        if let Kind::File { digest, .. } = &entry.kind
-            && path.file_name().ends_with(".crt")
+        if path.file_name().ends_with(".crt")
+            && let Some((digest, _)) = root.content(path)
         {
-            bundle.extend(store.read_blob(digest, TEXT_BYTES)?);
+            bundle.extend(store.read_blob(&digest, TEXT_BYTES)?);
             if !bundle.ends_with(b"\n") {
                 bundle.push(b'\n');
             }

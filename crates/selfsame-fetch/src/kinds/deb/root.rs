@@ -1,9 +1,8 @@
 //! Many packages become one root file system, as dpkg would unpack them, whatever the order.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
 
-use selfsame_core::RelPath;
+use selfsame_core::{Digest, RelPath};
 use selfsame_tree::{Entry, Kind};
 
 use super::error::DebInputError;
@@ -39,7 +38,7 @@ impl Root {
     /// Lays out packages that are sorted by their names.
     pub(super) fn of(packages: &[Unpacked]) -> Result<Self, DebInputError> {
         let links = links(packages)?;
-        let mut placed: BTreeMap<RelPath, Placed> = BTreeMap::new();
+        let mut candidates: BTreeMap<RelPath, Vec<Placed>> = BTreeMap::new();
         // What base-files says of a folder counts before what others say: `/tmp` is for everybody.
         let mut order: Vec<usize> = (0..packages.len()).collect();
         order.sort_by_key(|&at| packages[at].control.package != "base-files");
@@ -60,8 +59,17 @@ impl Root {
                     Kind::File { .. } => (entry.clone(), Some(place.clone())),
                     _ => (entry.clone(), None),
                 };
-                put(&mut placed, packages, place, Placed { package, entry, group })?;
+                // What is left of a move to `usr`: a link from the old place, which is the new one now.
+                if matches!(&entry.kind, Kind::Symlink { target } if is_itself(&place, target)) {
+                    continue;
+                }
+                candidates.entry(place).or_default().push(Placed { package, entry, group });
             }
+        }
+        let mut placed = BTreeMap::new();
+        for (path, candidates) in candidates {
+            let chosen = choose(packages, &path, candidates)?;
+            placed.insert(path, chosen);
         }
         for name in MERGED {
             let (old, new) = (path(name), path(&format!("usr/{name}")));
@@ -69,6 +77,12 @@ impl Root {
             if filled || ALWAYS.contains(&name) {
                 let entry = Entry::symlink(format!("usr/{name}"));
                 // `base-files` of Debian 13 has these links itself.
+                if let Some(Placed { package, entry: own, .. }) = placed.get(&old)
+                    && own.kind != entry.kind
+                {
+                    let package = packages[*package].control.package.clone();
+                    return Err(DebInputError::Conflict { path: old, one: "merged /usr".to_owned(), other: package });
+                }
                 placed.entry(old).or_insert(Placed { package: usize::MAX, entry, group: None });
                 placed.entry(new).or_insert(Placed { package: usize::MAX, entry: Entry::directory(), group: None });
             }
@@ -106,6 +120,18 @@ impl Root {
         Some((at, entry))
     }
 
+    /// The content of the file that a path is, its links followed: digest and size.
+    pub(super) fn content(&self, path: &RelPath) -> Option<(Digest, u64)> {
+        let (_, mut entry) = self.find(path)?;
+        if let Kind::HardLink { target } = &entry.kind {
+            entry = self.entries.get(target)?;
+        }
+        match entry.kind {
+            Kind::File { digest, size } => Some((digest, size)),
+            _ => None,
+        }
+    }
+
     /// Puts something where nothing is, below the links that are there. Whether it was put.
     pub(super) fn add(&mut self, path: &RelPath, entry: Entry) -> bool {
         let Some(at) = self.links.follow(path, false) else { return false };
@@ -135,14 +161,29 @@ fn links(packages: &[Unpacked]) -> Result<Links, DebInputError> {
     let mut links = Links(merged.clone());
     for _ in 0..ROUNDS {
         let mut next = merged.clone();
-        for Unpacked { control, data, .. } in packages {
+        let mut candidates: BTreeMap<RelPath, Vec<(usize, Option<&str>)>> = BTreeMap::new();
+        for (package, Unpacked { control, data, .. }) in packages.iter().enumerate() {
             for (path, entry) in data.iter() {
-                let Kind::Symlink { target } = &entry.kind else { continue };
+                // Folders go where links lead, so they decide nothing about them.
+                let target = match &entry.kind {
+                    Kind::Directory => continue,
+                    Kind::Symlink { target } => Some(target.as_str()),
+                    _ => None,
+                };
                 let at = place_of(&links, path, false, &control.package)?;
-                next.entry(at).or_insert_with(|| target.clone());
+                if !merged.contains_key(&at) && !target.is_some_and(|target| is_itself(&at, target)) {
+                    candidates.entry(at).or_default().push((package, target));
+                }
             }
         }
-        next.retain(|at, target| !is_itself(at, target));
+        for (at, candidates) in candidates {
+            let stays = |one: usize| candidates.iter().all(|(other, _)| !replaces(packages, *other, one));
+            // Where those that stay are not alike, it is an error further on.
+            let first = candidates.iter().find(|(one, _)| stays(*one));
+            if let Some((_, Some(target))) = first {
+                next.insert(at, (*target).to_owned());
+            }
+        }
         if next == links.0 {
             return Ok(links);
         }
@@ -174,56 +215,32 @@ fn is_itself(at: &RelPath, target: &str) -> bool {
     names.join("/") == at.as_str()
 }
 
-/// Puts an entry where it belongs, or says which two packages disagree.
-fn put(
-    placed: &mut BTreeMap<RelPath, Placed>,
-    packages: &[Unpacked],
-    place: RelPath,
-    new: Placed,
-) -> Result<(), DebInputError> {
-    let mut slot = match placed.entry(place) {
-        Slot::Vacant(slot) => {
-            slot.insert(new);
-            return Ok(());
-        }
-        Slot::Occupied(slot) => slot,
+/// The one of several that counts: of those that no other replaces the first, if all of them are alike.
+fn choose(packages: &[Unpacked], path: &RelPath, candidates: Vec<Placed>) -> Result<Placed, DebInputError> {
+    let owners: Vec<usize> = candidates.iter().map(|placed| placed.package).collect();
+    let stays = |placed: &Placed| owners.iter().all(|&other| !replaces(packages, other, placed.package));
+    let mut left = candidates.into_iter().filter(stays);
+    // Two that replace one another leave nothing.
+    let conflict = |one: usize, other: usize| DebInputError::Conflict {
+        path: path.clone(),
+        one: packages[one].control.package.clone(),
+        other: packages[other].control.package.clone(),
     };
-    let old = slot.get();
-    if old.entry == new.entry || (old.entry.kind == Kind::Directory && new.entry.kind == Kind::Directory) {
-        return Ok(());
-    }
-    let leads_here =
-        |placed: &Placed| matches!(&placed.entry.kind, Kind::Symlink { target } if is_itself(slot.key(), target));
-    if leads_here(&new) {
-        return Ok(());
-    }
-    if leads_here(old) {
-        slot.insert(new);
-        return Ok(());
-    }
-    let replaces = |one: usize, other: usize| {
-        let other = &packages[other].control;
-        let mut named = packages[one].control.replaces.iter().filter(|relation| relation.name == other.package);
-        named.any(|relation| relation.holds(&other.version))
-    };
-    match (replaces(new.package, old.package), replaces(old.package, new.package)) {
-        // A package does not replace itself, and has no business to say so.
-        _ if new.package == old.package => Err(DebInputError::Conflict {
-            path: slot.key().clone(),
-            one: packages[old.package].control.package.clone(),
-            other: packages[new.package].control.package.clone(),
-        }),
-        (true, false) => {
-            slot.insert(new);
-            Ok(())
+    let first = left.next().ok_or_else(|| conflict(owners[0], owners[owners.len() - 1]))?;
+    for other in left {
+        let folders = first.entry.kind == Kind::Directory && other.entry.kind == Kind::Directory;
+        if !folders && first.entry != other.entry {
+            return Err(conflict(first.package, other.package));
         }
-        (false, true) => Ok(()),
-        _ => Err(DebInputError::Conflict {
-            path: slot.key().clone(),
-            one: packages[old.package].control.package.clone(),
-            other: packages[new.package].control.package.clone(),
-        }),
     }
+    Ok(first)
+}
+
+/// Whether one package may take over what another has at the same place. None does so of itself, whatever it says.
+fn replaces(packages: &[Unpacked], one: usize, other: usize) -> bool {
+    let (one, other) = (&packages[one].control, &packages[other].control);
+    let named = |relation: &&selfsame_deb::Relation| relation.name == other.package && relation.holds(&other.version);
+    one.package != other.package && one.replaces.iter().any(|relation| named(&relation))
 }
 
 /// Folders are where their links lead; anything else is where its name stands.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use selfsame_core::{Digest, RelPath};
 use selfsame_deb::Control;
 use selfsame_store::Store;
@@ -15,6 +16,10 @@ use super::unpack::Unpacked;
 /// A package with these fields beside its name, and these entries: `PATH = CONTENT`, `PATH -> TARGET`, `PATH/`, and
 /// `PATH == PATH` for a second name.
 fn package(name: &str, fields: &str, entries: &[&str]) -> Unpacked {
+    try_package(name, fields, entries).expect("entries that make a tree")
+}
+
+fn try_package(name: &str, fields: &str, entries: &[&str]) -> Option<Unpacked> {
     let control = Control::parse(&format!("Package: {name}\nVersion: 1.0\nArchitecture: amd64\n{fields}")).unwrap();
     let file = |text: &str| Entry::file(Digest::of(text.as_bytes()), text.len() as u64, false);
     let mut tree: BTreeMap<RelPath, Entry> = BTreeMap::new();
@@ -31,7 +36,7 @@ fn package(name: &str, fields: &str, entries: &[&str]) -> Unpacked {
         };
         tree.insert(RelPath::new(at).unwrap(), entry);
     }
-    Unpacked { control, info: BTreeMap::new(), data: Tree::from_entries(tree).unwrap() }
+    Some(Unpacked { control, info: BTreeMap::new(), data: Tree::from_entries(tree).ok()? })
 }
 
 /// The tree in short, one line an entry.
@@ -86,6 +91,8 @@ fn old_places_are_links_to_usr() {
     // `base-files` of Debian 13 brings the links itself.
     let own = package("base-files", "", &["bin -> usr/bin", "lib64 -> usr/lib64", "usr/bin/", "usr/lib64/"]);
     assert_eq!(beside_merged(&[own]), ["lib64 -> usr/lib64", "usr/lib64/"]);
+    let strange = package("strange", "", &["bin -> opt/bin"]);
+    assert!(matches!(laid_out(&[strange]), Err(DebInputError::Conflict { .. })));
 }
 
 #[test]
@@ -226,4 +233,45 @@ fn what_scripts_would_have_made() {
     assert_eq!(read("etc/ssl/certs/ca-certificates.crt"), "A\nB\n");
     assert!(read("var/lib/dpkg/status").contains("Package: gcc\nStatus: install ok unpacked\nVersion: 1.0\n"));
     assert_eq!(read("var/lib/dpkg/info/gcc:amd64.list"), "/.\n/usr/bin/gcc\n/usr/share/man/gcc.1\n");
+}
+
+/// An entry of a package at a path out of few, so that packages meet.
+fn any_entry() -> impl Strategy<Value = String> {
+    let name = prop_oneof![Just("bin"), Just("lib"), Just("usr"), Just("a"), Just("b")];
+    let path = proptest::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
+    let target = prop_oneof![Just("/"), Just("../"), Just("../../"), Just("")];
+    (path.clone(), 0..3, path, target).prop_map(|(at, kind, target, lead)| match kind {
+        0 => format!("{at} = {}", at.len() % 2),
+        1 => format!("{at} -> {lead}{target}"),
+        _ => format!("{at}/"),
+    })
+}
+
+fn any_package(name: &'static str, fields: &'static str) -> impl Strategy<Value = Unpacked> {
+    // Not every set of entries is a tree, and so not every one could have come out of a package.
+    proptest::collection::vec(any_entry(), 0..6).prop_filter_map("entries that make a tree", move |entries| {
+        let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+        try_package(name, fields, &entries)
+    })
+}
+
+proptest! {
+    /// Whatever packages hold, what they make is a tree or an error, and the order in which they come decides nothing.
+    #[test]
+    fn any_packages_make_one_root_or_none(
+        one in any_package("one", ""),
+        two in any_package("two", "Replaces: one\n"),
+        three in any_package("three", ""),
+    ) {
+        let root = |packages: &[Unpacked]| {
+            let root = Root::of(packages).map_err(|error| error.to_string())?;
+            Tree::from_entries(root.entries).map_err(|error| error.to_string())
+        };
+        let forwards = root(&[one.clone(), two.clone(), three.clone()]);
+        let backwards = root(&[three, two, one]);
+        prop_assert_eq!(forwards.is_ok(), backwards.is_ok(), "{:?} and {:?}", &forwards, &backwards);
+        if let (Ok(forwards), Ok(backwards)) = (forwards, backwards) {
+            prop_assert_eq!(forwards, backwards);
+        }
+    }
 }
