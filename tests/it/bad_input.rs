@@ -137,6 +137,8 @@ fn sandbox_a_lock_that_is_stale_or_edited_is_no_answer() {
     hint: to accept another file, run `selfsame lock --update source` and review the change of selfsame.lock
     ");
     assert_eq!(env.read("project/selfsame.lock"), edited, "an edited lock was written over");
+    env.selfsame(["lock", "--update", "source"]).succeeds();
+    assert_eq!(env.read("project/selfsame.lock"), lock, "what the hint says is no way out");
 
     env.write("selfsame.lock", lock.replace("version = 1", "version = 99"));
     assert!(one_error(build(&env, &[]).exits(2)).contains("99"));

@@ -1,11 +1,14 @@
 //! A lock over time: what stays, what is chosen anew, what is old, and what a person gets to read about it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use selfsame_testing::server::{Answer, Server};
+use rustix::process::{Pid, Signal, kill_process};
+use selfsame_testing::server::{Answer, Fault, Server};
 use selfsame_testing::{Output, TestEnv};
 
-use crate::world::{empty, one_error, shown};
+use crate::world::{assert_store_intact, empty, one_error, shown, start, wait_until};
 
 /// A server whose files can be changed under a lock's feet.
 struct Forge {
@@ -220,9 +223,7 @@ fn names_that_can_not_be_updated() {
     error: the image stands on nothing: its base is `scratch`
       Nothing was changed.
     ");
-    insta::assert_snapshot!(refused(&["--check", "--all"]).lines().next().unwrap_or_default(), @r"
-    exit 2
-    ");
+    insta::assert_snapshot!(refused(&["--check", "--all"]).lines().next().unwrap_or_default(), @"exit 2");
     insta::assert_snapshot!(refused(&["--max-age", "soon", "--check"]), @r"
     exit 2
     --- stderr
@@ -359,4 +360,48 @@ fn a_fetch_says_what_comes_and_quietly_nothing_of_it() {
     1 input is in the store
     ");
     assert_eq!(forge.asked(), asked);
+}
+
+/// Ctrl-C while one of two files drips: what came stays, and the next run asks for the other alone. `--progress tty` shows
+/// a line that is written over.
+#[test]
+fn a_fetch_that_is_interrupted_goes_on_where_it_was() {
+    let dripping = Arc::new(AtomicBool::new(false));
+    let drips = Arc::clone(&dripping);
+    let server = Server::http(move |asked| match asked.path() {
+        "/slow.bin" if drips.load(Ordering::SeqCst) => {
+            Answer::ok(vec![7; 100_000]).fault(Fault::Drip(Duration::from_millis(20)))
+        }
+        "/slow.bin" => Answer::ok(vec![7; 100_000]),
+        _ => Answer::ok("quick\n"),
+    });
+    let env = empty();
+    let inputs = [("a-quick", "/quick.bin"), ("b-slow", "/slow.bin")];
+    let inputs = inputs.map(|(name, path)| format!("\n[input.{name}]\nfile = \"{}\"\n", server.url(path)));
+    define(&env, &inputs.concat());
+    env.selfsame(["lock"]).succeeds();
+    std::fs::remove_dir_all(env.store()).expect("the store");
+    dripping.store(true, Ordering::SeqCst);
+    let text = lock_of(&env);
+    for words in [&["fetch", "--progress", "tty"][..], &["lock", "--all", "--progress", "tty"]] {
+        let mut child = start(&env, words);
+        // Drawn once a tenth of a second, so this much of it has come.
+        wait_until("the slow file is under way", || env.read("talk").contains("\r\u{1b}[K     fetch slow.bin: "));
+        kill_process(Pid::from_child(&child), Signal::INT).expect("a signal to the program");
+        let status = child.wait().expect("the program ends");
+        assert_eq!(status.code(), Some(3), "{}", env.read("talk"));
+        assert!(
+            env.read("talk").contains("\r\u{1b}[Kerror: interrupted\n  No lock was changed."),
+            "{}",
+            env.read("talk")
+        );
+        assert_store_intact(&env);
+        assert_eq!(lock_of(&env), text);
+    }
+
+    dripping.store(false, Ordering::SeqCst);
+    let before = server.asked().len();
+    env.selfsame(["fetch"]).succeeds();
+    let asked: Vec<String> = server.asked()[before..].iter().map(|asked| asked.target.clone()).collect();
+    assert_eq!(asked, ["/slow.bin"]);
 }

@@ -62,6 +62,15 @@ impl Meter {
     }
 }
 
+impl Drop for Meter {
+    /// What failed leaves a picture behind, and the next thing that is said is why.
+    fn drop(&mut self) {
+        if self.state.get_mut().is_ok_and(|state| state.is_some()) {
+            self.voice.wipe();
+        }
+    }
+}
+
 impl FetchProgress for Meter {
     fn expect(&self, input: &str, files: u64, size: Option<u64>) {
         let now = monotonic();
@@ -127,4 +136,37 @@ impl Batch {
 fn rate(bytes: u64, time: Duration) -> String {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
     format!("{}/s", size(bytes.saturating_mul(1000) / millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_batch() {
+        let begun = monotonic();
+        let mut batch = Batch {
+            input: "gcc".to_owned(),
+            files: 50,
+            size: Some(58 << 20),
+            done_files: 12,
+            done_bytes: 13 << 20,
+            came_bytes: 0,
+            hosts: BTreeSet::new(),
+            begun,
+            told: begun,
+        };
+        let later = begun + Duration::from_secs(2);
+        assert_eq!(batch.under_way(later), "gcc: 12 of 50 files, 13.0 MiB of 58.0 MiB, 6.5 MiB/s");
+        batch.hosts.extend(["a.example".to_owned(), "b.example by its upstream".to_owned()]);
+        batch.done_bytes = 58 << 20;
+        assert_eq!(
+            batch.ended(later),
+            "gcc: 50 files, 58.0 MiB, 29.0 MiB/s, from a.example, b.example by its upstream"
+        );
+        // One file of a program that says how large it was when it is there; in no time at all.
+        let batch = Batch { files: 1, size: None, done_bytes: 0, came_bytes: 5, hosts: BTreeSet::new(), ..batch };
+        assert_eq!(batch.under_way(begun), "gcc: 5 bytes, 4.8 KiB/s");
+        assert_eq!(batch.ended(begun), "gcc: 1 file, 5 bytes, 4.8 KiB/s");
+    }
 }

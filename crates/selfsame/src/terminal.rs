@@ -102,6 +102,13 @@ impl Voice {
             eprintln!("   warning {about}");
         }
     }
+
+    /// Takes a picture away.
+    pub(crate) fn wipe(&self) {
+        if self.is_live() {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 impl Progress for Voice {

@@ -11,6 +11,7 @@ mod show;
 mod update;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use selfsame_definition::Name;
 use selfsame_lock::{Change, LockDiff, Standing};
@@ -37,11 +38,12 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
     let path = project.folder.join(selfsame_lock::Lock::FILE_NAME);
     let before = read(&path)?;
     if arguments.outdated {
-        return outdated::run(&project, before.as_ref().map(|(lock, _)| lock), arguments.json);
+        let before = before.as_ref().map(|(lock, _)| lock);
+        return outdated::run(&project, before, arguments.json).map_err(|report| ended(report, &cancel));
     }
     let (before, text_before) = before.unzip();
     let anew = update::names(&project.definition, &arguments.update, arguments.all)?;
-    let lock = project.choose(before.as_ref(), |name| !anew.contains(name))?;
+    let lock = project.choose(before.as_ref(), |name| !anew.contains(name)).map_err(|report| ended(report, &cancel))?;
     let text = lock.to_string();
     if text_before.as_ref() != Some(&text) {
         write_text(&path, &text)?;
@@ -133,6 +135,16 @@ fn difference(arguments: &Difference, settings: &Settings) -> Answer {
     Ok(Exit::Yes)
 }
 
+/// A failure after Ctrl-C is an interruption, whatever failed first.
+fn ended(report: Box<Report>, cancel: &AtomicBool) -> Box<Report> {
+    if !cancel.load(Ordering::Relaxed) {
+        return report;
+    }
+    let interrupted = Report::new(Exit::NotNow, "interrupted");
+    let consequence = "No lock was changed. What had come whole is in the store: the next run brings the rest.";
+    interrupted.consequence(consequence).into()
+}
+
 pub(super) fn fetch(arguments: &Fetch, settings: &Settings) -> Answer {
     let voice = Voice::new(arguments.progress, settings);
     let cancel = crate::interrupt::flag()?;
@@ -143,7 +155,8 @@ pub(super) fn fetch(arguments: &Fetch, settings: &Settings) -> Answer {
     let count = if is_release {
         super::rebuild_verify::fetch(path, &store, settings)?
     } else {
-        Project::open(path, &store, settings, &voice, &cancel)?.fetch_all()?
+        let project = Project::open(path, &store, settings, &voice, &cancel)?;
+        project.fetch_all().map_err(|report| ended(report, &cancel))?
     };
     let are = if count == 1 { "is" } else { "are" };
     terminal::talk(&format!("{} {are} in the store", show::count(count, "input")));

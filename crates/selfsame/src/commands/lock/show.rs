@@ -99,7 +99,7 @@ pub(super) fn row(diff: &PartDiff) -> [String; 3] {
             } else if before.sha256 != after.sha256 {
                 format!("{} -> {}", short(before), short(after))
             } else {
-                after.purl.to_string()
+                fields(before, after)
             }
         }
         (before, after) => {
@@ -115,6 +115,23 @@ pub(super) fn row(diff: &PartDiff) -> [String; 3] {
         (None, None) => String::new(),
     };
     [diff.title().to_string(), what, word]
+}
+
+/// What is different about the same bytes.
+fn fields(before: &Part, after: &Part) -> String {
+    let mut fields = Vec::new();
+    let none = || "none".to_owned();
+    if before.purl != after.purl {
+        fields.push(format!("{} -> {}", before.purl, after.purl));
+    }
+    if before.size != after.size {
+        fields.push(format!("size {} -> {}", before.size, after.size));
+    }
+    if before.source != after.source {
+        let [before, after] = [before, after].map(|part| part.source.clone().unwrap_or_else(none));
+        fields.push(format!("source {before} -> {after}"));
+    }
+    fields.join(", ")
 }
 
 /// The beginning of a digest; the whole stands in the lock.
