@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use selfsame_core::SourceEpoch;
+use selfsame_core::{Platform, SourceEpoch};
 
 /// Where toolchains with a name are mounted: `/toolchain/NAME`. A format constant of profile 1.
 pub const TOOLCHAIN_ROOT: &str = "/toolchain";
@@ -61,6 +61,16 @@ pub(crate) fn tell(environment: &mut BTreeMap<String, String>, kind: &str, name:
         Some(_) if between.is_empty() => {}
         Some(known) => *known = format!("{known}{between}{value}"),
         None => _ = environment.insert(variable.to_owned(), value),
+    }
+}
+
+/// Tells what is built for, where the definition states it, by the names that Dockerfiles have for it.
+pub(crate) fn tell_target(environment: &mut BTreeMap<String, String>, target: &Platform) {
+    environment.insert("TARGETPLATFORM".to_owned(), target.to_string());
+    environment.insert("TARGETOS".to_owned(), target.os.clone());
+    environment.insert("TARGETARCH".to_owned(), target.architecture.clone());
+    if let Some(variant) = &target.variant {
+        environment.insert("TARGETVARIANT".to_owned(), variant.clone());
     }
 }
 

@@ -7,7 +7,7 @@ use selfsame_definition as definition;
 use selfsame_definition::{ActionInput, Command, Definition, InputSpec, Toolchain};
 
 use crate::action::{Action, INPUTS, Input, Mount};
-use crate::environment::{TOOLCHAIN_ROOT, environment, tell};
+use crate::environment::{TOOLCHAIN_ROOT, environment, tell, tell_target};
 
 /// What a plan is made from, beside the definition: all that was bound, locked and asked for.
 #[derive(Clone, Debug)]
@@ -26,8 +26,10 @@ pub struct Bound {
     pub profile: Profile,
     /// The level asked for.
     pub level: Level,
-    /// What the actions run on and the image is for.
+    /// What the actions run on.
     pub platform: Platform,
+    /// What they build for.
+    pub target: Platform,
     /// Named exceptions.
     pub relaxations: BTreeSet<String>,
 }
@@ -160,6 +162,9 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
         }
     }
     let mut told = BTreeMap::new();
+    if !definition.image.platforms.is_empty() {
+        tell_target(&mut told, &bound.target);
+    }
     for input in &action.inputs {
         let ActionInput::Input(name) = input else { continue };
         let missing = || PlanError::Input { input: name.to_string() };
@@ -182,7 +187,7 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
         let at = RelPath::new(crate::action::CWD).expect("a constant");
         inputs.push(Input { name: "source".to_owned(), at, tree: bound.source, mount: Mount::Placed });
     }
-    let triple = is_cargo.then(|| rust_triple(&bound.platform));
+    let triple = is_cargo.then(|| rust_triple(&bound.target));
     Ok(Action {
         name: action.name.to_string(),
         profile: bound.profile,

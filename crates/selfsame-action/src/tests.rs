@@ -42,6 +42,7 @@ fn bound() -> Bound {
         profile: Profile::CURRENT,
         level: Level::Normalized,
         platform: "linux/amd64".parse::<Platform>().unwrap(),
+        target: "linux/amd64".parse::<Platform>().unwrap(),
         relaxations: ["aslr".to_owned()].into(),
     }
 }

@@ -92,7 +92,8 @@ fn bound(inputs: &Inputs) -> Bound {
         cargo: inputs.cargo,
         profile: request.profile,
         level: request.level,
-        platform: request.platform.clone(),
+        platform: request.build_platform.clone(),
+        target: request.platform.clone(),
         relaxations: request.relaxations.keys().cloned().collect::<BTreeSet<_>>(),
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use selfsame_attest::{BuildDefinition, Builder, Provenance, ResourceDescriptor, RunDetails};
-use selfsame_core::{Digest, Level, Profile, SourceEpoch, json, media, uri};
+use selfsame_core::{Digest, Level, Platform, Profile, SourceEpoch, json, media, uri};
 use serde_json::{Map, Value, json};
 
 use crate::record::BuildRecord;
@@ -43,6 +43,7 @@ pub fn provenance_of(record: &BuildRecord) -> Provenance {
 #[must_use]
 pub fn request_digest(request: &Request) -> Digest {
     Digest::of(&json::canonical(&json!({
+        "buildPlatform": request.build_platform.to_string(),
         "builder": request.builder_id,
         "dependencies": dependencies(request),
         "epoch": request.epoch,
@@ -75,9 +76,15 @@ pub fn request_from(provenance: &Provenance) -> Result<Request, NotOurs> {
     let level = text(external, "level")?
         .parse::<Level>()
         .map_err(|error| NotOurs { field: "level", fault: format!(": {error}") })?;
-    let platform = text(external, "platform")?
+    let platform: Platform = text(external, "platform")?
         .parse()
         .map_err(|error| NotOurs { field: "platform", fault: format!(": {error}") })?;
+    let build_platform = match internal.contains_key("buildPlatform") {
+        false => platform.clone(),
+        true => text(internal, "buildPlatform")?
+            .parse()
+            .map_err(|error| NotOurs { field: "buildPlatform", fault: format!(": {error}") })?,
+    };
     let epoch = SourceEpoch::new(number("epoch")?)
         .ok_or_else(|| NotOurs { field: "epoch", fault: "is after the year 9999".to_owned() })?;
     let mut relaxations = BTreeMap::new();
@@ -102,6 +109,7 @@ pub fn request_from(provenance: &Provenance) -> Result<Request, NotOurs> {
         profile,
         level,
         platform,
+        build_platform,
         relaxations,
         builder_id: provenance.run_details.builder.id.clone(),
     };
@@ -209,13 +217,18 @@ fn internal_parameters(record: &BuildRecord) -> Map<String, Value> {
             })
         })
         .collect();
-    Map::from_iter([
+    let mut parameters = Map::from_iter([
         ("actions".to_owned(), Value::Array(actions)),
         ("epoch".to_owned(), json!(record.request.epoch)),
         ("level".to_owned(), json!(record.level.name())),
         ("profile".to_owned(), json!(record.request.profile.number())),
         ("sandbox".to_owned(), json!(record.sandbox)),
-    ])
+    ]);
+    let Request { platform, build_platform, .. } = &record.request;
+    if build_platform != platform {
+        parameters.insert("buildPlatform".to_owned(), json!(build_platform.to_string()));
+    }
+    parameters
 }
 
 /// Every input of a request, as `resolvedDependencies` and the SBOM name them.

@@ -33,6 +33,8 @@ pub struct Request {
     pub level: Level,
     /// What the image is for.
     pub platform: Platform,
+    /// What the actions run on.
+    pub build_platform: Platform,
     /// Named exceptions from the level, with the reason that was given.
     pub relaxations: BTreeMap<String, String>,
     /// Who vouches for it.

@@ -198,6 +198,7 @@ mod tests {
             profile: Profile::CURRENT,
             level: Level::Normalized,
             platform: Platform::native(),
+            target: Platform::native(),
             relaxations: std::collections::BTreeSet::new(),
         };
         let plan = Plan::new(&Definition::parse(definition).unwrap(), &bound).unwrap();

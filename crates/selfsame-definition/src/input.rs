@@ -220,10 +220,13 @@ impl InputSpec {
             // A change of mirror is no change of input: the name is. The digest is compared by itself.
             Self::File(file) => text.push_str(file.location.file_name()),
             Self::Git(git) => {
+                // The name of the repository, not its place: that may be a mirror's.
+                let name = git.repository.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                text.push_str(name.strip_suffix(".git").unwrap_or(name));
                 match &git.at {
-                    GitRef::Commit(commit) => _ = write!(text, "commit {commit}"),
-                    GitRef::Tag(tag) => _ = write!(text, "tag {tag}"),
-                    GitRef::Branch(branch) => _ = write!(text, "branch {branch}"),
+                    GitRef::Commit(commit) => _ = write!(text, "; commit {commit}"),
+                    GitRef::Tag(tag) => _ = write!(text, "; tag {tag}"),
+                    GitRef::Branch(branch) => _ = write!(text, "; branch {branch}"),
                 }
                 if !git.submodules {
                     text.push_str("; without submodules");

@@ -1,8 +1,10 @@
 //! What every kind of input is resolved, fetched and laid out with.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use selfsame_core::Platform;
+use selfsame_definition::{Base, Definition};
 use selfsame_http::{Client, Environment};
 use selfsame_lock::Day;
 use selfsame_store::Store;
@@ -28,6 +30,22 @@ pub struct Context<'a> {
     pub today: Day,
     /// Is told what comes.
     pub progress: &'a dyn FetchProgress,
+}
+
+/// What this program runs on, and so what toolchains are for.
+static NATIVE: LazyLock<Platform> = LazyLock::new(Platform::native);
+
+impl Context<'_> {
+    /// The context of one input: a toolchain is for this machine, everything else for what is built for.
+    #[must_use]
+    pub fn of(&self, definition: &Definition, input: &str) -> Self {
+        let is_toolchain = definition.toolchains.keys().any(|name| name.as_str() == input);
+        let is_base = matches!(&definition.image.base, Base::Input(name) if name.as_str() == input);
+        match is_toolchain && !is_base {
+            true => Context { platform: &NATIVE, platforms: &[], ..*self },
+            false => *self,
+        }
+    }
 }
 
 /// Is told what comes, by several threads at once.

@@ -16,8 +16,8 @@ use crate::context::Context;
 use crate::crates::from_cache;
 use crate::kinds::deb::DebInputError;
 use crate::kinds::git::GitError;
-use crate::kinds::pinned::PackagesError;
 use crate::kinds::oci::OciError;
+use crate::kinds::pinned::PackagesError;
 use crate::kinds::{fetch_input, missing, resolve_input};
 
 /// The largest archive that is downloaded or read.
@@ -192,7 +192,7 @@ pub fn resolve(
         }
         let mut parts = match (&wanted.purl, definition.input(name.as_str())) {
             (Some(purl), _) => vec![resolve_source(definition, &name, purl, wanted.sha256, cx)?],
-            (None, Some(spec)) => resolve_input(name.as_str(), spec, cx)?,
+            (None, Some(spec)) => resolve_input(name.as_str(), spec, &cx.of(definition, name.as_str()))?,
             (None, None) => return Err(FetchError::NotLocked { input: name.to_string() }),
         };
         parts.sort_unstable();
@@ -247,7 +247,7 @@ pub fn fetch(definition: &Definition, lock: &Lock, cx: &Context<'_>) -> Result<(
             continue;
         }
         if let Some(spec) = definition.input(name.as_str()) {
-            fetch_input(name.as_str(), spec, &input.parts, cx)?;
+            fetch_input(name.as_str(), spec, &input.parts, &cx.of(definition, name.as_str()))?;
             continue;
         }
         let [part] = input.parts.as_slice() else { return Err(FetchError::NotLocked { input: name.to_string() }) };

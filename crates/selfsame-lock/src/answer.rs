@@ -79,8 +79,10 @@ pub fn wanted(definition: &Definition) -> Result<BTreeMap<Name, Wanted>, PurlErr
     let mut wanted: BTreeMap<Name, Wanted> = source.into_iter().map(|wanted| (source_name(), wanted)).collect();
     for (name, spec) in definition.all_inputs().filter(|(_, spec)| spec.pins().is_none()) {
         let mut asked = spec.asked();
+        // A toolchain is for the machine that builds; everything else for what the image is for.
         let platforms = &definition.image.platforms;
-        if definition.image.base == Base::Input(name.clone()) && !platforms.is_empty() {
+        let is_base = definition.image.base == Base::Input(name.clone());
+        if (is_base || !definition.toolchains.contains_key(name)) && !platforms.is_empty() {
             let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
             asked.push_str(&format!("; for {}", platforms.join(" ")));
         }

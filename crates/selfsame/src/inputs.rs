@@ -119,6 +119,7 @@ pub(crate) fn bind(
     let mut bound = BoundInputs::default();
     for (name, spec) in definition.all_inputs() {
         let name = name.as_str();
+        let cx = &cx.of(definition, name);
         let parts = parts(name, spec, lock, source, cx)?;
         fetch::fetch_input(name, spec, &parts, cx).map_err(errors::fetch)?;
         let tree = lay_out(definition, name, spec, &parts, cx, &mut bound)?;
@@ -207,6 +208,7 @@ pub(crate) fn bind_again(
     let mut bound = BoundInputs::default();
     for (name, spec) in definition.all_inputs() {
         let name = name.as_str();
+        let cx = &cx.of(definition, name);
         let set = claimed.get(name).ok_or_else(|| contradiction(name, "is not among its dependencies"))?;
         let before = missing.len();
         let absent = set.parts.iter().filter(|part| !cx.store.has(&part.sha256));

@@ -142,6 +142,7 @@ impl<'a> Project<'a> {
             profile: Profile::CURRENT,
             level: wishes.level,
             platform,
+            build_platform: Platform::native(),
             relaxations: wishes.relaxations.clone(),
             builder_id: wishes.builder_id.clone(),
         };
@@ -158,18 +159,19 @@ impl<'a> Project<'a> {
         Ok(Prepared { inputs, bound: bound.path })
     }
 
-    /// The image's platform, which must be this machine's.
+    /// What the image is for: this machine's platform, or the one that the definition states.
     fn platform(&self) -> Answer<Platform> {
-        let native = Platform::native();
-        match self.definition.image.platforms.first() {
-            Some(wanted) if *wanted != native => {
-                let report =
-                    Report::new(Exit::Unanswered, format!("the image is for {wanted}, and this machine is {native}"))
-                        .consequence("Nothing was built.")
-                        .hint(format!("build on a {wanted} machine, or leave `platforms` out"));
-                Err(report.into())
+        match self.definition.image.platforms.as_slice() {
+            [] => Ok(Platform::native()),
+            [platform] => Ok(platform.clone()),
+            platforms => {
+                let list: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+                let fault = format!("the image is for several platforms at once: {}", list.join(", "));
+                Err(Report::new(Exit::Unanswered, fault)
+                    .consequence("Nothing was built.")
+                    .hint("build a release for each platform; `selfsame index` joins them")
+                    .into())
             }
-            _ => Ok(native),
         }
     }
 
@@ -305,7 +307,8 @@ impl<'a> Project<'a> {
         }
         for (name, spec) in self.definition.all_inputs().filter(|(_, spec)| spec.pins().is_some()) {
             let parts = inputs::parts(name.as_str(), spec, None, &bound.tree, &cx)?;
-            fetch::fetch_input(name.as_str(), spec, &parts, &cx).map_err(errors::fetch)?;
+            fetch::fetch_input(name.as_str(), spec, &parts, &cx.of(&self.definition, name.as_str()))
+                .map_err(errors::fetch)?;
             count += parts.len();
         }
         Ok(count)
@@ -455,7 +458,8 @@ impl<'a> Project<'a> {
             cargo,
             profile: Profile::CURRENT,
             level: wishes.level,
-            platform: self.platform()?,
+            platform: Platform::native(),
+            target: self.platform()?,
             relaxations: wishes.relaxations.keys().cloned().collect::<BTreeSet<_>>(),
         };
         let plan = Plan::new(&self.definition, &bound).map_err(|error| errors::build(error.into(), self.store))?;

@@ -59,7 +59,7 @@ fn inputs_of_every_kind() {
     gomod: go go.sum
     layout: oci oci:images/base:12
     modules: npm package-lock.json
-    repo: git tag v1.0; without submodules
+    repo: git clone; tag v1.0; without submodules
     saved: oci docker-archive:base.tar:debian:12
     wheels: pypi requirements.txt; python 3.11
     gcc: deb gcc=4:12.2.0-3 libc6-dev; suite bookworm

@@ -162,6 +162,7 @@ mod tests {
             profile: Profile::CURRENT,
             level: Level::Normalized,
             platform: Platform::native(),
+            build_platform: Platform::native(),
             relaxations: BTreeMap::new(),
             builder_id: "https://example.com/builder".to_owned(),
         }

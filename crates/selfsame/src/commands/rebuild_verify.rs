@@ -11,7 +11,7 @@ use selfsame_build::rebuild::{self, Original, Outcome, actions_of};
 use selfsame_build::request::{Origin, Request};
 use selfsame_build::sbom::ToolchainPackage;
 use selfsame_build::{BuildError, Built, Mode, capsule};
-use selfsame_core::{Digest, Profile, RelPath, media, uri};
+use selfsame_core::{Digest, Platform, Profile, RelPath, media, uri};
 use selfsame_definition::{ArchiveLocation, Command, Definition, SourceOrigin, Toolchain};
 use selfsame_diff::{Known, Limits};
 use selfsame_executor::LocalExecutor;
@@ -134,6 +134,10 @@ fn inputs(
     voice: &Voice,
     no_host: bool,
 ) -> Answer<Result<Inputs, Vec<MissingInput>>> {
+    if request.build_platform != Platform::native() {
+        let fault = format!("the release was built on {}; this machine is another", request.build_platform);
+        return Err(Report::new(Exit::Unanswered, fault).fact("here", Platform::native()).into());
+    }
     import_capsule(files, store)?;
     let mut missing = Vec::new();
     let mut text = |digest: Digest, name: &str| -> Answer<String> {
