@@ -42,9 +42,11 @@ const NPM: &[(&str, &str)] = &[
     ("npm_config_audit", "false"),
     ("npm_config_fund", "false"),
     ("npm_config_offline", "true"),
+    // The place under which the laid-out cache has what a lock without addresses asks for; nobody answers there.
+    ("npm_config_registry", "http://npm.invalid/"),
     ("npm_config_update_notifier", "false"),
 ];
-const GO: &[(&str, &str)] = &[("GOFLAGS", "-mod=mod"), ("GOSUMDB", "off"), ("GOTOOLCHAIN", "local")];
+const GO: &[(&str, &str)] = &[("GOSUMDB", "off"), ("GOTOOLCHAIN", "local")];
 
 /// Tells the tools of an ecosystem where an input of its kind is seen. Several of one kind stand behind one another.
 pub(crate) fn tell(environment: &mut BTreeMap<String, String>, kind: &str, name: &str) {
