@@ -4,6 +4,7 @@
 //! no environment and asks no clock. docs/push.md and docs/store/shared.md say what is written where.
 #![forbid(unsafe_code)]
 
+mod absent;
 mod cosign;
 mod error;
 mod outline;
@@ -19,6 +20,7 @@ mod shared_registry;
 #[cfg(test)]
 mod tests;
 
+pub use absent::absent;
 pub use cosign::{CosignSignature, cosign_payload};
 pub use error::PublishError;
 pub use outline::{Item, Outline, OutlineError};

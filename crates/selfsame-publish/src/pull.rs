@@ -1,10 +1,11 @@
 //! A release out of a registry: the image that a reference names, what refers to it, and on request the inputs.
 
 use selfsame_core::{Digest, media};
-use selfsame_oci::{Descriptor, layout};
+use selfsame_oci::{Descriptor, ImageConfig, layout};
 use selfsame_registry::{Document, Reference, Registry, RegistryError, Repository, Target};
 use selfsame_store::Store;
 
+use crate::MANIFEST_BYTES;
 use crate::error::PublishError;
 use crate::outline::{self, DOCUMENT_BYTES, Item, MOST_REFERRERS, Outline, OutlineError};
 use crate::parallel::{Progress, each};
@@ -27,8 +28,8 @@ pub struct Pulled {
     pub files: RemoteRelease,
     /// What it consists of.
     pub outline: Outline,
-    /// How many capsules the registry has of it.
-    pub capsules: usize,
+    /// The capsules that the registry has of it, fetched or not.
+    pub capsules: Vec<Item>,
 }
 
 /// Fetches a release. Blobs go through the store, where those that are there are not asked for.
@@ -68,14 +69,13 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     }
     // What it is called stands in no manifest; the signed name is checked against this one by whoever verifies.
     let name = outline::complete(&bundles, digest)?.name;
-    let capsules = referrers.iter().filter(|item| is_capsule(item)).count();
+    let capsules = referrers.iter().filter(|item| is_capsule(item)).cloned().collect();
     let wanted: Vec<&Item> =
         read.into_iter().chain(referrers.iter().filter(|item| pull.capsule && is_capsule(item))).collect();
     for item in &wanted {
         files.add_small(&item.bytes);
     }
     let listed: Vec<Descriptor> = wanted.iter().map(|item| item.descriptor.clone()).collect();
-    files.add(layout::INDEX_FILE, &layout::index_file(&subject.descriptor, &name, &listed).bytes);
 
     let mut blobs: Vec<Descriptor> = images.iter().map(|image| image.blobs[0].clone()).collect();
     if pull.layers {
@@ -83,6 +83,15 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     }
     blobs.extend(wanted.iter().filter(|item| is_capsule(item)).flat_map(|item| item.blobs[1..].iter().cloned()));
     fetch(&repository, &mut files, blobs, pull.progress)?;
+    let mut listed_as = subject.descriptor.clone();
+    if matches!(top.document, Document::Manifest(_)) {
+        let config = files.store().read_blob(&images[0].blobs[0].digest, MANIFEST_BYTES)?;
+        let config = ImageConfig::parse(&config);
+        let fault = |error: selfsame_oci::DocumentError| error.to_string();
+        let config = config.map_err(|error| PublishError::NotAnImage { found: digest, fault: fault(error) })?;
+        listed_as.platform = Some(config.platform);
+    }
+    files.add(layout::INDEX_FILE, &layout::index_file(&listed_as, &name, &listed).bytes);
     let outline = Outline::read(&files)?;
     Ok(Pulled { files, outline, capsules })
 }

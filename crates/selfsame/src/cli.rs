@@ -44,6 +44,12 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Make a release again from itself and compare
     RebuildVerify(RebuildVerify),
+    /// Copy a release to a registry: its tag comes last, when everything else is there
+    Push(Push),
+    /// Copy a release from a registry
+    Pull(Pull),
+    /// Say whether a release is still complete, and could still be rebuilt
+    Check(Check),
     /// Say why two images differ
     Diff(Diff),
     /// Show what a release holds
@@ -234,6 +240,16 @@ pub(crate) struct Build {
     /// Hand the image to a container engine
     #[arg(long, value_name = "ENGINE", env = "SELFSAME_LOAD")]
     pub(crate) load: Option<Engine>,
+    /// Push the release to a registry when it is built: HOST/NAME:TAG
+    #[arg(long, value_name = "REF", env = "SELFSAME_PUSH")]
+    pub(crate) push: Option<String>,
+    /// Use results that others left there: a folder, or oci://HOST/NAME. Whoever may write there is believed; never with
+    /// a check
+    #[arg(long, value_name = "STORE", env = "SELFSAME_CACHE_FROM")]
+    pub(crate) cache_from: Option<String>,
+    /// Leave results there for others
+    #[arg(long, value_name = "STORE", env = "SELFSAME_CACHE_TO")]
+    pub(crate) cache_to: Option<String>,
     /// Put every input into the release, so that a rebuild needs nothing else
     #[arg(long, env = "SELFSAME_CAPSULE", value_parser = boolish())]
     pub(crate) capsule: bool,
@@ -288,8 +304,60 @@ pub(crate) struct TrustArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Verify {
+pub(crate) struct Push {
     /// The release: a folder or a tar
+    pub(crate) release: PathBuf,
+    /// Where to: HOST/NAME:TAG, or HOST/NAME@sha256:HEX for no tag
+    #[arg(value_name = "REF")]
+    pub(crate) reference: String,
+    /// Push the inputs that the release carries, too: definition, locks and the source
+    #[arg(long, env = "SELFSAME_WITH_CAPSULE", value_parser = boolish())]
+    pub(crate) with_capsule: bool,
+    /// Sign the image once more, as cosign 2 did: a tag sha256-HEX.sig. Needs the key of the release
+    #[arg(long, requires = "key", env = "SELFSAME_COSIGN_SIGNATURES", value_parser = boolish())]
+    pub(crate) cosign_signatures: bool,
+    /// For --cosign-signatures: FILE, env:NAME or exec:COMMAND
+    #[arg(long, value_name = "KEY", env = "SELFSAME_KEY")]
+    pub(crate) key: Option<String>,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+    /// Print what was pushed as JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// Which: HOST/NAME:TAG or HOST/NAME@sha256:HEX
+    #[arg(value_name = "REF")]
+    pub(crate) reference: String,
+    /// The release folder; nothing may be there
+    #[arg(short, long, value_name = "DIR", env = "SELFSAME_PULL_OUTPUT")]
+    pub(crate) output: PathBuf,
+    /// Fetch the inputs that were pushed with it, too
+    #[arg(long, env = "SELFSAME_WITH_CAPSULE", value_parser = boolish())]
+    pub(crate) with_capsule: bool,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+    /// Print what was pulled as JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The release: a folder, a tar, or HOST/NAME:TAG in a registry
+    pub(crate) release: PathBuf,
+    /// Print JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The release: a folder, a tar, or HOST/NAME:TAG in a registry
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
@@ -319,7 +387,7 @@ pub(crate) enum Depth {
 
 #[derive(Debug, Args)]
 pub(crate) struct RebuildVerify {
-    /// The release: a folder or a tar
+    /// The release: a folder, a tar, or HOST/NAME:TAG in a registry
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,

@@ -10,9 +10,11 @@ mod keys;
 mod meter;
 mod network;
 mod prepare;
+mod remote;
 mod report;
 mod run_record;
 mod settings;
+mod shared;
 mod standing;
 mod terminal;
 

@@ -1,14 +1,17 @@
 //! How this machine reaches others: its environment, its origins, its certificates.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use selfsame_fetch::{FetchProgress, Silent};
 use selfsame_http::{Client, Environment, Options, Origins};
+use selfsame_registry::{Configuration, Credentials, Registry};
 
 use crate::commands::errors;
 use crate::meter::Meter;
 use crate::prepare::read_text;
+use crate::remote;
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 
@@ -20,6 +23,8 @@ pub(crate) struct Network {
     pub(crate) http: Client,
     /// Is told what comes.
     pub(crate) meter: Option<Meter>,
+    /// The registries of this machine, once somebody wanted them.
+    registry: OnceCell<Registry>,
 }
 
 impl Network {
@@ -35,7 +40,17 @@ impl Network {
         };
         let http = Client::new(&environment, options)
             .map_err(|error| Report::new(Exit::Unanswered, error.to_string()).hint("look at `--ca`"))?;
-        Ok(Self { environment, http, meter: None })
+        Ok(Self { environment, http, meter: None, registry: OnceCell::new() })
+    }
+
+    /// The registries, as this machine's configuration reaches them.
+    pub(crate) fn registry(&self) -> Answer<&Registry> {
+        if let Some(registry) = self.registry.get() {
+            return Ok(registry);
+        }
+        let configuration = Configuration::read(&self.environment, self.http.origins()).map_err(remote::registry)?;
+        let credentials = Credentials::read(&self.environment).map_err(remote::registry)?;
+        Ok(self.registry.get_or_init(|| Registry::new(&self.http, configuration, credentials)))
     }
 
     /// Where what comes is told to.

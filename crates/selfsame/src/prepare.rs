@@ -199,6 +199,7 @@ impl<'a> Project<'a> {
         if let Err(stale) = selfsame_lock::answers(&self.definition, &lock) {
             return Err(errors::stale(Lock::FILE_NAME, &stale).into());
         }
+        crate::shared::bring(&self.network, &lock, self.store, self.voice)?;
         Ok((Some(lock), Some(text)))
     }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use selfsame_action::Executor;
 use selfsame_attest::{Statement, sign_statement};
 use selfsame_build::{Built, Event, Evidence, Extent, Mode, Progress as _, RUN_RECORD, ReleaseFiles, Request};
 use selfsame_build::{capsule, evidence, lay_out, sign, statements};
 use selfsame_core::{Level, uri};
 use selfsame_executor::LocalExecutor;
+use selfsame_registry::{Reference, Target};
 use selfsame_store::{Replace, Staging, Store};
 use serde_json::json;
 
@@ -16,9 +18,11 @@ use super::errors;
 use crate::cli::{Build, Engine};
 use crate::keys::{self, Key};
 use crate::prepare::{self, Project, Wishes};
+use crate::remote;
 use crate::report::{Answer, Exit, Report, with_schema};
 use crate::run_record::{self, Started};
 use crate::settings::Settings;
+use crate::shared::{self, Sharing};
 use crate::standing::{Asked, Standing, Summary};
 use crate::terminal::{self, Voice, seconds, size};
 
@@ -34,6 +38,12 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     let project = Project::open(&arguments.project.path, &store, settings, &voice, &cancel)?;
     let output = output(arguments, &project);
     refuse_output(&output)?;
+    let push_to = arguments.push.as_deref().map(remote::reference_to_push).transpose()?;
+    let named = |flag: &str, text: &Option<String>| {
+        text.as_ref().map(|text| shared::named(flag, text, &settings.folder, &project.network)).transpose()
+    };
+    let cache_from = named("--cache-from", &arguments.cache_from)?;
+    let cache_to = named("--cache-to", &arguments.cache_to)?;
     let wishes = Wishes {
         level: level(&arguments.level)?,
         relaxations: relaxations(arguments)?,
@@ -57,11 +67,27 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
         && let Some(done) = standing.recall()
     {
         side_files(arguments, request, &done, &output)?;
+        if let Some((reference, target)) = &push_to {
+            push(&output, reference, target, &project)?;
+        }
         summary("unchanged", arguments, request, &done, &key, &output, &started, &voice);
         return Ok(Exit::Yes);
     }
     let executor = LocalExecutor::new(project.executor_settings()?);
-    let built = selfsame_build::build(&prepared.inputs, &store, &executor, mode, super::threads(), &voice)
+    let sharing = cache_from.as_ref().filter(|_| mode.use_cache && !mode.check).map(|shared| Sharing {
+        inner: &executor,
+        shared,
+        store: &store,
+        voice: &voice,
+    });
+    if cache_from.is_some() && sharing.is_none() {
+        voice.warn("`--cache-from` is not used: what others left is never checked, and this build checks or runs all");
+    }
+    let executor: &dyn Executor = match &sharing {
+        Some(sharing) => sharing,
+        None => &executor,
+    };
+    let built = selfsame_build::build(&prepared.inputs, &store, executor, mode, super::threads(), &voice)
         .map_err(|error| errors::build(error, &store))?;
     if let Some(bound) = &prepared.bound {
         bound.still_same().map_err(errors::source)?;
@@ -80,8 +106,15 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
         standing.note(&release, &run_record, &done);
     }
 
+    if let Some(shared) = &cache_to {
+        let actions: Vec<_> = built.record.steps.iter().map(|step| step.action).collect();
+        shared::leave(shared, &actions, &store, &voice);
+    }
     if let Some(engine) = arguments.load {
         load(engine, &release, &built, &store)?;
+    }
+    if let Some((reference, target)) = &push_to {
+        push(&output, reference, target, &project)?;
     }
     side_files(arguments, request, &done, &output)?;
     summary("built", arguments, request, &done, &key, &output, &started, &voice);
@@ -284,6 +317,19 @@ fn load(engine: Engine, release: &ReleaseFiles, built: &Built, store: &Store) ->
         return Err(fault(format!("it ended with {status}")).into());
     }
     written
+}
+
+/// Pushes the release that is published. The inputs in it, the source among them, stay here: `selfsame push
+/// --with-capsule` pushes them.
+fn push(output: &Path, reference: &Reference, target: &Target, project: &Project<'_>) -> Answer<()> {
+    let push = super::push::ReleasePush { release: output, with_capsule: false, key: None, network: &project.network };
+    push.to(reference, target, project.settings, project.voice).map_err(|mut report| {
+        let there = report.consequence.take().unwrap_or_default();
+        report.consequence = Some(format!("`{}` is published and whole. {there}", output.display()).trim().to_owned());
+        report.hints.push(format!("selfsame push {} {reference}", errors::quoted(output)));
+        report
+    })?;
+    Ok(())
 }
 
 fn side_files(arguments: &Build, request: &Request, done: &Summary, output: &Path) -> Answer<()> {

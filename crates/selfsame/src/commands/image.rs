@@ -34,7 +34,11 @@ pub(crate) struct Image {
 
 /// Reads an image: all its layers, once, for their trees.
 pub(crate) fn open(path: &Path) -> Answer<Image> {
-    let files = crate::files::open(path)?;
+    of(crate::files::open(path)?, path)
+}
+
+/// The same from its files; errors call it `path`.
+pub(crate) fn of(files: Box<dyn ReleaseFiles>, path: &Path) -> Answer<Image> {
     let fault = |fault: String| {
         Report::new(Exit::Unanswered, format!("`{}` holds no image that can be read: {fault}", path.display()))
     };

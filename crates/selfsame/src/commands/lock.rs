@@ -79,7 +79,9 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
     terminal::talk(&format!("`{}` {said}", path.display()));
     terminal::talk(&format!("{}, {}, {}", show::count(inputs, "input"), show::count(files, "file"), size(bytes)));
     if files > 0 {
-        terminal::talk(&elsewhere::line(&project.definition, &lock));
+        let only_here = elsewhere::only_here(&project.definition, &lock);
+        let kept = crate::shared::keep(&project.network, only_here, &store, &voice)?;
+        terminal::talk(&elsewhere::line(&project.definition, &lock, kept));
     }
     Ok(Exit::Yes)
 }

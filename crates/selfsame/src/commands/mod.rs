@@ -2,6 +2,7 @@
 
 mod agreement;
 mod build;
+mod check;
 mod diff;
 mod doctor;
 pub(crate) mod errors;
@@ -12,6 +13,8 @@ mod inspect;
 mod kept;
 mod keygen;
 mod lock;
+mod pull;
+mod push;
 mod rebuild_verify;
 mod sbom;
 mod store;
@@ -37,6 +40,9 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Build(arguments) => on(&arguments.project.path, build::run(&arguments, settings)),
         Command::Verify(arguments) => verify::run(&arguments, settings),
         Command::RebuildVerify(arguments) => rebuild_verify::run(&arguments, settings),
+        Command::Push(arguments) => push::run(&arguments, settings),
+        Command::Pull(arguments) => pull::run(&arguments, settings),
+        Command::Check(arguments) => check::run(&arguments, settings),
         Command::Diff(arguments) => diff::run(&arguments, settings),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),

@@ -26,6 +26,7 @@ use super::{agreement, errors, image, verify};
 use crate::cli::RebuildVerify;
 use crate::network::Network;
 use crate::prepare::{self, executor_settings, toolchain_package};
+use crate::remote::Release;
 use crate::report::{Answer, Exit, Report, printable, with_schema};
 use crate::run_record;
 use crate::settings::Settings;
@@ -39,7 +40,9 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     let voice = Voice::new(arguments.progress, settings);
     let cancel = crate::interrupt::flag()?;
     let sign_as = arguments.sign_as.as_deref().map(|key| crate::keys::signer(key, false)).transpose()?;
-    let verdict = verify::verdict(&arguments.release, &arguments.trust, &[], Depth::Content)?;
+    let release = Release::find(&arguments.release, true, true, settings)?;
+    let files = release.files()?;
+    let verdict = verify::verdict(files.as_ref(), &arguments.trust, &[], Depth::Content)?;
     let Some(evidence) = &verdict.evidence else {
         terminal::talk(&verify::text(&verdict, &arguments.release));
         let report = Report::new(
@@ -51,7 +54,6 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     };
     voice.say("verified", &arguments.release.display().to_string());
 
-    let files = crate::files::open(&arguments.release)?;
     let original = original(files.as_ref(), evidence)?;
     let request = request_from(&evidence.provenance).map_err(|error| {
         Report::new(Exit::Unanswered, error.to_string()).hint("another version of selfsame may know this profile")
@@ -76,7 +78,7 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
         Err(error) => return Err(errors::build(error, &store)),
     };
     let outcome = rebuild::compare(&original, &built);
-    let explanation = explain(arguments, &outcome, &built, &store, &verdict)?;
+    let explanation = explain(arguments, &release, &outcome, &built, &store, &verdict)?;
     if let Some(output) = &arguments.output {
         keep(output, &built, &store)?;
     }
@@ -446,6 +448,7 @@ fn could_not_rebuild(arguments: &RebuildVerify, missing: &[MissingInput]) -> Ans
 /// Why it differs: the same explainers as `diff`, with what the run record says about the machine of the original.
 fn explain(
     arguments: &RebuildVerify,
+    release: &Release,
     outcome: &Outcome,
     built: &Built,
     store: &Store,
@@ -456,7 +459,7 @@ fn explain(
     {
         return Ok(None);
     }
-    let original = image::open(&arguments.release)?;
+    let original = image::of(release.files()?, &arguments.release)?;
     let folder = tempfile::tempdir_in(store.scratch_folder().map_err(errors::store)?)
         .map_err(|error| Report::new(Exit::Unanswered, format!("cannot create a folder: {error}")))?;
     let path = folder.path().join("rebuilt");

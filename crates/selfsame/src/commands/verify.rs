@@ -3,10 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use selfsame_verify::{Class, Depth, Expectations, Options, Outcome, Trust, Verdict};
+use selfsame_verify::{Class, Depth, Expectations, Options, Outcome, ReleaseFiles, Trust, Verdict};
 
 use crate::cli::{self, TrustArgs, Verify};
 use crate::keys;
+use crate::remote::Release;
 use crate::report::{Answer, Exit, Report, printable};
 use crate::settings::Settings;
 use crate::terminal;
@@ -18,7 +19,8 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
         cli::Depth::Blobs => Depth::Blobs,
         cli::Depth::Content => Depth::Content,
     };
-    let verdict = verdict(&arguments.release, &arguments.trust, &arguments.expect, depth)?;
+    let release = Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?;
+    let verdict = verdict(release.files()?.as_ref(), &arguments.trust, &arguments.expect, depth)?;
     if arguments.json {
         terminal::data(&verdict.to_json());
     } else if arguments.print_digest && verdict.is_verified() {
@@ -31,8 +33,8 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     Ok(exit(&verdict))
 }
 
-/// The verdict on the release at `path`.
-pub(super) fn verdict(path: &Path, trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<Verdict> {
+/// The verdict on a release.
+pub(super) fn verdict(files: &dyn ReleaseFiles, trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<Verdict> {
     let expect = Expectations::parse(expect.iter().map(String::as_str)).map_err(|error| {
         let names: Vec<&str> = Expectations::NAMES.iter().map(|(name, _)| *name).collect();
         let report = Report::new(Exit::Unanswered, error.to_string()).fact("names", names.join(", "));
@@ -44,9 +46,8 @@ pub(super) fn verdict(path: &Path, trust: &TrustArgs, expect: &[String], depth: 
         }
     })?;
     let trust = self::trust(trust)?;
-    let files = crate::files::open(path)?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
-    Ok(selfsame_verify::verify(files.as_ref(), &trust, &Options { depth, expect, threads }))
+    Ok(selfsame_verify::verify(files, &trust, &Options { depth, expect, threads }))
 }
 
 /// The keys that count.

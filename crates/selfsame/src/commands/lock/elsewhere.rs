@@ -3,10 +3,11 @@
 use selfsame_definition::{ArchiveLocation, Definition, InputSpec, OciSpec, SourceOrigin};
 use selfsame_lock::{Claim, Lock, Part};
 
-/// The last line of `selfsame lock`: how much of the lock another machine can get.
-pub(super) fn line(definition: &Definition, lock: &Lock) -> String {
+/// The last line of `selfsame lock`: how much of the lock another machine can get. Of what only this machine had, `kept`
+/// is in the shared store now.
+pub(super) fn line(definition: &Definition, lock: &Lock, kept: usize) -> String {
     let all = lock.parts().count();
-    let here = only_here(definition, lock).count();
+    let here = only_here(definition, lock).count().saturating_sub(kept);
     match here {
         0 => format!("obtainable elsewhere: all {all}"),
         1 => format!("obtainable elsewhere: {} of {all}; the other one exists only here", all - 1),

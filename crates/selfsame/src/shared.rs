@@ -1,0 +1,190 @@
+//! The store that machines share: inputs on their way to and from it, and results where they were asked for.
+
+use std::path::Path;
+
+use selfsame_action::{Action, Execution, ExecutionError, Executor, Variation};
+use selfsame_http::{Origins, RemoteStore};
+use selfsame_lock::{Lock, Part};
+use selfsame_publish::{KeptResult, SharedError, SharedStore};
+use selfsame_store::Store;
+
+use crate::commands::errors;
+use crate::network::Network;
+use crate::report::{Answer, Exit, Report};
+use crate::terminal::{Voice, size};
+
+/// The shared store of this machine's configuration, if there is one.
+fn configured(network: &Network) -> Answer<Option<Result<SharedStore<'_>, SharedError>>> {
+    let Some(remote) = &network.http.origins().store else { return Ok(None) };
+    Ok(Some(SharedStore::open(remote, network.registry()?)))
+}
+
+/// Brings what a lock names and the shared store has. What it has not, and all of it where it cannot be asked, is left
+/// for the origins: what is said then is a warning.
+pub(crate) fn bring(network: &Network, lock: &Lock, store: &Store, voice: &Voice) -> Answer<()> {
+    let missing: Vec<&Part> = lock.parts().map(|(_, part)| part).filter(|part| !store.has(&part.sha256)).collect();
+    if missing.is_empty() || network.http.options().offline && !is_folder(network) {
+        return Ok(());
+    }
+    let shared = match configured(network)? {
+        None => return Ok(()),
+        Some(Ok(shared)) => shared,
+        Some(Err(error)) => {
+            voice.warn(&errors::chain(&error));
+            return Ok(());
+        }
+    };
+    let (mut files, mut bytes) = (0_usize, 0_u64);
+    for part in missing {
+        match shared.get(&part.sha256, Some(part.size), store) {
+            Ok(Some(size)) => {
+                files += 1;
+                bytes += size;
+            }
+            Ok(None) => {}
+            Err(error @ SharedError::Store { .. }) => return Err(fault(error)),
+            Err(error) if error.retry_may_help() => {
+                voice.warn(&errors::chain(&error));
+                break;
+            }
+            // One that is damaged there may be whole elsewhere.
+            Err(error) => voice.warn(&errors::chain(&error)),
+        }
+    }
+    if files > 0 {
+        voice.say("fetch", &format!("{files} files, {}, from the shared store {shared}", size(bytes)));
+    }
+    Ok(())
+}
+
+/// Sees to it that these are in the shared store, too, if there is one: how many of them are. What was written before
+/// stays when this fails.
+pub(crate) fn keep<'a>(
+    network: &Network,
+    parts: impl Iterator<Item = &'a Part>,
+    store: &Store,
+    voice: &Voice,
+) -> Answer<usize> {
+    let parts: Vec<&Part> = parts.collect();
+    if parts.is_empty() {
+        return Ok(0);
+    }
+    let after = |mut report: Box<Report>| {
+        report.consequence = Some("The lock is written; what only this machine has was not shared.".to_owned());
+        report.hints.push("run `selfsame lock` again: what is shared is not sent twice".to_owned());
+        report
+    };
+    let Some(shared) = configured(network)? else { return Ok(0) };
+    let shared = shared.map_err(|error| after(fault(error)))?;
+    let (mut sent, mut bytes) = (0_usize, 0_u64);
+    for part in &parts {
+        if shared.put(&part.sha256, store).map_err(|error| after(fault(error)))? {
+            sent += 1;
+            bytes += part.size;
+        }
+    }
+    if sent > 0 {
+        voice.say("share", &format!("{sent} files, {}, with {shared}", size(bytes)));
+    }
+    Ok(parts.len())
+}
+
+/// Of these, those that the shared store has; none where there is none or it cannot be asked.
+pub(crate) fn kept(network: &Network, digests: &[selfsame_core::Digest]) -> Answer<Vec<selfsame_core::Digest>> {
+    let Some(shared) = configured(network)? else { return Ok(Vec::new()) };
+    let shared = shared.map_err(fault)?;
+    let mut found = Vec::new();
+    for digest in digests {
+        if shared.has(digest).map_err(fault)? {
+            found.push(*digest);
+        }
+    }
+    Ok(found)
+}
+
+fn is_folder(network: &Network) -> bool {
+    matches!(network.http.origins().store, Some(RemoteStore::Folder(_)))
+}
+
+/// The shared store did not do it.
+fn fault(error: SharedError) -> Box<Report> {
+    let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };
+    match error {
+        SharedError::Store { source } => errors::store(source),
+        SharedError::Registry { source } => crate::remote::registry(source),
+        SharedError::NotThere { ref path } => {
+            let hint = format!("mount it; or, if it is to begin: `mkdir {}`", errors::quoted(path));
+            Report::new(exit, errors::chain(&error)).hint(hint).into()
+        }
+        error => Report::new(exit, errors::chain(&error)).into(),
+    }
+}
+
+/// The store that `--cache-from` or `--cache-to` names, written as in origins.toml.
+pub(crate) fn named<'a>(flag: &str, text: &str, folder: &Path, network: &'a Network) -> Answer<SharedStore<'a>> {
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    let wrong = || {
+        Report::new(Exit::Unanswered, format!("`{flag} {text}` names no store"))
+            .consequence("Nothing was built.")
+            .hint("a folder, or `oci://HOST/NAME`")
+    };
+    let origins = Origins::parse(&format!("[store]\nremote = {quoted}\n"), folder).map_err(|_| wrong())?;
+    let remote = origins.store.ok_or_else(wrong)?;
+    SharedStore::open(&remote, network.registry()?).map_err(fault)
+}
+
+/// Leaves the results of these actions for others. A release is built by then, so what goes wrong is a warning.
+pub(crate) fn leave(shared: &SharedStore<'_>, actions: &[selfsame_core::Digest], store: &Store, voice: &Voice) {
+    let mut sent = 0_usize;
+    for action in actions {
+        let put = KeptResult::of_store(action, store).and_then(|result| match result {
+            Some(result) => shared.put_result(action, &result, store),
+            None => Ok(false),
+        });
+        match put {
+            Ok(new) => sent += usize::from(new),
+            Err(error) => voice.warn(&format!("a result is not left for others: {}", errors::chain(&error))),
+        }
+    }
+    if sent > 0 {
+        let results = if sent == 1 { "1 result".to_owned() } else { format!("{sent} results") };
+        voice.say("share", &format!("{results} with {shared}"));
+    }
+}
+
+/// An executor that first looks whether somebody left a result. Only for runs that no check follows: what others left is
+/// not what this machine saw, however often it is compared.
+pub(crate) struct Sharing<'a> {
+    pub(crate) inner: &'a dyn Executor,
+    pub(crate) shared: &'a SharedStore<'a>,
+    pub(crate) store: &'a Store,
+    pub(crate) voice: &'a Voice,
+}
+
+impl Executor for Sharing<'_> {
+    fn run(&self, action: &Action, variation: Variation) -> Result<Execution, ExecutionError> {
+        if variation == Variation::None {
+            match self.find(action) {
+                Ok(Some(execution)) => {
+                    self.voice.say("have", &format!("{}, left by others in {}", action.name, self.shared));
+                    return Ok(execution);
+                }
+                Ok(None) => {}
+                Err(error) => self.voice.warn(&errors::chain(&error)),
+            }
+        }
+        self.inner.run(action, variation)
+    }
+}
+
+impl Sharing<'_> {
+    fn find(&self, action: &Action) -> Result<Option<Execution>, SharedError> {
+        let Some(result) = self.shared.result(&action.digest(), self.store)? else { return Ok(None) };
+        let Ok(level) = result.level.parse() else { return Ok(None) };
+        let output = result.tree(self.store)?;
+        let log = self.store.put_bytes(b"", false)?;
+        let sandbox = result.sandbox;
+        let host = [("result".to_owned(), format!("left by others in {}", self.shared))].into();
+        Ok(Some(Execution { output, level, sandbox, host, log, duration_millis: 0 }))
+    }
+}
