@@ -47,7 +47,7 @@ APT::Install-Suggests "0";
 APT::Sandbox::User "root";
 APT::Update::Error-Mode "any";
 Dir::Cache::pkgcache "pkgcache.bin";
-Dir::Cache::srcpkgcache "srcpkgcache.bin";
+Dir::Cache::srcpkgcache "";
 Dir::Etc::sourcelist "/dev/null";
 "##;
 /// More is no answer.
