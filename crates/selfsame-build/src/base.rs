@@ -33,6 +33,17 @@ pub struct KeptImage {
     pub config: ImageConfig,
     /// Lowest first, as our manifest names them (see [`selfsame_oci::kept_layer`]).
     pub layers: Vec<Layer>,
+    /// Where each of its files lies.
+    pub files: BTreeMap<RelPath, LayerFile>,
+}
+
+/// Where a file of a base lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerFile {
+    /// Which of the layers, from 0.
+    pub layer: usize,
+    /// Its modification time there, in seconds since 1970.
+    pub modified: i64,
 }
 
 /// A package that a base's database lists.

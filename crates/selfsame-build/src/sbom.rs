@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_action::action::STDOUT;
 use selfsame_action::plan::metadata_step;
-use selfsame_core::Digests;
+use selfsame_core::{Digests, SourceEpoch};
 use selfsame_definition::{Command, Definition};
 use selfsame_sbom::{Completeness, Edge, Entity, Facts, ImageFile, Input, Node, Part, PartKind, Publisher, Step};
 use selfsame_store::Store;
@@ -63,7 +63,7 @@ pub fn facts(
         platform: request.platform.clone(),
         profile: request.profile,
         image: Some(image.manifest.digest),
-        files: image_files(image, base, store)?,
+        files: image_files(request, image, base, store)?,
         shipped: Vec::new(),
         build_only: toolchain_packages.iter().map(toolchain_part).collect(),
         edges: Vec::new(),
@@ -121,12 +121,17 @@ fn add_base(facts: &mut Facts, base: &BaseImage) {
     facts.edges.dedup();
 }
 
-fn image_files(image: &Image, base: Option<&BaseImage>, store: &Store) -> Result<Vec<ImageFile>, BuildError> {
+fn image_files(
+    request: &Request,
+    image: &Image,
+    base: Option<&BaseImage>,
+    store: &Store,
+) -> Result<Vec<ImageFile>, BuildError> {
     let own_layer = image.layers.last().map(|layer| layer.diff_id);
-    // Which of several layers of a base has a file is not known once they are flattened.
-    let kept = base.map(|base| base.image.as_ref().map_or(1, |image| image.layers.len()));
-    let base_layer = kept.filter(|&count| count == 1).and_then(|_| image.layers.first()).map(|layer| layer.diff_id);
+    // A root file system as base is one layer of ours, with the source epoch as every time.
+    let base_layer = image.layers.first().map(|layer| layer.diff_id);
     let from_base = base.map(|base| base_origin(&base.name));
+    let kept = base.and_then(|base| base.image.as_ref());
     let mut files = Vec::new();
     let mut hashed = base.map(|base| remembered(&base.tree, store)).transpose()?.unwrap_or_default();
     for (path, entry) in image.tree.iter() {
@@ -138,15 +143,29 @@ fn image_files(image: &Image, base: Option<&BaseImage>, store: &Store) -> Result
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(Hashed::of(&digest, store)?),
         };
-        let path = format!("/{}", path.as_str());
-        let origin = image.origins.get(&path).cloned();
+        let absolute = format!("/{}", path.as_str());
+        let origin = image.origins.get(&absolute).cloned();
+        let by_others = origin.is_some() && origin == from_base;
+        let (layer, modified) = match kept {
+            _ if !by_others => (own_layer, Some(request.epoch)),
+            None => (base_layer, Some(request.epoch)),
+            Some(kept) => match kept.files.get(path) {
+                Some(file) => (
+                    kept.layers.get(file.layer).map(|layer| layer.diff_id),
+                    u64::try_from(file.modified).ok().and_then(SourceEpoch::new),
+                ),
+                None => (None, None),
+            },
+        };
         files.push(ImageFile {
-            form: hashed.form(&path, entry.mode & 0o111 != 0),
-            path,
+            form: hashed.form(&absolute, entry.mode & 0o111 != 0),
+            path: absolute,
             sha256: digest,
             sha512: hashed.sha512,
             size,
-            layer: if origin.is_some() && origin == from_base { base_layer } else { own_layer },
+            layer,
+            modified,
+            by_others,
             origin,
         });
     }

@@ -31,11 +31,9 @@ pub use context::{Context, Described, FetchProgress, Silent};
 pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, vendor_tree};
 pub use kinds::deb::DebInputError;
 pub use kinds::git::GitError;
+pub use kinds::oci::{LayerFile, OciError, OciImage};
 pub use kinds::pinned::PackagesError;
-pub use kinds::{
-    describe_input, fetch_input, input_image, input_tree, pinned_input, resolve_input, toolchain_tree,
-};
-pub use kinds::oci::{OciError, OciImage};
+pub use kinds::{describe_input, fetch_input, input_image, input_tree, pinned_input, resolve_input, toolchain_tree};
 pub use resolve::{FetchError, fetch, resolve, source_tree};
 pub use secret::SecretLike;
 pub use selfsame_http::{Environment, HttpError};

@@ -74,10 +74,11 @@ pub(crate) fn image_file(file: &ImageFile, facts: &Facts, reference: &str) -> Re
     object.insert("type".into(), "file".into());
     object.insert("bom-ref".into(), reference.into());
     object.insert("name".into(), file.path.as_str().into());
-    // A file without a version has its modification date for one (BSI TR-03183-2, section 5.2.2), and in an image of
-    // selfsame that is the source epoch.
-    object.insert("version".into(), facts.epoch.rfc3339().into());
-    put(&mut object, "manufacturer", brief(&facts.publisher));
+    // A file without a version has its modification date for one (BSI TR-03183-2, section 5.2.2).
+    put(&mut object, "version", file.modified.map(|modified| modified.rfc3339()));
+    if !file.by_others {
+        put(&mut object, "manufacturer", brief(&facts.publisher));
+    }
     object.insert("hashes".into(), json!([{ "alg": "SHA-256", "content": file.sha256.hex() }, sha512]));
     object.insert(
         "externalReferences".into(),

@@ -19,7 +19,7 @@ pub struct Facts {
     pub purl: Option<String>,
     /// Who publishes it, as far as the definition says.
     pub publisher: Publisher,
-    /// The document's timestamp, and the modification time of every file in the image.
+    /// The document's timestamp.
     pub epoch: SourceEpoch,
     /// What the image is for.
     pub platform: Platform,
@@ -84,6 +84,10 @@ pub struct ImageFile {
     pub origin: Option<String>,
     /// The diffID of the layer that holds it.
     pub layer: Option<Digest>,
+    /// The modification time that it has in that layer, if a date can say it.
+    pub modified: Option<SourceEpoch>,
+    /// Whether others made it: it is of the image's base, and the publisher is not its manufacturer.
+    pub by_others: bool,
 }
 
 /// The three yes-or-no properties of a file in BSI TR-03183-2, sections 8.1.4 to 8.1.6.

@@ -6,7 +6,7 @@ use std::path::Path;
 use selfsame_build::record::Layer;
 use selfsame_build::request::{InputPart, InputSet};
 use selfsame_build::sbom::ToolchainPackage;
-use selfsame_build::{BaseImage, InstalledPackage, KeptImage};
+use selfsame_build::{BaseImage, InstalledPackage, KeptImage, LayerFile};
 use selfsame_core::{Digest, Platform, SourceEpoch};
 use selfsame_definition::{Base, Definition, InputSpec};
 use selfsame_fetch::{self as fetch, Context, Described};
@@ -71,6 +71,11 @@ pub(crate) fn base(
         reference: image.reference,
         config: image.config,
         layers: image.layers.into_iter().map(|(descriptor, diff_id)| Layer { descriptor, diff_id }).collect(),
+        files: image
+            .files
+            .into_iter()
+            .map(|(path, file)| (path, LayerFile { layer: file.layer, modified: file.modified }))
+            .collect(),
     });
     let packages = bound.packages.get(name).into_iter().flatten().map(|package| InstalledPackage {
         purl: package.purl.clone(),

@@ -8,7 +8,7 @@ use selfsame_oci::{Descriptor, ImageConfig, Manifest};
 use super::*;
 use crate::layer::{Form, remembered_layer};
 use crate::record::Layer;
-use crate::{BaseImage, InstalledPackage, KeptImage};
+use crate::{BaseImage, InstalledPackage, KeptImage, LayerFile};
 
 fn file(store: &Store, text: &str) -> Entry {
     let digest = store.put_bytes(text.as_bytes(), false).expect("a store");
@@ -54,6 +54,7 @@ fn image(store: &Store) -> BaseImage {
         reference: Some("registry.example/debian:12".to_owned()),
         config,
         layers: vec![Layer { descriptor, diff_id: layer.diff_id }],
+        files: base.tree.iter().map(|(path, _)| (path.clone(), LayerFile { layer: 0, modified: 1 })).collect(),
     };
     BaseImage { image: Some(kept), ..base }
 }
@@ -120,6 +121,11 @@ fn the_sbom_has_the_bases_packages_with_the_files_that_are_still_theirs() {
         properties.find(|property| property["name"] == "selfsame:layer:diffID").expect("a layer")["value"].clone()
     };
     assert_eq!(layer_of("/usr/lib/libc.so"), layer_of("/etc/release"));
+    let (theirs, ours) = (one("file:/etc/release").expect("a component"), one("file:/usr/bin/hello").expect("one"));
+    assert_eq!(
+        (&theirs["version"], &ours["version"]),
+        (&"1970-01-01T00:00:01Z".into(), &"2023-11-14T22:13:20Z".into())
+    );
     assert_ne!(layer_of("/usr/lib/libc.so"), layer_of("/usr/bin/hello"));
 }
 

@@ -16,7 +16,9 @@ mod rootfs;
 mod tests;
 mod visitor;
 
-use selfsame_core::{Digest, Platform};
+use std::collections::BTreeMap;
+
+use selfsame_core::{Digest, Platform, RelPath};
 use selfsame_definition::OciSpec;
 use selfsame_lock::Part;
 use selfsame_oci::{Descriptor, ImageConfig};
@@ -25,6 +27,7 @@ use selfsame_tree::Tree;
 pub use self::error::OciError;
 use self::locked::{Locked, parts_of};
 use self::place::Place;
+pub use self::rootfs::LayerFile;
 use super::missing;
 use crate::context::{Context, Described};
 use crate::resolve::FetchError;
@@ -40,6 +43,8 @@ pub struct OciImage {
     pub config: ImageConfig,
     /// Its layers, lowest first: as an OCI manifest names them, with their diffIDs.
     pub layers: Vec<(Descriptor, Digest)>,
+    /// Where each of its files lies.
+    pub files: BTreeMap<RelPath, LayerFile>,
 }
 
 /// Chooses an image for each platform. All its blobs are in the store then.
@@ -77,13 +82,15 @@ pub(crate) fn tree(name: &str, parts: &[Part], cx: &Context<'_>) -> Result<Tree,
 
 /// The image for the context's platform, without its files.
 pub(crate) fn image(name: &str, spec: &OciSpec, parts: &[Part], cx: &Context<'_>) -> Result<OciImage, FetchError> {
-    let Locked { manifest, config, layers } = Locked::read(name, parts, cx.platform, cx.store)?;
+    let locked = Locked::read(name, parts, cx.platform, cx.store)?;
+    let files = rootfs::files(name, &locked, cx.store)?;
+    let Locked { manifest, config, layers } = locked;
     let reference = match spec {
         OciSpec::Registry { reference } => Some(reference.clone()),
         OciSpec::Layout { .. } | OciSpec::DockerArchive { .. } => None,
     };
     let layers = layers.into_iter().zip(config.diff_ids.iter().copied()).collect();
-    Ok(OciImage { manifest, reference, config, layers })
+    Ok(OciImage { manifest, reference, config, layers, files })
 }
 
 /// What the package databases in its files say is installed.

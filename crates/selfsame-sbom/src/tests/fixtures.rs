@@ -15,6 +15,8 @@ pub(crate) fn file(path: &str, content: &[u8], executable: bool, origin: &str) -
         form: Form::of(path, executable, content),
         origin: Some(origin.to_owned()),
         layer: Some(Digest::of(b"the layer")),
+        modified: SourceEpoch::new(1_700_000_000),
+        by_others: false,
     }
 }
 

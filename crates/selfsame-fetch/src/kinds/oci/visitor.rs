@@ -1,5 +1,6 @@
 //! Files of a layer go into the store on threads of their own, while the layer is read on.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Mutex, PoisonError};
@@ -20,13 +21,17 @@ pub(super) struct Storing<'a> {
     store: &'a Store,
     to_storers: SyncSender<(Vec<u8>, bool)>,
     executable: bool,
+    times: BTreeMap<RelPath, i64>,
     failed: &'a Mutex<Option<StoreError>>,
 }
 
 impl Storing<'_> {
-    /// Runs `read` with a visitor that stores all content. The store's own failure comes before what it made of the
-    /// reading.
-    pub(super) fn run<T>(store: &Store, read: impl FnOnce(&mut dyn LayerVisitor) -> T) -> Result<T, StoreError> {
+    /// Runs `read` with a visitor that stores all content, and gives the time of each member beside. The store's own
+    /// failure comes before what it made of the reading.
+    pub(super) fn run<T>(
+        store: &Store,
+        read: impl FnOnce(&mut dyn LayerVisitor) -> T,
+    ) -> Result<(T, BTreeMap<RelPath, i64>), StoreError> {
         let failed = Mutex::new(None);
         let (to_storers, files) = mpsc::sync_channel(WAITING);
         let files = Mutex::new(files);
@@ -34,9 +39,10 @@ impl Storing<'_> {
             for _ in 0..THREADS {
                 scope.spawn(|| store_all(store, &files, &failed));
             }
-            let mut visitor = Storing { store, to_storers, executable: false, failed: &failed };
+            let mut visitor = Storing { store, to_storers, executable: false, times: BTreeMap::new(), failed: &failed };
             // The visitor goes at the end of this closure, and the threads with it.
-            read(&mut visitor)
+            let result = read(&mut visitor);
+            (result, visitor.times)
         });
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
@@ -61,6 +67,10 @@ fn store_all(store: &Store, files: &Mutex<Receiver<(Vec<u8>, bool)>>, failed: &M
 }
 
 impl LayerVisitor for Storing<'_> {
+    fn header(&mut self, path: &RelPath, mtime: i64, _: &[u8], _: &[u8]) {
+        self.times.insert(path.clone(), mtime);
+    }
+
     fn mode(&mut self, _: &RelPath, mode: u32) {
         self.executable = mode & 0o111 != 0;
     }

@@ -51,6 +51,23 @@ fn what_was_laid_out_is_not_read_again() {
 }
 
 #[test]
+fn it_is_known_which_layer_has_a_file() {
+    let world = World::new();
+    let mut blobs = Blobs::default();
+    let image = blobs.image("linux/amd64", &layers());
+    blobs.list("", image).folder(&world.folder.path().join("l"));
+    let spec = layout("l", None);
+    let parts = world.resolve(&spec).unwrap();
+    let files = || world.with(|cx| super::super::image("base", &spec, &parts, cx)).unwrap().files;
+    let first = files();
+    let lines: Vec<String> = first.iter().map(|(path, file)| format!("{path} {}", file.layer)).collect();
+    assert_eq!(lines, ["bin/ls 1", "bin/sh 2", "lib 2", "opt/b 1"]);
+    assert!(first.values().all(|file| file.modified == 0));
+    world.tree(&parts).unwrap();
+    assert_eq!(files(), first, "as it is remembered");
+}
+
+#[test]
 fn an_index_is_gone_through_by_platform() {
     let mut world = World::new();
     let mut blobs = Blobs::default();
