@@ -124,7 +124,13 @@ pub(crate) fn fetch(error: selfsame_fetch::FetchError) -> Box<Report> {
             .consequence("Nothing was built.")
             .hint("lock the large file as an input of kind `file`, or commit it itself")
             .into(),
-        other => Report::new(exit, chain(&other)).consequence("Nothing was built.").into(),
+        other => {
+            let report = Report::new(exit, chain(&other)).consequence("Nothing was built.");
+            match super::hints::of_fetch(&other) {
+                Some(hint) => report.hint(hint).into(),
+                None => report.into(),
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod diff;
 mod doctor;
 pub(crate) mod errors;
 mod help;
+mod hints;
 mod image;
 mod init;
 mod inspect;
