@@ -1,4 +1,6 @@
-//! Go: `go.sum`, `go.mod`, module paths as addresses, directory hashes, go's settings.
+//! Go: `go.sum`, `go.mod`, module paths as addresses, directory hashes, go's settings, what its programs say.
+
+mod build_info;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use selfsame_core::{Digest, Hasher};
 
 use crate::error::{PinsError, clip};
+
+pub use build_info::BuildInfo;
 
 const SUM: &str = "go.sum";
 const MOD: &str = "go.mod";
