@@ -84,6 +84,21 @@ fn cargo_runs_offline_with_its_metadata_before_it() {
     );
 }
 
+/// Each tool is pointed at its input, and npm besides at the name that the answers in its cache are kept under.
+#[test]
+fn tools_of_ecosystems_are_told_where_their_packages_are() {
+    let packages = "inputs = [\"source\", \"packages\"]\noutputs = [\"hello\"]";
+    let inputs = "[input.packages]\nnpm = \"package-lock.json\"\n[[action]]\nname = \"compile\"";
+    let text = DEFINITION.replacen("outputs = [\"hello\"]", packages, 1);
+    let text = text.replacen("[[action]]\nname = \"compile\"", inputs, 1);
+    let inputs = BTreeMap::from([("packages".to_owned(), Digest::of(b"packages"))]);
+    let plan = Plan::new(&Definition::parse(&text).unwrap(), &Bound { inputs, ..bound() }).unwrap();
+    let told = &plan.steps[0].action(&BTreeMap::new()).environment;
+    assert_eq!(told["npm_config_cache"], "/inputs/packages");
+    assert_eq!(told["npm_config_registry"], "http://npm.invalid/");
+    assert_eq!(told["npm_config_offline"], "true");
+}
+
 #[test]
 fn identity_is_all_that_decides_bytes_and_nothing_else() {
     let plan = Plan::new(&Definition::parse(DEFINITION).unwrap(), &bound()).unwrap();

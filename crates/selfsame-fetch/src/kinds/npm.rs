@@ -23,7 +23,7 @@ use crate::{memo, parallel};
 use registry::Registry;
 
 /// Changing the layout changes this number.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 /// The largest package.json, and how far a tarball is read for it.
 const MANIFEST_BYTES: u64 = 8 << 20;
 const TARBALL_BYTES: u64 = 1 << 30;
