@@ -1,7 +1,7 @@
 //! A lock over time: what stays, what is chosen anew, what is old, and what a person gets to read about it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -370,7 +370,7 @@ fn a_fetch_that_is_interrupted_goes_on_where_it_was() {
     let drips = Arc::clone(&dripping);
     let server = Server::http(move |asked| match asked.path() {
         "/slow.bin" if drips.load(Ordering::SeqCst) => {
-            Answer::ok(vec![7; 100_000]).fault(Fault::Drip(Duration::from_millis(20)))
+            Answer::ok(vec![7; 100_000]).fault(Fault::Drip(Duration::from_millis(2)))
         }
         "/slow.bin" => Answer::ok(vec![7; 100_000]),
         _ => Answer::ok("quick\n"),
@@ -386,7 +386,9 @@ fn a_fetch_that_is_interrupted_goes_on_where_it_was() {
     for words in [&["fetch", "--progress", "tty"][..], &["lock", "--all", "--progress", "tty"]] {
         let mut child = start(&env, words);
         // Drawn once a tenth of a second, so this much of it has come.
-        wait_until("the slow file is under way", || env.read("talk").contains("\r\u{1b}[K     fetch slow.bin: "));
+        // Both are counted together where both were begun before one was there.
+        let alone = ["slow.bin: ", "inputs: 1 of 2 files"].map(|line| format!("\r\u{1b}[K     fetch {line}"));
+        wait_until("the slow file alone is under way", || alone.iter().any(|line| env.read("talk").contains(line)));
         kill_process(Pid::from_child(&child), Signal::INT).expect("a signal to the program");
         let status = child.wait().expect("the program ends");
         assert_eq!(status.code(), Some(3), "{}", env.read("talk"));
@@ -404,4 +406,36 @@ fn a_fetch_that_is_interrupted_goes_on_where_it_was() {
     env.selfsame(["fetch"]).succeeds();
     let asked: Vec<String> = server.asked()[before..].iter().map(|asked| asked.target.clone()).collect();
     assert_eq!(asked, ["/slow.bin"]);
+}
+
+/// Each of six files is given only when all six are asked for: one after the other, none would ever come.
+#[test]
+fn files_are_fetched_at_once() {
+    let waiting = Arc::new((Mutex::new(0), Condvar::new()));
+    let together = Arc::new(AtomicBool::new(false));
+    let (all, at_once) = (Arc::clone(&waiting), Arc::clone(&together));
+    let server = Server::http(move |asked| {
+        if at_once.load(Ordering::SeqCst) {
+            let (count, changed) = &*all;
+            let mut count = count.lock().expect("a count");
+            *count += 1;
+            changed.notify_all();
+            let long = Duration::from_secs(60);
+            let (count, timeout) = changed.wait_timeout_while(count, long, |count| *count < 6).expect("a count");
+            drop(count);
+            if timeout.timed_out() {
+                return Answer::status(404);
+            }
+        }
+        Answer::ok(asked.target.clone())
+    });
+    let env = empty();
+    let input = |n: u32| format!("\n[input.file-{n}]\nfile = \"{}\"\n", server.url(&format!("/{n}.bin")));
+    define(&env, &(0..6).map(input).collect::<String>());
+    env.selfsame(["lock"]).succeeds();
+    std::fs::remove_dir_all(env.store()).expect("the store");
+    together.store(true, Ordering::SeqCst);
+    let output = env.selfsame(["fetch"]);
+    output.succeeds().says("6 files, 36 bytes").says("6 inputs are in the store");
+    assert_eq!(*waiting.0.lock().expect("a count"), 6);
 }

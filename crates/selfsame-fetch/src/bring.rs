@@ -59,7 +59,7 @@ pub(crate) fn bring_all(
 
 /// Does `work` for each of `items`, several at once. They are begun in their order, and what was begun is ended: the
 /// first failure in that order is the same in every run.
-fn each<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), FetchError> + Sync) -> Result<(), FetchError> {
+pub(crate) fn each<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), FetchError> + Sync) -> Result<(), FetchError> {
     let next = AtomicUsize::new(0);
     let first: Mutex<Option<(usize, FetchError)>> = Mutex::new(None);
     let first_failure = || first.lock().unwrap_or_else(PoisonError::into_inner);

@@ -241,39 +241,46 @@ fn resolve_source(
 ///
 /// `lock` answers `definition` ([`selfsame_lock::answers`]); the definition says where an archive may be had.
 pub fn fetch(definition: &Definition, lock: &Lock, cx: &Context<'_>) -> Result<(), FetchError> {
-    let Context { environment, store, offline, .. } = *cx;
+    let (mut files, mut sets) = (Vec::new(), Vec::new());
     for (name, input) in &lock.inputs {
         if missing(&input.parts, cx)?.is_empty() {
             continue;
         }
-        if let Some(spec) = definition.input(name.as_str()) {
-            fetch_input(name.as_str(), spec, &input.parts, &cx.of(definition, name.as_str()))?;
-            continue;
-        }
-        let [part] = input.parts.as_slice() else { return Err(FetchError::NotLocked { input: name.to_string() }) };
-        let away = || FetchError::Offline { input: name.to_string(), purl: part.purl.clone() };
-        match (&definition.source.origin, input.kind) {
-            (SourceOrigin::Archive { location, .. }, InputKind::Archive) => {
-                if offline && matches!(location, ArchiveLocation::Url(_)) {
-                    return Err(away());
-                }
-                let expected = Some((&part.sha256, part.size));
-                let found = bring(location, cx, expected)?;
-                check(name.as_str(), "locked", Some(part.sha256), found, location.as_str())?;
-            }
-            (SourceOrigin::Crate { name, version }, InputKind::Crate) => {
-                if from_cache(environment, name, version, &part.sha256, store)? {
-                    continue;
-                }
-                if offline {
-                    return Err(away());
-                }
-                bring_crate(name, version, &part.sha256, environment, store)?;
-            }
-            _ => return Err(FetchError::NotLocked { input: name.to_string() }),
-        }
+        // A file is one connection. The parts of the others come by several.
+        let is_file = matches!(input.kind, InputKind::File | InputKind::Archive);
+        if is_file { &mut files } else { &mut sets }.push((name, input));
     }
-    Ok(())
+    crate::bring::each(&files, |(name, input)| fetch_one(definition, name, input, cx))?;
+    sets.into_iter().try_for_each(|(name, input)| fetch_one(definition, name, input, cx))
+}
+
+fn fetch_one(definition: &Definition, name: &Name, input: &Locked, cx: &Context<'_>) -> Result<(), FetchError> {
+    let Context { environment, store, offline, .. } = *cx;
+    if let Some(spec) = definition.input(name.as_str()) {
+        return fetch_input(name.as_str(), spec, &input.parts, &cx.of(definition, name.as_str()));
+    }
+    let [part] = input.parts.as_slice() else { return Err(FetchError::NotLocked { input: name.to_string() }) };
+    let away = || FetchError::Offline { input: name.to_string(), purl: part.purl.clone() };
+    match (&definition.source.origin, input.kind) {
+        (SourceOrigin::Archive { location, .. }, InputKind::Archive) => {
+            if offline && matches!(location, ArchiveLocation::Url(_)) {
+                return Err(away());
+            }
+            let expected = Some((&part.sha256, part.size));
+            let found = bring(location, cx, expected)?;
+            check(name.as_str(), "locked", Some(part.sha256), found, location.as_str())
+        }
+        (SourceOrigin::Crate { name, version }, InputKind::Crate) => {
+            if from_cache(environment, name, version, &part.sha256, store)? {
+                return Ok(());
+            }
+            if offline {
+                return Err(away());
+            }
+            bring_crate(name, version, &part.sha256, environment, store).map(|_| ())
+        }
+        _ => Err(FetchError::NotLocked { input: name.to_string() }),
+    }
 }
 
 /// The tree of an archive or crate source, unpacked from the store; nothing for a path source, which is bound instead.

@@ -85,7 +85,12 @@ impl FetchProgress for Meter {
             begun: now,
             told: now,
         };
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(batch);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.as_mut() {
+            // Several files of one input each, at once. The same input again is another attempt.
+            Some(running) if running.input != input => running.join(batch),
+            _ => *state = Some(batch),
+        }
     }
 
     fn bytes(&self, count: u64) {
@@ -109,6 +114,13 @@ impl FetchProgress for Meter {
 }
 
 impl Batch {
+    /// What comes together is counted together.
+    fn join(&mut self, other: Self) {
+        self.input = "inputs".to_owned();
+        self.files += other.files;
+        self.size = self.size.zip(other.size).map(|(one, two)| one.saturating_add(two));
+    }
+
     fn bytes(&self) -> u64 {
         self.done_bytes.max(self.came_bytes)
     }
@@ -164,6 +176,20 @@ mod tests {
             batch.ended(later),
             "gcc: 50 files, 58.0 MiB, 29.0 MiB/s, from a.example, b.example by its upstream"
         );
+        let file = |input: &str| Batch {
+            input: input.to_owned(),
+            files: 1,
+            size: Some(1 << 20),
+            done_files: 0,
+            done_bytes: 0,
+            came_bytes: 0,
+            hosts: BTreeSet::new(),
+            begun,
+            told: begun,
+        };
+        let mut both = file("a");
+        both.join(file("b"));
+        assert_eq!(both.under_way(begun), "inputs: 0 of 2 files, 0 bytes of 2.0 MiB, 0 bytes/s");
         // One file of a program that says how large it was when it is there; in no time at all.
         let batch = Batch { files: 1, size: None, done_bytes: 0, came_bytes: 5, hosts: BTreeSet::new(), ..batch };
         assert_eq!(batch.under_way(begun), "gcc: 5 bytes, 4.8 KiB/s");

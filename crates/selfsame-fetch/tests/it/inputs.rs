@@ -104,10 +104,11 @@ fn an_archive_beside_the_definition() {
     [[input]]
     name = "source"
     kind = "archive"
-    purl = "pkg:generic/lua@5.4.7"
-    sha256 = "DIGEST"
-    size = SIZE
-    claim = "local-file"
+    asked = "pkg:generic/lua@5.4.7"
+    as_of = "2026-11-20"
+    parts = [
+      { purl = "pkg:generic/lua@5.4.7", sha256 = "DIGEST", size = SIZE, claim = "local-file" },
+    ]
     "#);
     let by_author = resolve(
         &stated(&Digest::of(&archive)),
