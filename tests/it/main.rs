@@ -16,7 +16,10 @@ mod groups;
 mod hosts;
 mod lock_diff;
 mod lock_upkeep;
+mod push_registry;
+mod push_world;
 mod roots;
+mod shared_store;
 mod store;
 mod world;
 

@@ -52,7 +52,7 @@ pub(crate) fn bring(network: &Network, lock: &Lock, store: &Store, voice: &Voice
         }
     }
     if files > 0 {
-        voice.say("fetch", &format!("{files} files, {}, from the shared store {shared}", size(bytes)));
+        voice.say("fetch", &format!("{}, {}, from the shared store {shared}", count(files, "file"), size(bytes)));
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ pub(crate) fn keep<'a>(
         }
     }
     if sent > 0 {
-        voice.say("share", &format!("{sent} files, {}, with {shared}", size(bytes)));
+        voice.say("share", &format!("{}, {}, with {shared}", count(sent, "file"), size(bytes)));
     }
     Ok(parts.len())
 }
@@ -100,6 +100,11 @@ pub(crate) fn kept(network: &Network, digests: &[selfsame_core::Digest]) -> Answ
         }
     }
     Ok(found)
+}
+
+/// `1 file`, `2 files`.
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn is_folder(network: &Network) -> bool {
@@ -147,8 +152,7 @@ pub(crate) fn leave(shared: &SharedStore<'_>, actions: &[selfsame_core::Digest],
         }
     }
     if sent > 0 {
-        let results = if sent == 1 { "1 result".to_owned() } else { format!("{sent} results") };
-        voice.say("share", &format!("{results} with {shared}"));
+        voice.say("share", &format!("{} with {shared}", count(sent, "result")));
     }
 }
 

@@ -153,7 +153,8 @@ pub(super) fn fetch(arguments: &Fetch, settings: &Settings) -> Answer {
     let store = prepare::store(settings)?;
     let path = &arguments.path;
     let is_release = path.is_file() && path.extension().is_none_or(|extension| extension != "toml")
-        || path.join(selfsame_oci::layout::INDEX_FILE).exists();
+        || path.join(selfsame_oci::layout::INDEX_FILE).exists()
+        || crate::remote::as_reference(path).is_some();
     let count = if is_release {
         super::rebuild_verify::fetch(path, &store, settings)?
     } else {

@@ -363,7 +363,7 @@ fn vendored(
 /// Brings what registries have of a release's inputs: the archive of its source and its crates, each by digest. Whose
 /// release it is does not matter for that; `rebuild-verify` asks.
 pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answer<usize> {
-    let files = crate::files::open(release)?;
+    let files = Release::find(release, false, true, settings)?.files()?;
     let statements = super::inspect::statements(files.as_ref())?;
     let provenance = statements
         .get(uri::PROVENANCE)
@@ -380,8 +380,9 @@ pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answe
     let mut count = 0;
     if let Some(lock) = request.lock {
         let lock = Lock::parse(&text(lock)?).map_err(|error| errors::text(Path::new(Lock::FILE_NAME), &error))?;
-        refuse_local(&definition, &lock, store)?;
         let network = Network::of(settings, None)?;
+        crate::shared::bring(&network, &lock, store, &Voice::new(terminal::Verbosity::Auto, settings))?;
+        refuse_local(&definition, &lock, store)?;
         let platform = &request.platform;
         let cx = crate::inputs::context(Path::new("."), &definition, &network, store, platform, false);
         selfsame_fetch::fetch(&definition, &lock, &cx).map_err(errors::fetch)?;

@@ -1,0 +1,156 @@
+//! The store that machines share: what is locked on one builds on another that has nothing but the checkout.
+
+use std::fs;
+
+use selfsame_testing::TestEnv;
+
+use crate::push_world::Registry;
+use crate::world::{DEV_KEY, build, definition, sandboxed};
+
+/// A file of this machine that no other one has.
+const ONLY_HERE: &str = "only this machine has this\n";
+
+/// A project with an input that lies beside it, and origins that name a shared store.
+fn project(env: &TestEnv, remote: &str) {
+    let text = definition(
+        "script = \"cat /inputs/data/data.bin > out; ls > /dev/null\"\ninputs = [\"source\", \"data\"]\noutputs = [\"out\"]",
+    );
+    env.write("selfsame.toml", text + "\n[input.data]\nfile = \"../data.bin\"\n");
+    configure(env, remote);
+}
+
+fn configure(env: &TestEnv, remote: &str) {
+    let folder = env.at("home/.config/selfsame");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("origins.toml"), format!("[store]\nremote = \"{remote}\"\n")).expect("a file");
+}
+
+/// Another machine with a checkout of the first one's project.
+fn elsewhere(here: &TestEnv, remote: &str) -> TestEnv {
+    let there = crate::world::empty();
+    for name in ["selfsame.toml", "selfsame.lock"] {
+        there.write(name, here.read(format!("project/{name}")));
+    }
+    configure(&there, remote);
+    there
+}
+
+#[track_caller]
+fn locked_here_builds_there(remote: &str) {
+    let Some(here) = sandboxed() else { return };
+    fs::write(here.at("data.bin"), ONLY_HERE).expect("a file");
+    project(&here, remote);
+    here.selfsame(["lock"]).succeeds().says("1 file, ").says("obtainable elsewhere: all 1");
+    // A second time there is nothing to send.
+    let again = here.selfsame(["lock"]);
+    assert!(!again.succeeds().stderr.contains("share "), "{}", again.stderr);
+    let there = elsewhere(&here, remote);
+    assert!(!there.store().exists(), "its store is empty");
+    there.selfsame(["fetch"]).succeeds().says("from the shared store");
+    build(&there, &[]).succeeds();
+    let release = there.at("project/probe-1.0.0.release").display().to_string();
+    there.selfsame(["verify", &release, "--key", &there.at(DEV_KEY).display().to_string()]).succeeds();
+    let lock = there.read("project/selfsame.lock");
+    assert_eq!(lock, here.read("project/selfsame.lock"), "no place stands in the lock");
+}
+
+#[test]
+fn sandbox_by_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    locked_here_builds_there(&folder.path().display().to_string());
+}
+
+#[test]
+fn sandbox_by_a_registry() {
+    let registry = Registry::new();
+    locked_here_builds_there(&format!("oci://{}/team/inputs", registry.server.address()));
+    if let Some((tag, _)) = registry.state().tags.iter().next() {
+        assert!(tag.starts_with("blob-"), "each blob is held by a tag: {tag}");
+    }
+}
+
+#[test]
+fn without_a_shared_store_a_lock_says_what_exists_only_here() {
+    let env = crate::world::empty();
+    fs::write(env.at("data.bin"), ONLY_HERE).expect("a file");
+    project(&env, "/nowhere");
+    fs::remove_file(env.at("home/.config/selfsame/origins.toml")).expect("a file");
+    env.selfsame(["lock"]).succeeds().says("the other one exists only here");
+}
+
+#[test]
+fn a_shared_store_that_is_not_there_stops_no_lock_from_being_written() {
+    let env = crate::world::empty();
+    fs::write(env.at("data.bin"), ONLY_HERE).expect("a file");
+    let absent = env.at("not-mounted").display().to_string();
+    project(&env, &absent);
+    let output = env.selfsame(["lock"]);
+    output.exits(3).says("is not there").says("The lock is written");
+    assert!(env.at("project/selfsame.lock").exists());
+    assert!(!env.at("not-mounted").exists(), "it was made where something may have to be mounted");
+    fs::create_dir(env.at("not-mounted")).expect("a folder");
+    env.selfsame(["lock"]).succeeds().says("obtainable elsewhere: all 1");
+}
+
+#[test]
+fn other_bytes_in_the_shared_store_are_never_used() {
+    let here = crate::world::empty();
+    let folder = tempfile::tempdir().expect("a folder");
+    let remote = folder.path().display().to_string();
+    fs::write(here.at("data.bin"), ONLY_HERE).expect("a file");
+    project(&here, &remote);
+    here.selfsame(["lock"]).succeeds();
+    for path in crate::world::files_below(&folder.path().join("blobs")) {
+        fs::write(path, ONLY_HERE.to_uppercase()).expect("a file");
+    }
+    let there = elsewhere(&here, &remote);
+    let output = there.selfsame(["fetch"]);
+    output.exits(2).says("has other bytes for");
+    let left = crate::world::files_below(&there.store().join("blobs"));
+    assert!(left.iter().all(|path| fs::read(path).expect("a blob") != ONLY_HERE.to_uppercase().as_bytes()));
+    // The file itself, where it is there, is as good.
+    fs::write(there.at("data.bin"), ONLY_HERE).expect("a file");
+    there.selfsame(["fetch"]).succeeds();
+}
+
+/// One machine leaves results, another one uses them; never where a check is wanted.
+#[track_caller]
+fn results_go_round(remote: &str) {
+    let Some(here) = sandboxed() else { return };
+    let lines = definition("script = \"cat seed > out; ls > /dev/null\"\noutputs = [\"out\"]");
+    here.write("seed", "a seed\n");
+    here.write("selfsame.toml", &lines);
+    build(&here, &["--cache-to", remote]).succeeds().says("1 result with");
+    let image = |env: &TestEnv, more: &[&str]| {
+        let output = build(env, &[&["--json"], more].concat());
+        (output.succeeds().json()["image"].clone(), output.stderr.clone())
+    };
+    let (first, _) = image(&here, &[]);
+    let there = crate::world::empty();
+    there.write("seed", "a seed\n");
+    there.write("selfsame.toml", &lines);
+    let (second, said) = image(&there, &["--cache-from", remote]);
+    assert_eq!(first, second, "a result of another machine made another image");
+    assert!(said.contains("left by others in"), "{said}");
+    let third = crate::world::empty();
+    third.write("seed", "a seed\n");
+    third.write("selfsame.toml", &lines);
+    let (checked, said) = image(&third, &["--cache-from", remote, "--check"]);
+    assert_eq!(first, checked);
+    assert!(said.contains("`--cache-from` is not used") && !said.contains("left by others"), "{said}");
+    // What was taken from others is not said to be checked when a check is wanted later.
+    let (_, said) = image(&there, &["--check", "-o", "checked.release"]);
+    assert!(said.contains("a second time under variation"), "{said}");
+}
+
+#[test]
+fn sandbox_results_by_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    results_go_round(&folder.path().display().to_string());
+}
+
+#[test]
+fn sandbox_results_by_a_registry() {
+    let registry = Registry::new();
+    results_go_round(&format!("oci://{}/team/results", registry.server.address()));
+}
