@@ -9,6 +9,7 @@ mod bad_actions;
 mod bad_ends;
 mod bad_input;
 mod bad_moments;
+mod capsule;
 mod contract;
 mod examples;
 mod flow;

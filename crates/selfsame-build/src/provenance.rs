@@ -175,7 +175,7 @@ const SOURCE: &str = "selfsame:source";
 const TOOLCHAIN: &str = "selfsame:toolchain/";
 const INPUT: &str = "selfsame:input/";
 /// Marks the archive or crate that the source was unpacked from.
-const SOURCE_ARCHIVE: &str = "source archive";
+pub(crate) const SOURCE_ARCHIVE: &str = "source archive";
 
 fn external_parameters(request: &Request) -> Map<String, Value> {
     let mut source = Map::from_iter([

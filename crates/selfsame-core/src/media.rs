@@ -30,3 +30,9 @@ pub const DEFINITION: &str = "application/vnd.selfsame.definition.v1+toml";
 pub const LOCK: &str = "application/vnd.selfsame.lock.v1+toml";
 /// A locked file that is carried as it was fetched.
 pub const INPUT: &str = "application/octet-stream";
+/// The artifact type under which a capsule of several releases lists the index of one.
+pub const RELEASE: &str = "application/vnd.selfsame.release.v1";
+/// The list of what a capsule was written without.
+pub const ABSENT: &str = "application/vnd.selfsame.absent.v1+json";
+/// The program of selfsame itself.
+pub const TOOL: &str = "application/vnd.selfsame.tool.v1";

@@ -1,6 +1,6 @@
 //! The whole file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::{self, Action};
 use crate::document::{self, Field, Table, TextError};
@@ -46,6 +46,9 @@ pub struct Definition {
     pub toolchains: BTreeMap<Name, Toolchain>,
     /// Content from elsewhere, by name; no name is also a toolchain's or an action's.
     pub inputs: BTreeMap<Name, InputSpec>,
+    /// The inputs, and toolchains that are inputs, which are nobody else's to have: `private = true`. A capsule can be
+    /// written without them.
+    pub private: BTreeSet<Name>,
     /// Commands in the order of the file; each reads only from those before it. None where the image takes files of
     /// the source only.
     pub actions: Vec<Action>,
@@ -119,6 +122,8 @@ fn read(table: Table<'_, '_>) -> Result<Definition, TextError> {
             return Err(key.fault(format!("`{}` is a toolchain already; one name is one thing", key.as_str())));
         }
     }
+    let mut private = input::read_private(table.field("input").as_ref())?;
+    private.append(&mut input::read_private(table.field("toolchain").as_ref())?);
     let actions = action::read_all(table.field("action").as_ref(), &toolchains, &inputs)?;
     let image = image::read(table.need("image")?.table()?, &actions, &toolchains, &inputs)?;
     Ok(Definition {
@@ -129,6 +134,7 @@ fn read(table: Table<'_, '_>) -> Result<Definition, TextError> {
         source,
         toolchains,
         inputs,
+        private,
         actions,
         image,
     })

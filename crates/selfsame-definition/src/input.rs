@@ -1,6 +1,6 @@
 //! `[input.NAME]`, and the toolchains that are inputs: content from elsewhere, by kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use selfsame_core::suggest::nearest;
@@ -256,9 +256,26 @@ const OPTIONS: [(&str, &str); 13] = [
     ("submodules", "git"),
 ];
 
+/// The key that keeps an input out of what is given away, of whatever kind it is.
+pub(crate) const PRIVATE: &str = "private";
+
 /// Every key that an input may have.
 pub(crate) fn keys() -> Vec<&'static str> {
-    KINDS.into_iter().chain(OPTIONS.map(|(key, _)| key)).collect()
+    KINDS.into_iter().chain(OPTIONS.map(|(key, _)| key)).chain([PRIVATE]).collect()
+}
+
+/// The names in `[input]` or `[toolchain]` beside which `private = true` stands.
+pub(crate) fn read_private(field: Option<&Field<'_, '_>>) -> Result<BTreeSet<Name>, TextError> {
+    let mut private = BTreeSet::new();
+    let Some(field) = field else { return Ok(private) };
+    for (key, value) in field.table()?.fields() {
+        let Some(said) = value.table()?.field(PRIVATE) else { continue };
+        let name = key.as_str().parse().map_err(|error| key.fault(format!("input: {error}")))?;
+        if said.boolean()? {
+            private.insert(name);
+        }
+    }
+    Ok(private)
 }
 
 /// `[input]`: names and what they are.

@@ -63,6 +63,11 @@ pub(crate) fn read(field: &Field<'_, '_>) -> Result<Toolchain, TextError> {
             return Err(field.fault(format!("`{}` goes with `{of}`, not with `{kind}`", field.name())));
         }
     }
+    if let Some(field) = table.field(input::PRIVATE).filter(|_| matches!(kind, "host" | "rustup")) {
+        return Err(
+            field.fault(format!("`{}` goes with an input; a toolchain of this machine is private", field.name()))
+        );
+    }
     match kind {
         "host" => {
             if !first.boolean()? {

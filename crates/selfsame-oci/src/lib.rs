@@ -33,6 +33,9 @@ pub use entries::{EntryFault, Special};
 pub use flatten::{ApplyError, apply, apply_tree};
 pub use layer::{Compression, Contents, Layer, LayerError, with_parents, write_layer, write_pack};
 pub use lookup::{Lookup, Obstacle};
-pub use manifest::{Index, MAX_LAYERS, MAX_MANIFESTS, Manifest, image_index, image_manifest, index, referrer_manifest};
+pub use manifest::{
+    Index, MAX_LAYERS, MAX_MANIFESTS, Manifest, artifact_manifest, image_index, image_manifest, index,
+    referrer_manifest,
+};
 pub use read::{LayerVisitor, Limits, ReadError, ReadLayer, ReadPack, Specials, Whiteout, read_layer, read_pack};
 pub use select::{DocumentKind, SelectError, for_platform, named, same_platform};

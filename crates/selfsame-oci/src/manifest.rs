@@ -87,6 +87,22 @@ pub fn referrer_manifest(
     document
 }
 
+/// The manifest of an artifact that stands by itself: its config is the empty object, and the descriptor carries its type.
+#[must_use]
+pub fn artifact_manifest(artifact_type: &str, layers: &[Descriptor]) -> Document {
+    let mut document = Manifest {
+        media_type: media::MANIFEST.to_owned(),
+        artifact_type: Some(artifact_type.to_owned()),
+        config: Descriptor::empty(),
+        layers: layers.to_vec(),
+        subject: None,
+        annotations: BTreeMap::new(),
+    }
+    .document();
+    document.descriptor.artifact_type = Some(artifact_type.to_owned());
+    document
+}
+
 /// An index of manifests, in this order.
 #[must_use]
 pub fn index(manifests: &[Descriptor], annotations: &BTreeMap<String, String>) -> Document {

@@ -61,6 +61,9 @@ pub(crate) enum Command {
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Keep releases with every input as one file, and prove that it suffices
+    #[command(subcommand)]
+    Capsule(CapsuleCommand),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Explain a topic, or a command
@@ -484,6 +487,73 @@ pub(crate) enum StoreCommand {
         #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CapsuleCommand {
+    /// Write releases and all of their inputs as one layout, each blob once
+    Export(CapsuleExport),
+    /// Bring what a capsule holds into the store
+    Import(CapsuleImport),
+    /// Make every release of a capsule again from it alone: an empty store, no network, nothing of this machine
+    Check(CapsuleCheck),
+    /// Say what releases take together, whose it is, and what each of them adds
+    Du(CapsuleDu),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CapsuleExport {
+    /// Releases: folders, tars, capsules, or CAPSULE#NAME:VERSION
+    #[arg(required = true, value_name = "RELEASE")]
+    pub(crate) releases: Vec<PathBuf>,
+    /// What is written: a tar if it is called so, a folder otherwise
+    #[arg(short, long, value_name = "FILE.tar|DIR", env = "SELFSAME_CAPSULE_OUTPUT")]
+    pub(crate) output: PathBuf,
+    /// Leave out parts of this class, and list them: own-source, private or public. May be given several times
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', env = "SELFSAME_CAPSULE_WITHOUT")]
+    pub(crate) without: Vec<selfsame_build::capsule::Class>,
+    /// Put this program in, too
+    #[arg(long, env = "SELFSAME_CAPSULE_WITH_TOOL", value_parser = boolish())]
+    pub(crate) with_tool: bool,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CapsuleImport {
+    /// The capsule: a tar or a folder, or CAPSULE#NAME:VERSION for one release of it
+    pub(crate) capsule: PathBuf,
+    /// Write each release as a folder below DIR, which is made; nothing may be there
+    #[arg(short, long, value_name = "DIR", env = "SELFSAME_CAPSULE_RELEASES")]
+    pub(crate) output: Option<PathBuf>,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CapsuleCheck {
+    /// The capsule: a tar or a folder, or CAPSULE#NAME:VERSION for one release of it
+    pub(crate) capsule: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// How much is said
+    #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
+    pub(crate) progress: Verbosity,
+    /// Print the verdicts as JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CapsuleDu {
+    /// Capsules, or releases
+    #[arg(required = true, value_name = "FILE|RELEASE")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

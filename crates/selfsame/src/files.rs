@@ -20,8 +20,13 @@ const PAX_BYTES: u64 = 64 << 10;
 /// The most zeros that are passed over behind the end of a tar: `tar --blocking-factor` writes records of that size.
 const FILL_BYTES: u64 = 1 << 20;
 
-/// Opens a release: a folder, or a tar of one.
+/// Opens a release: a folder, a tar of one, or one in a capsule.
 pub(crate) fn open(path: &Path) -> Answer<Box<dyn ReleaseFiles>> {
+    crate::capsule_file::open_release(path)
+}
+
+/// Opens a folder or a tar, whatever it holds.
+pub(crate) fn open_layout(path: &Path) -> Answer<Box<crate::capsule_file::AnyFiles>> {
     let cannot = |error: io::Error| {
         let report = Report::new(Exit::Unanswered, format!("cannot read `{}`: {error}", path.display()));
         Box::new(if error.kind() == io::ErrorKind::NotFound {

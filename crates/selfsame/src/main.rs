@@ -1,6 +1,7 @@
 //! The `selfsame` program: arguments, environment, terminal and exit codes. Everything else is in the crates below.
 #![forbid(unsafe_code)]
 
+mod capsule_file;
 mod cli;
 mod commands;
 mod files;

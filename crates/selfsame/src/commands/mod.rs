@@ -2,6 +2,7 @@
 
 mod agreement;
 mod build;
+mod capsule;
 mod check;
 mod diff;
 mod doctor;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Sbom(arguments) => sbom::run(&arguments),
         Command::Tamper(arguments) => tamper::run(&arguments),
         Command::Store(arguments) => store::run(&arguments, settings),
+        Command::Capsule(arguments) => capsule::run(&arguments, settings),
         Command::Completions(arguments) => {
             let mut script = Vec::new();
             clap_complete::generate(arguments.shell, &mut Cli::command(), "selfsame", &mut script);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use selfsame_action::ExecutionError;
 use selfsame_attest::{RebuildStatement, RebuildVerdict, Statement, Subject, sign_statement};
@@ -54,30 +56,12 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     };
     voice.say("verified", &arguments.release.display().to_string());
 
-    let original = original(files.as_ref(), evidence)?;
-    let request = request_from(&evidence.provenance).map_err(|error| {
-        Report::new(Exit::Unanswered, error.to_string()).hint("another version of selfsame may know this profile")
-    })?;
     let store = prepare::store(settings)?;
-    let inputs = match inputs(files.as_ref(), request, &store, settings, &voice, arguments.no_host)? {
-        Ok(inputs) => inputs,
+    let machine = Machine { store: &store, settings, voice: &voice, cancel: &cancel, no_host: arguments.no_host };
+    let (built, outcome) = match again(files.as_ref(), evidence, &machine)? {
+        Ok(rebuilt) => rebuilt,
         Err(missing) => return could_not_rebuild(arguments, &missing),
     };
-
-    let executor = LocalExecutor::new(executor_settings(&store, &voice, &cancel)?);
-    let mode = Mode { use_cache: false, check: false };
-    let built = match selfsame_build::build(&inputs, &store, &executor, mode, super::threads(), &voice) {
-        Ok(built) => built,
-        Err(BuildError::Action(error @ (ExecutionError::Failed { .. } | ExecutionError::Output { .. }))) => {
-            // The release says that this action succeeded with these inputs; here it does not: that is a difference.
-            let mut report = errors::build(BuildError::Action(error), &store);
-            report.headline = format!("could not rebuild: {}", report.headline);
-            report.exit = Exit::Unanswered;
-            return Err(report);
-        }
-        Err(error) => return Err(errors::build(error, &store)),
-    };
-    let outcome = rebuild::compare(&original, &built);
     let explanation = explain(arguments, &release, &outcome, &built, &store, &verdict)?;
     if let Some(output) = &arguments.output {
         keep(output, &built, &store)?;
@@ -93,6 +77,49 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
         RebuildVerdict::Equivalent if arguments.accept.as_deref() == Some("equivalent") => Exit::Yes,
         _ => Exit::No,
     })
+}
+
+/// Where a release is made again.
+pub(super) struct Machine<'a> {
+    pub(super) store: &'a Store,
+    pub(super) settings: &'a Settings,
+    pub(super) voice: &'a Voice,
+    pub(super) cancel: &'a Arc<AtomicBool>,
+    /// Use nothing of this machine for what the release does not hold.
+    pub(super) no_host: bool,
+}
+
+/// Makes a release that is verified again, and compares; or says what cannot be had.
+pub(super) fn again(
+    files: &dyn ReleaseFiles,
+    evidence: &Evidence,
+    machine: &Machine<'_>,
+) -> Answer<Result<(Built, Outcome), Vec<MissingInput>>> {
+    let Machine { store, settings, voice, cancel, no_host } = *machine;
+    let original = original(files, evidence)?;
+    let request = request_from(&evidence.provenance).map_err(|error| {
+        Report::new(Exit::Unanswered, error.to_string()).hint("another version of selfsame may know this profile")
+    })?;
+    let inputs = match inputs(files, request, store, settings, voice, no_host)? {
+        Ok(inputs) => inputs,
+        Err(missing) => return Ok(Err(missing)),
+    };
+
+    let executor = LocalExecutor::new(executor_settings(store, voice, cancel)?);
+    let mode = Mode { use_cache: false, check: false };
+    let built = match selfsame_build::build(&inputs, store, &executor, mode, super::threads(), voice) {
+        Ok(built) => built,
+        Err(BuildError::Action(error @ (ExecutionError::Failed { .. } | ExecutionError::Output { .. }))) => {
+            // The release says that this action succeeded with these inputs; here it does not: that is a difference.
+            let mut report = errors::build(BuildError::Action(error), store);
+            report.headline = format!("could not rebuild: {}", report.headline);
+            report.exit = Exit::Unanswered;
+            return Err(report);
+        }
+        Err(error) => return Err(errors::build(error, store)),
+    };
+    let outcome = rebuild::compare(&original, &built);
+    Ok(Ok((built, outcome)))
 }
 
 /// What the verified release says came out.
@@ -121,10 +148,10 @@ fn changed(name: &str, fault: &dyn std::fmt::Display) -> Box<Report> {
 }
 
 /// An input that is nowhere to be had.
-struct MissingInput {
-    name: String,
-    digest: Digest,
-    note: String,
+pub(super) struct MissingInput {
+    pub(super) name: String,
+    pub(super) digest: Digest,
+    pub(super) note: String,
 }
 
 /// The inputs that the signed provenance names: from the release, then the store, then this machine.
@@ -209,7 +236,7 @@ fn packages(host_lock: Option<&HostLock>, definition: &Definition) -> Vec<Toolch
 }
 
 /// Everything that the release carries, into the store. Nothing of it is believed: see [`capsule::import`].
-fn import_capsule(files: &dyn ReleaseFiles, store: &Store) -> Answer<()> {
+pub(super) fn import_capsule(files: &dyn ReleaseFiles, store: &Store) -> Answer<()> {
     let fault = |name: &str, fault: &dyn std::fmt::Display| {
         Report::new(Exit::Unanswered, format!("the release's capsule: `{name}`: {fault}"))
     };
