@@ -79,3 +79,39 @@ pub(super) fn also_moved(diff: &LockDiff, anew: &BTreeSet<Name>, had_lock: bool)
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use selfsame_definition::Definition;
+
+    use super::names;
+
+    fn definition(inputs: &str, base: &str) -> Definition {
+        let text = format!(
+            "name = \"app\"\nversion = \"1.0.0\"\n[source]\nepoch = 7\n{inputs}\n[image]\n{base}\n\
+             [[image.file]]\nfrom = \"source:a\"\nto = \"/a\"\n"
+        );
+        Definition::parse(&text).unwrap()
+    }
+
+    fn named(definition: &Definition, update: &[&str], all: bool) -> Result<Vec<String>, String> {
+        let update: Vec<String> = update.iter().map(|name| (*name).to_owned()).collect();
+        let names = names(definition, &update, all).map_err(|report| report.headline)?;
+        Ok(names.into_iter().map(|name| name.to_string()).collect())
+    }
+
+    #[test]
+    fn base_is_what_the_image_stands_on_unless_an_input_has_that_name() {
+        let debian = "[input.debian]\noci = \"debian:12\"\n";
+        let data = "[input.data]\nfile = \"data.bin\"\n";
+        let on_debian = definition(&format!("{debian}{data}"), "base = \"debian\"");
+        assert_eq!(named(&on_debian, &["base"], false).unwrap(), ["debian"]);
+        assert_eq!(named(&on_debian, &["base", "data", "data"], false).unwrap(), ["data", "debian"]);
+        assert_eq!(named(&on_debian, &[], true).unwrap(), ["data", "debian"]);
+        assert_eq!(named(&on_debian, &[], false).unwrap(), [""; 0]);
+        let own_base =
+            definition(&format!("{debian}{}", data.replace("input.data", "input.base")), "base = \"debian\"");
+        assert_eq!(named(&own_base, &["base"], false).unwrap(), ["base"]);
+        assert!(named(&definition(data, ""), &["base"], false).unwrap_err().contains("`scratch`"));
+    }
+}
