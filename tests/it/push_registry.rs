@@ -4,12 +4,11 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use selfsame_core::Digest;
-use selfsame_testing::registry::Registry as Real;
 use selfsame_testing::server::{Answer, Fault};
 use selfsame_testing::{TestEnv, Tier, require};
 use serde_json::json;
 
-use crate::push_world::{Registry, push, released};
+use crate::push_world::{Registry, push, real, released};
 use crate::world::{DEV_KEY, RELEASE, one_error, verify};
 
 fn key(env: &TestEnv) -> String {
@@ -255,18 +254,6 @@ fn sandbox_a_signature_as_cosign_2_wants_it() {
 fn openssl() -> Result<(), String> {
     let ran = std::process::Command::new("openssl").arg("version").output();
     ran.map(|_| ()).map_err(|error| format!("no `openssl`: {error}"))
-}
-
-/// Debian's registry has no list of referrers, the other one has.
-fn real() -> Vec<Real> {
-    let started = [Real::docker(), Real::ferro()].into_iter().filter_map(|real| match real {
-        Ok(real) => Some(real),
-        Err(why) => {
-            let _ = require(Tier::Foreign, Err(why));
-            None
-        }
-    });
-    started.collect()
 }
 
 #[test]

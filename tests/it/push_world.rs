@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use selfsame_core::Digest;
-use selfsame_testing::TestEnv;
+use selfsame_testing::registry::Registry as Real;
 use selfsame_testing::server::{Answer, Asked, Server};
+use selfsame_testing::{TestEnv, Tier, require};
 use serde_json::{Value, json};
 
 use crate::world::{RELEASE, build, define, sandboxed};
@@ -173,4 +174,16 @@ pub(crate) fn released() -> Option<TestEnv> {
 pub(crate) fn push(env: &TestEnv, reference: &str, more: &[&str]) -> selfsame_testing::Output {
     let release = env.at(RELEASE).into_os_string().into_string().expect("UTF-8");
     env.selfsame(["push", &release, reference].iter().chain(more))
+}
+
+/// Debian's registry has no list of referrers, the other one has.
+pub(crate) fn real() -> Vec<Real> {
+    let started = [Real::docker(), Real::ferro()].into_iter().filter_map(|real| match real {
+        Ok(real) => Some(real),
+        Err(why) => {
+            let _ = require(Tier::Foreign, Err(why));
+            None
+        }
+    });
+    started.collect()
 }

@@ -70,6 +70,29 @@ fn sandbox_by_a_registry() {
 }
 
 #[test]
+fn foreign_by_real_registries() {
+    for registry in crate::push_world::real() {
+        locked_here_builds_there(&format!("oci://{}/team/inputs", registry.address()));
+        results_go_round(&format!("oci://{}/team/results", registry.address()));
+    }
+}
+
+#[test]
+fn a_shared_registry_that_cannot_be_asked_is_a_warning_when_there_are_origins() {
+    let here = crate::world::empty();
+    fs::write(here.at("data.bin"), ONLY_HERE).expect("a file");
+    project(&here, "/nowhere");
+    fs::remove_file(here.at("home/.config/selfsame/origins.toml")).expect("a file");
+    here.selfsame(["lock"]).succeeds();
+    let registry = Registry::new();
+    registry.spoil(|_, _| Some(selfsame_testing::server::Answer::status(503).header("Retry-After", "0")));
+    let remote = format!("oci://{}/team/inputs", registry.server.address());
+    let there = elsewhere(&here, &remote);
+    fs::write(there.at("data.bin"), ONLY_HERE).expect("a file");
+    there.selfsame(["fetch"]).succeeds().says("warning the shared store");
+}
+
+#[test]
 fn without_a_shared_store_a_lock_says_what_exists_only_here() {
     let env = crate::world::empty();
     fs::write(env.at("data.bin"), ONLY_HERE).expect("a file");

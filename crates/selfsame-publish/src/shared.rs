@@ -2,15 +2,18 @@
 //!
 //! A folder, or a repository of a registry. Nothing that comes out of it is believed but by its digest.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use selfsame_core::Digest;
 use selfsame_http::RemoteStore;
 use selfsame_registry::{Host, Reference, Registry, RegistryError};
 use selfsame_store::{Store, StoreError};
 
+use crate::parallel::each;
 use crate::results::KeptResult;
 use crate::shared_folder::SharedFolder;
 use crate::shared_registry::SharedRegistry;
@@ -173,6 +176,33 @@ impl<'a> SharedStore<'a> {
             }) => Err(self.damaged(digest)),
             other => other,
         }
+    }
+
+    /// [`SharedStore::get`] for many, some at once; one result each, in their order. After one that could not be asked
+    /// for now the others are not: they count as not there.
+    pub fn get_each(&self, blobs: &[(Digest, Option<u64>)], store: &Store) -> Vec<Result<Option<u64>, SharedError>> {
+        let away = AtomicBool::new(false);
+        let got = each(blobs, |(digest, size)| {
+            if away.load(Ordering::Relaxed) {
+                return Ok::<_, Infallible>(Ok(None));
+            }
+            let got = self.get(digest, *size, store);
+            if got.as_ref().is_err_and(SharedError::retry_may_help) {
+                away.store(true, Ordering::Relaxed);
+            }
+            Ok(got)
+        });
+        got.unwrap_or_else(|never| match never {})
+    }
+
+    /// [`SharedStore::put`] for many, some at once. How many were sent, and their bytes.
+    ///
+    /// # Errors
+    /// Of the first that failed; others may be there all the same.
+    pub fn put_each(&self, blobs: &[(Digest, u64)], store: &Store) -> Result<(u64, u64), SharedError> {
+        let sent = each(blobs, |(digest, _)| self.put(digest, store))?;
+        let sent = blobs.iter().zip(sent).filter(|(_, sent)| *sent);
+        Ok(sent.fold((0, 0), |(files, bytes), ((_, size), _)| (files + 1, bytes + size)))
     }
 
     /// Keeps a blob of this machine's store there. Says whether it was sent.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use selfsame_action::{Action, Execution, ExecutionError, Executor, Variation};
+use selfsame_core::Digest;
 use selfsame_http::{Origins, RemoteStore};
 use selfsame_lock::{Lock, Part};
 use selfsame_publish::{KeptResult, SharedError, SharedStore};
@@ -34,21 +35,23 @@ pub(crate) fn bring(network: &Network, lock: &Lock, store: &Store, voice: &Voice
             return Ok(());
         }
     };
-    let (mut files, mut bytes) = (0_usize, 0_u64);
-    for part in missing {
-        match shared.get(&part.sha256, Some(part.size), store) {
+    let wanted: Vec<(Digest, Option<u64>)> = missing.iter().map(|part| (part.sha256, Some(part.size))).collect();
+    let (mut files, mut bytes) = (0_u64, 0_u64);
+    let mut told = false;
+    for got in shared.get_each(&wanted, store) {
+        match got {
             Ok(Some(size)) => {
                 files += 1;
                 bytes += size;
             }
             Ok(None) => {}
             Err(error @ SharedError::Store { .. }) => return Err(fault(error)),
-            Err(error) if error.retry_may_help() => {
+            // That it cannot be asked is said once. One that is damaged there may be whole elsewhere.
+            Err(error) if error.retry_may_help() && told => {}
+            Err(error) => {
+                told |= error.retry_may_help();
                 voice.warn(&errors::chain(&error));
-                break;
             }
-            // One that is damaged there may be whole elsewhere.
-            Err(error) => voice.warn(&errors::chain(&error)),
         }
     }
     if files > 0 {
@@ -76,13 +79,8 @@ pub(crate) fn keep<'a>(
     };
     let Some(shared) = configured(network)? else { return Ok(0) };
     let shared = shared.map_err(|error| after(fault(error)))?;
-    let (mut sent, mut bytes) = (0_usize, 0_u64);
-    for part in &parts {
-        if shared.put(&part.sha256, store).map_err(|error| after(fault(error)))? {
-            sent += 1;
-            bytes += part.size;
-        }
-    }
+    let blobs: Vec<(Digest, u64)> = parts.iter().map(|part| (part.sha256, part.size)).collect();
+    let (sent, bytes) = shared.put_each(&blobs, store).map_err(|error| after(fault(error)))?;
     if sent > 0 {
         voice.say("share", &format!("{}, {}, with {shared}", count(sent, "file"), size(bytes)));
     }
@@ -90,7 +88,7 @@ pub(crate) fn keep<'a>(
 }
 
 /// Of these, those that the shared store has; none where there is none or it cannot be asked.
-pub(crate) fn kept(network: &Network, digests: &[selfsame_core::Digest]) -> Answer<Vec<selfsame_core::Digest>> {
+pub(crate) fn kept(network: &Network, digests: &[Digest]) -> Answer<Vec<Digest>> {
     let Some(shared) = configured(network)? else { return Ok(Vec::new()) };
     let shared = shared.map_err(fault)?;
     let mut found = Vec::new();
@@ -103,7 +101,7 @@ pub(crate) fn kept(network: &Network, digests: &[selfsame_core::Digest]) -> Answ
 }
 
 /// `1 file`, `2 files`.
-fn count(number: usize, what: &str) -> String {
+fn count(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
@@ -139,15 +137,15 @@ pub(crate) fn named<'a>(flag: &str, text: &str, folder: &Path, network: &'a Netw
 }
 
 /// Leaves the results of these actions for others. A release is built by then, so what goes wrong is a warning.
-pub(crate) fn leave(shared: &SharedStore<'_>, actions: &[selfsame_core::Digest], store: &Store, voice: &Voice) {
-    let mut sent = 0_usize;
+pub(crate) fn leave(shared: &SharedStore<'_>, actions: &[Digest], store: &Store, voice: &Voice) {
+    let mut sent = 0_u64;
     for action in actions {
         let put = KeptResult::of_store(action, store).and_then(|result| match result {
             Some(result) => shared.put_result(action, &result, store),
             None => Ok(false),
         });
         match put {
-            Ok(new) => sent += usize::from(new),
+            Ok(new) => sent += u64::from(new),
             Err(error) => voice.warn(&format!("a result is not left for others: {}", errors::chain(&error))),
         }
     }
