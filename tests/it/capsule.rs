@@ -314,7 +314,9 @@ fn what_is_no_capsule_is_refused_by_name() {
         &|files| {
             let inner = index(&[]);
             add(files, &inner.bytes);
-            let outer = index(&[inner.descriptor.clone().annotated(REF_NAME, "a:1"), inner.descriptor]);
+            let deeper = index(std::slice::from_ref(&inner.descriptor));
+            add(files, &deeper.bytes);
+            let outer = index(&[inner.descriptor.annotated(REF_NAME, "a:1"), deeper.descriptor]);
             add(files, &outer.bytes);
             relist(files, &[listed(&outer.descriptor, "a:1")]);
         },
@@ -420,7 +422,7 @@ fn sandbox_a_capsule_with_other_bytes_leaves_nothing() {
     let mut flipped = whole.clone();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
-    for bytes in [&flipped[..], &whole[..middle], &[&whole[..], b"more"].concat(), b""] {
+    for bytes in [&flipped[..], &whole[..middle], b"", &[&whole[..], b"more"].concat()] {
         fs::write(&file, bytes).expect("a pack");
         let output = selfsame(&cold, &["capsule", "import", &capsule, "-o", &out]);
         let headline = one_error(output.exits(2));
@@ -430,6 +432,13 @@ fn sandbox_a_capsule_with_other_bytes_leaves_nothing() {
         // Nobody exports from it, either.
         selfsame(&cold, &["capsule", "export", &capsule, "-o", "x.tar"]).exits(2);
     }
+    fs::write(&file, &whole).expect("a pack");
+    selfsame(&cold, &["capsule", "import", &capsule]).succeeds();
+    // What the store has is not read for it; what is written out is.
+    fs::write(&file, &flipped).expect("a pack");
+    let output = selfsame(&cold, &["capsule", "import", &capsule, "-o", &out]);
+    assert!(one_error(output.exits(2)).starts_with("a blob is not what it is named for"), "{}", output.stderr);
+    assert!(!cold.at("out").exists());
     fs::write(&file, whole).expect("a pack");
     selfsame(&cold, &["capsule", "import", &capsule, "-o", &out]).succeeds();
     assert!(files_below(&cold.at("out")).iter().any(|file| file.ends_with("index.json")));

@@ -125,7 +125,8 @@ fn size_of(store: &Store, digest: Digest) -> Result<u64, BuildError> {
 /// Brings a capsule's blob into the store.
 ///
 /// A pack is not believed to be anything: each of its files is stored under its own digest, and counts only where a
-/// tree that the signed provenance names asks for it. One with a file that its tree does not have is refused.
+/// tree that the signed provenance names asks for it. One with a file that its tree does not have is refused. What the
+/// store has already, of a pack all files, is not read.
 pub fn import(descriptor: &Descriptor, mut content: impl Read + Send, store: &Store) -> Result<(), BuildError> {
     if descriptor.media_type != media::PACK {
         store.put_expecting(&mut content, &descriptor.digest, descriptor.size, false)?;
@@ -135,7 +136,13 @@ pub fn import(descriptor: &Descriptor, mut content: impl Read + Send, store: &St
     let named = descriptor.annotations.get(TREE_ANNOTATION).and_then(|text| text.parse::<Digest>().ok());
     let named = named.ok_or_else(|| fault(format!("pack {} names no tree that it belongs to", descriptor.digest)))?;
     // The list of its files stands before a pack; without it the pack has to be the whole tree.
-    let wanted = if store.has(&named) { Some(store.tree(&named)?.contents()) } else { None };
+    let tree = if store.has(&named) { Some(store.tree(&named)?) } else { None };
+    if let Some(tree) = &tree
+        && store.missing(tree)?.is_empty()
+    {
+        return Ok(());
+    }
+    let wanted = tree.map(|tree| tree.contents());
     let sizes = wanted.iter().flatten().map(|(_, size)| *size).collect();
     let mut unpack = Unpack { store, wanted: wanted.as_ref(), sizes, failed: None };
     let mut content = Hashing { inner: &mut content, hasher: Hasher::new(), left: descriptor.size };

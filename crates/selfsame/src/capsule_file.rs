@@ -3,6 +3,7 @@
 //! docs/capsule/v1.md. `index.json` lists the `index.json` of each release as a blob, so that blobs are shared and
 //! nothing of a release is changed by standing beside another.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ const DOCUMENT_BYTES: u64 = 16 << 20;
 const RELEASES: usize = 1024;
 /// The most blobs that all releases of a capsule name together, each as often as it is named.
 const NAMED: usize = 4_000_000;
+/// The most bytes of manifests and indexes that are read of one capsule or release.
+const ALL_DOCUMENTS_BYTES: u64 = 1 << 30;
 
 /// A release as a layout has it: what its index lists, and what that names.
 pub(crate) struct Listed {
@@ -53,6 +56,10 @@ type Fault = String;
 impl Listed {
     /// Reads a release from its `index.json`, and the manifests that it lists from `files`.
     pub(crate) fn read(index: Vec<u8>, files: &dyn ReleaseFiles) -> Result<Self, Fault> {
+        Self::from_documents(index, &Documents::of(files))
+    }
+
+    fn from_documents(index: Vec<u8>, files: &Documents<'_>) -> Result<Self, Fault> {
         let parsed = Index::parse(&index, media::INDEX).map_err(|error| format!("its index: {error}"))?;
         let mut manifests = parsed.manifests.into_iter();
         let mut image = manifests.next().ok_or("its index lists nothing")?;
@@ -71,7 +78,7 @@ impl Listed {
             media::MANIFEST => listed.add_image(&image, files)?,
             media::INDEX => {
                 listed.hold(&image, Kind::Image)?;
-                let images = Index::parse(&document(&image, files)?, media::INDEX)
+                let images = Index::parse(&files.document(&image)?, media::INDEX)
                     .map_err(|error| format!("{}: {error}", image.digest))?;
                 for one in &images.manifests {
                     if one.media_type != media::MANIFEST {
@@ -83,24 +90,27 @@ impl Listed {
             _ => return Err(format!("{} is neither an image nor an index of images", image.digest)),
         }
         for referrer in manifests {
+            if listed.held.contains_key(&referrer.digest) {
+                return Err(format!("its index lists {} twice", referrer.digest));
+            }
             listed.add_referrer(referrer, files)?;
         }
         Ok(listed)
     }
 
-    fn add_image(&mut self, image: &Descriptor, files: &dyn ReleaseFiles) -> Result<(), Fault> {
+    fn add_image(&mut self, image: &Descriptor, files: &Documents<'_>) -> Result<(), Fault> {
         self.hold(image, Kind::Image)?;
-        let manifest = manifest(image, files)?;
+        let manifest = files.manifest(image)?;
         self.hold(&manifest.config, Kind::Image)?;
         manifest.layers.iter().try_for_each(|layer| self.hold(layer, Kind::Image))
     }
 
-    fn add_referrer(&mut self, referrer: Descriptor, files: &dyn ReleaseFiles) -> Result<(), Fault> {
+    fn add_referrer(&mut self, referrer: Descriptor, files: &Documents<'_>) -> Result<(), Fault> {
         if referrer.media_type != media::MANIFEST {
             return Err(format!("its index lists {}, which is not a manifest", referrer.digest));
         }
         self.hold(&referrer, Kind::Evidence)?;
-        let manifest = manifest(&referrer, files)?;
+        let manifest = files.manifest(&referrer)?;
         self.hold(&manifest.config, Kind::Evidence)?;
         if referrer.artifact_type.as_deref() != Some(media::CAPSULE) {
             for layer in &manifest.layers {
@@ -133,23 +143,38 @@ impl Listed {
     }
 }
 
-fn manifest(descriptor: &Descriptor, files: &dyn ReleaseFiles) -> Result<Manifest, Fault> {
-    let bytes = document(descriptor, files)?;
-    Manifest::parse(&bytes, media::MANIFEST).map_err(|error| format!("{}: {error}", descriptor.digest))
+/// Manifests and indexes, as many bytes of them as are read.
+struct Documents<'a> {
+    files: &'a dyn ReleaseFiles,
+    left: Cell<u64>,
 }
 
-/// A document by its descriptor: that size and that digest.
-fn document(descriptor: &Descriptor, files: &dyn ReleaseFiles) -> Result<Vec<u8>, Fault> {
-    let digest = descriptor.digest;
-    if descriptor.size > DOCUMENT_BYTES {
-        return Err(format!("{digest} has {} bytes; documents of at most {DOCUMENT_BYTES} are read", descriptor.size));
+impl<'a> Documents<'a> {
+    fn of(files: &'a dyn ReleaseFiles) -> Self {
+        Self { files, left: Cell::new(ALL_DOCUMENTS_BYTES) }
     }
-    let bytes = files.read(&layout::blob_path(digest), DOCUMENT_BYTES).map_err(|error| format!("{digest}: {error}"))?;
-    let bytes = bytes.ok_or_else(|| format!("{digest} is missing"))?;
-    if bytes.len() as u64 != descriptor.size || Digest::of(&bytes) != digest {
-        return Err(format!("{digest} is not what it is named for"));
+
+    fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, Fault> {
+        let bytes = self.document(descriptor)?;
+        Manifest::parse(&bytes, media::MANIFEST).map_err(|error| format!("{}: {error}", descriptor.digest))
     }
-    Ok(bytes)
+
+    /// A document by its descriptor: that size and that digest.
+    fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Fault> {
+        let Descriptor { digest, size, .. } = descriptor;
+        if *size > DOCUMENT_BYTES {
+            return Err(format!("{digest} has {size} bytes; documents of at most {DOCUMENT_BYTES} are read"));
+        }
+        let left = self.left.get().checked_sub(*size);
+        self.left.set(left.ok_or_else(|| format!("it has more than {ALL_DOCUMENTS_BYTES} bytes of manifests"))?);
+        let bytes = self.files.read(&layout::blob_path(*digest), DOCUMENT_BYTES);
+        let bytes =
+            bytes.map_err(|error| format!("{digest}: {error}"))?.ok_or_else(|| format!("{digest} is missing"))?;
+        if bytes.len() as u64 != *size || Digest::of(&bytes) != *digest {
+            return Err(format!("{digest} is not what it is named for"));
+        }
+        Ok(bytes)
+    }
 }
 
 /// A capsule.
@@ -188,6 +213,7 @@ impl CapsuleFile {
         if selfsame_oci::index(&index.manifests, &BTreeMap::new()).bytes != bytes {
             return Err("index.json holds more than what it lists, or is not canonical".to_owned());
         }
+        let documents = Documents::of(files.as_ref());
         let mut capsule =
             Self { files: files.clone(), releases: Vec::new(), others: BTreeMap::new(), absent: None, tool: None };
         let mut last: Option<(String, Digest)> = None;
@@ -197,8 +223,9 @@ impl CapsuleFile {
             capsule.others.insert(listed.digest, Held { size: listed.size, kind: Kind::Other });
             match (kind, listed.media_type.as_str()) {
                 (media::RELEASE, media::INDEX) => {
-                    let release = Listed::read(document(listed, files.as_ref())?, files.as_ref())
-                        .map_err(|fault| format!("release {}: {fault}", listed.digest))?;
+                    let release =
+                        documents.document(listed).and_then(|index| Listed::from_documents(index, &documents));
+                    let release = release.map_err(|fault| format!("release {}: {fault}", listed.digest))?;
                     if listed.annotations.get(layout::REF_NAME) != Some(&release.reference) {
                         return Err(format!("index.json files release {} under another name", listed.digest));
                     }
@@ -214,10 +241,10 @@ impl CapsuleFile {
                     capsule.releases.push(Arc::new(release));
                 }
                 (media::ABSENT, media::MANIFEST) if capsule.absent.is_none() => {
-                    capsule.absent = Some(capsule.single(listed, media::ABSENT)?);
+                    capsule.absent = Some(capsule.single(listed, media::ABSENT, &documents)?);
                 }
                 (media::TOOL, media::MANIFEST) if capsule.tool.is_none() => {
-                    capsule.tool = Some(capsule.single(listed, media::TOOL)?);
+                    capsule.tool = Some(capsule.single(listed, media::TOOL, &documents)?);
                 }
                 _ => return Err(format!("index.json lists {}, which is nothing that a capsule has", listed.digest)),
             }
@@ -227,8 +254,8 @@ impl CapsuleFile {
     }
 
     /// The one blob of an artifact that belongs to no release.
-    fn single(&mut self, listed: &Descriptor, kind: &str) -> Result<Descriptor, Fault> {
-        let manifest = manifest(listed, self.files.as_ref())?;
+    fn single(&mut self, listed: &Descriptor, kind: &str, documents: &Documents<'_>) -> Result<Descriptor, Fault> {
+        let manifest = documents.manifest(listed)?;
         let [layer] = &manifest.layers[..] else {
             return Err(format!("{} holds {} files; one is wanted", listed.digest, manifest.layers.len()));
         };
