@@ -294,3 +294,37 @@ fn foreign_two_pushes_at_once_lose_nothing() {
         }
     }
 }
+
+#[test]
+fn sandbox_check_says_what_a_rebuild_would_lack() {
+    let Some(env) = released() else { return };
+    let registry = Registry::new();
+    let reference = registry.reference("1.0");
+    let check = |more: &[&str]| env.selfsame(["check", &reference, "--json"].iter().chain(more));
+    let absent = |output: &selfsame_testing::Output| {
+        let report = output.json();
+        let rows = report["rows"].as_array().expect("rows").clone();
+        rows.iter().filter(|row| row["state"] == "absent").map(|row| row["name"].to_string()).collect::<Vec<_>>()
+    };
+    push(&env, &reference, &[]).succeeds();
+    let without = check(&[]);
+    without.exits(1);
+    assert!(absent(&without).iter().any(|name| name.contains("source")), "{}", without.stdout);
+    push(&env, &reference, &["--with-capsule"]).succeeds();
+    let slim = check(&[]);
+    slim.exits(1);
+    assert_eq!(absent(&slim), ["\"input toolchain sh\""], "the host's files are nowhere else");
+    env.selfsame(["build", "--dev-key", "--capsule"]).succeeds();
+    push(&env, &reference, &["--with-capsule"]).succeeds();
+    assert_eq!(check(&["--key", &key(&env)]).succeeds().json()["class"], "complete");
+    env.selfsame(["check".into(), env.at(RELEASE).into_os_string()]).succeeds();
+    // A layer that is gone.
+    let image = registry.state().tags["1.0"];
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&registry.state().manifests[&image].1).expect("a manifest");
+    let layer: Digest = manifest["layers"][0]["digest"].as_str().expect("a digest").parse().expect("a digest");
+    registry.state().blobs.remove(&layer);
+    let gone = check(&[]);
+    gone.exits(1);
+    assert_eq!(absent(&gone), [format!("\"blob {layer}\"")]);
+}

@@ -353,6 +353,9 @@ pub(crate) struct Pull {
 pub(crate) struct Check {
     /// The release: a folder, a tar, or HOST/NAME:TAG in a registry
     pub(crate) release: PathBuf,
+    /// With a key its documents are verified, and origins that they name are asked, too
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// Print JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,

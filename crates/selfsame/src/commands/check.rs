@@ -1,7 +1,9 @@
 //! `selfsame check`: whether a release is still complete, and its inputs are still to be had. For a job that runs now and
 //! then: 0 yes, 1 no, 2 not known, 3 not now.
 //!
-//! Says nothing about who signed what: `verify` does.
+//! Without a key it says nothing about who signed what.
+
+mod origins;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,11 +11,15 @@ use std::path::Path;
 use selfsame_attest::ResourceDescriptor;
 use selfsame_build::capsule::TREE_ANNOTATION;
 use selfsame_core::{Digest, media};
+use selfsame_definition::Definition;
 use selfsame_oci::Descriptor;
+use selfsame_oci::layout;
 use selfsame_publish::{Item, Outline, Silent};
 use selfsame_registry::Reference;
+use selfsame_verify::{Depth, ReleaseFiles};
 use serde_json::{Value, json};
 
+use super::verify;
 use crate::cli::Check;
 use crate::network::Network;
 use crate::prepare;
@@ -22,6 +28,9 @@ use crate::report::{Answer, Exit, printable, with_schema};
 use crate::settings::Settings;
 use crate::shared;
 use crate::terminal;
+
+/// The largest definition that is read.
+const DEFINITION_BYTES: u64 = 16 << 20;
 
 /// How it is with something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,11 +67,19 @@ pub(super) fn run(arguments: &Check, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
     let cancel = crate::interrupt::flag()?;
     let network = Network::of(settings, Some(&cancel))?;
-    let (outline, mut rows, in_capsule) = match remote::as_reference(&arguments.release) {
+    let Looked { files, outline, mut rows, in_capsule, definition } = match remote::as_reference(&arguments.release) {
         Some(reference) => in_registry(&reference, &network, settings)?,
         None => in_folder(&arguments.release)?,
     };
-    rows.extend(inputs(&outline.inputs, &in_capsule, &network)?);
+    let mut asked = None;
+    if !arguments.trust.keys.is_empty() {
+        let verdict = verify::verdict(files.as_ref(), &arguments.trust, &[], Depth::Evidence)?;
+        let reason = verdict.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default();
+        let state = if verdict.is_verified() { State::Here } else { State::Absent };
+        rows.push(Row::new("verified documents", state, reason));
+        asked = definition.filter(|_| verdict.is_verified());
+    }
+    rows.extend(inputs(&outline.inputs, &in_capsule, asked.as_ref(), &network)?);
     let worst = rows.iter().map(|row| row.state).filter(|state| *state != State::Here).min();
     let (class, exit) = match worst {
         None => ("complete", Exit::Yes),
@@ -106,12 +123,19 @@ fn text(shown: &str, outline: &Outline, rows: &[Row], exit: Exit) -> String {
     text
 }
 
+/// What was found of a release.
+struct Looked {
+    files: Box<dyn ReleaseFiles>,
+    outline: Outline,
+    rows: Vec<Row>,
+    /// Everything that its capsules hold.
+    in_capsule: BTreeSet<Digest>,
+    /// From a capsule.
+    definition: Option<Definition>,
+}
+
 /// What a registry has: every manifest is read, and every blob is asked for by name.
-fn in_registry(
-    reference: &Reference,
-    network: &Network,
-    settings: &Settings,
-) -> Answer<(Outline, Vec<Row>, BTreeSet<Digest>)> {
+fn in_registry(reference: &Reference, network: &Network, settings: &Settings) -> Answer<Looked> {
     let pull = selfsame_publish::Pull { layers: false, capsule: false, progress: &Silent };
     let registry = network.registry()?;
     let shown = reference.to_string();
@@ -130,11 +154,18 @@ fn in_registry(
     rows.extend(blob_rows(&image, &absent(&image)?));
     let gone: BTreeSet<Digest> = absent(&capsule)?.iter().map(|blob| blob.digest).collect();
     let in_capsule = capsule_digests(&pulled.capsules, &gone);
-    Ok((outline, rows, in_capsule))
+    let definition = match definition_blob(&pulled.capsules).filter(|blob| in_capsule.contains(&blob.digest)) {
+        Some(blob) => {
+            let (repository, _) = registry.find(&by_digest).map_err(remote::registry)?;
+            parsed(&repository.blob_bytes(blob, DEFINITION_BYTES).map_err(remote::registry)?)
+        }
+        None => None,
+    };
+    Ok(Looked { files: Box::new(pulled.files), outline, rows, in_capsule, definition })
 }
 
 /// What a folder or tar has: every blob is read.
-fn in_folder(path: &Path) -> Answer<(Outline, Vec<Row>, BTreeSet<Digest>)> {
+fn in_folder(path: &Path) -> Answer<Looked> {
     let files = crate::files::open(path)?;
     let shown = path.display().to_string();
     let outline = Outline::read(files.as_ref()).map_err(|error| remote::outline(&error, &shown))?;
@@ -145,7 +176,19 @@ fn in_folder(path: &Path) -> Answer<(Outline, Vec<Row>, BTreeSet<Digest>)> {
     ];
     rows.extend(blob_rows(&outline.blobs(false), &[]));
     let in_capsule = capsule_digests(&outline.capsules, &BTreeSet::new());
-    Ok((outline, rows, in_capsule))
+    let bytes = definition_blob(&outline.capsules)
+        .and_then(|blob| files.read(&layout::blob_path(blob.digest), DEFINITION_BYTES).ok().flatten());
+    let definition = bytes.and_then(|bytes| parsed(&bytes));
+    Ok(Looked { files, outline, rows, in_capsule, definition })
+}
+
+fn definition_blob(capsules: &[Item]) -> Option<&Descriptor> {
+    capsules.iter().flat_map(|item| &item.blobs).find(|blob| blob.media_type == media::DEFINITION)
+}
+
+/// A definition that this version reads.
+fn parsed(bytes: &[u8]) -> Option<Definition> {
+    Definition::parse(std::str::from_utf8(bytes).ok()?).ok()
 }
 
 fn blob_rows(blobs: &[Descriptor], absent: &[Descriptor]) -> Vec<Row> {
@@ -169,7 +212,12 @@ fn capsule_digests(capsules: &[Item], gone: &BTreeSet<Digest>) -> BTreeSet<Diges
 }
 
 /// What the release says that it was made from.
-fn inputs(inputs: &[ResourceDescriptor], in_capsule: &BTreeSet<Digest>, network: &Network) -> Answer<Vec<Row>> {
+fn inputs(
+    inputs: &[ResourceDescriptor],
+    in_capsule: &BTreeSet<Digest>,
+    asked: Option<&Definition>,
+    network: &Network,
+) -> Answer<Vec<Row>> {
     let made_of_others = |input: &&ResourceDescriptor| {
         input.annotations.contains_key("kind") || input.annotations.contains_key("unpackedFrom")
     };
@@ -182,20 +230,28 @@ fn inputs(inputs: &[ResourceDescriptor], in_capsule: &BTreeSet<Digest>, network:
     let elsewhere: Vec<Digest> =
         named.iter().map(|(_, digest)| *digest).filter(|digest| !in_capsule.contains(digest)).collect();
     let shared = shared::kept(network, &elsewhere)?;
-    let row = |(input, digest): &(&ResourceDescriptor, Digest)| {
+    let row = |(input, digest): &(&ResourceDescriptor, Digest)| -> Answer<Row> {
         let name = format!("input {}", input.name);
         if in_capsule.contains(digest) {
-            return Row::new(name, State::Here, "in the capsule");
+            return Ok(Row::new(name, State::Here, "in the capsule"));
         }
         if shared.contains(digest) {
-            return Row::new(name, State::Here, "in the shared store");
+            return Ok(Row::new(name, State::Here, "in the shared store"));
         }
-        // What has a package URL came from somebody who keeps it under that name; the rest only the author has.
-        if input.uri.starts_with("pkg:") && input.media_type == media::INPUT {
-            let note = format!("neither in a capsule nor in the shared store; its origin may have {}", input.uri);
-            return Row::new(name, State::NotAsked, note);
-        }
-        Row::new(name, State::Absent, "in no capsule, and nobody else keeps it")
+        let origin = match asked {
+            Some(definition) => origins::has(definition, input, digest, network)?,
+            None => None,
+        };
+        Ok(match origin {
+            Some(true) => Row::new(name, State::Here, "its origin has it"),
+            Some(false) => Row::new(name, State::Absent, "in no capsule, and its origin does not have it any more"),
+            // What has a package URL came from somebody who keeps it under that name; the rest only the author has.
+            None if input.uri.starts_with("pkg:") && input.media_type == media::INPUT => {
+                let note = format!("neither in a capsule nor in the shared store; its origin may have {}", input.uri);
+                Row::new(name, State::NotAsked, note)
+            }
+            None => Row::new(name, State::Absent, "in no capsule, and nobody else keeps it"),
+        })
     };
-    Ok(named.iter().map(row).collect())
+    named.iter().map(row).collect()
 }
