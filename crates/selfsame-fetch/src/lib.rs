@@ -33,7 +33,9 @@ pub use kinds::deb::DebInputError;
 pub use kinds::git::GitError;
 pub use kinds::oci::{LayerFile, OciError, OciImage};
 pub use kinds::pinned::PackagesError;
-pub use kinds::{describe_input, fetch_input, input_image, input_tree, pinned_input, resolve_input, toolchain_tree};
+pub use kinds::{
+    describe_input, fetch_input, input_image, input_tree, pinned_again, pinned_input, resolve_input, toolchain_tree,
+};
 pub use resolve::{FetchError, fetch, resolve, source_tree};
 pub use secret::SecretLike;
 pub use selfsame_http::{Environment, HttpError};

@@ -10,7 +10,7 @@ use selfsame_build::{BaseImage, InstalledPackage, KeptImage, LayerFile};
 use selfsame_core::{Digest, Platform, SourceEpoch};
 use selfsame_definition::{Base, Definition, InputSpec};
 use selfsame_fetch::{self as fetch, Context, Described};
-use selfsame_lock::{Day, Lock, Part};
+use selfsame_lock::{Claim, Day, Lock, Part};
 use selfsame_store::Store;
 use selfsame_tree::Tree;
 
@@ -151,6 +151,20 @@ pub(crate) fn parts(
     Ok(locked.parts.clone())
 }
 
+/// The parts that a file of the source pins, of those that provenance names and the store has.
+fn pinned_again(name: &str, spec: &InputSpec, source: &Tree, set: &InputSet, cx: &Context<'_>) -> Answer<Vec<Part>> {
+    let mut claimed = Vec::with_capacity(set.parts.len());
+    for part in &set.parts {
+        let size = cx.store.blob_size(&part.sha256).map_err(errors::store)?;
+        // A purl that is none answers no pin; what is not here was reported as missing.
+        let Some((purl, size)) = part.purl.parse().ok().zip(size) else { continue };
+        let mut known = Part::new(purl, part.sha256, size, Claim::EcosystemLock);
+        known.role = part.role.clone();
+        claimed.push(known);
+    }
+    fetch::pinned_again(name, spec, source, &claimed, cx).map_err(errors::fetch)
+}
+
 /// Lays out an input whose parts are in the store. Gives the bytes of its tree.
 pub(crate) fn lay_out(
     definition: &Definition,
@@ -223,7 +237,10 @@ pub(crate) fn bind_again(
         if missing.len() > before {
             continue;
         }
-        let parts = parts(name, spec, lock, source, cx)?;
+        let parts = match spec.pins() {
+            Some(_) => pinned_again(name, spec, source, set, cx)?,
+            None => parts(name, spec, lock, source, cx)?,
+        };
         let mut locked: Vec<InputPart> = parts.iter().map(input_part).collect();
         locked.sort_unstable();
         if locked != set.parts {

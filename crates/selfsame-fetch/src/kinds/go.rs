@@ -31,6 +31,23 @@ type Wanted<'a> = (&'a Module, &'static str, &'a DirHash);
 
 /// The files that the go.sum in the source pins. All of them are in the store then.
 pub(crate) fn pins(name: &str, spec: &GoSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, PackagesError> {
+    pins_among(name, spec, source, &[], cx)
+}
+
+/// The same, where parts that are in the store already may answer it.
+pub(crate) fn pins_among(
+    name: &str,
+    spec: &GoSpec,
+    source: &Tree,
+    known: &[Part],
+    cx: &Context<'_>,
+) -> Result<Vec<Part>, PackagesError> {
+    let known = parallel::try_map(known, |part| {
+        let (module, role) = named(part)?;
+        let hash = file_hash(&module, role, &part.sha256, part.size, cx.store)?;
+        Ok::<_, PackagesError>((key((&module, role, &hash)), (part.sha256, part.size)))
+    })?;
+    let known: BTreeMap<Digest, (Digest, u64)> = known.into_iter().collect();
     let text = pinned::source_text(source, &spec.sum, cx.store)?;
     let sum = GoSum::parse(&text).map_err(|source| PackagesError::Pins { path: spec.sum.clone(), source })?;
     let zips = sum.zips.iter().map(|(module, hash)| (module, ZIP, hash));
@@ -38,8 +55,13 @@ pub(crate) fn pins(name: &str, spec: &GoSpec, source: &Tree, cx: &Context<'_>) -
     let mut parts = Vec::with_capacity(wanted.len());
     let mut missing = Vec::new();
     for wanted in wanted {
-        match pinned::recall(cx.store, &key(wanted))? {
-            Some((sha256, size, _)) => parts.push(part(wanted.0, wanted.1, sha256, size)?),
+        let key = key(wanted);
+        let found = match known.get(&key) {
+            Some(found) => Some(*found),
+            None => pinned::recall(cx.store, &key)?.map(|(sha256, size, _)| (sha256, size)),
+        };
+        match found {
+            Some((sha256, size)) => parts.push(part(wanted.0, wanted.1, sha256, size)?),
             None => missing.push(wanted),
         }
     }
@@ -52,10 +74,7 @@ pub(crate) fn pins(name: &str, spec: &GoSpec, source: &Tree, cx: &Context<'_>) -
         cx.progress.expect(name, missing.len() as u64, None);
         parts.extend(pinned::concurrently(&missing, |&(module, role, hash)| {
             let (sha256, size, place) = proxies.bring(module, role, None, cx)?;
-            let found = match role {
-                ZIP => zip_hash(module, &sha256, size, cx.store)?,
-                _ => DirHash::of_go_mod(&cx.store.read_blob(&sha256, MOD_BYTES)?),
-            };
+            let found = file_hash(module, role, &sha256, size, cx.store)?;
             if found != *hash {
                 return Err(PackagesError::Mismatch {
                     package: format!("{} of {module}", if role == ZIP { "the files" } else { "go.mod" }),
@@ -192,6 +211,14 @@ fn named(part: &Part) -> Result<(Module, &'static str), PackagesError> {
         Module::new(&exact.unwrap_or(path), &version)
     });
     module.zip(role).ok_or_else(|| PackagesError::Name { purl: purl.to_owned(), what: "file of a module of go" })
+}
+
+/// What go.sum says of a file of a module.
+fn file_hash(module: &Module, role: &str, sha256: &Digest, size: u64, store: &Store) -> Result<DirHash, PackagesError> {
+    match role {
+        ZIP => zip_hash(module, sha256, size, store),
+        _ => Ok(DirHash::of_go_mod(&store.read_blob(sha256, MOD_BYTES)?)),
+    }
 }
 
 /// The `h1:` hash of a module's zip: of its files' names with their SHA-256.

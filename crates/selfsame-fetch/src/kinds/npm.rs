@@ -31,14 +31,34 @@ const TARBALL_ENTRIES: usize = 200_000;
 
 /// The tarballs that the lock in the source pins. All of them are in the store then.
 pub(crate) fn pins(name: &str, spec: &NpmSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, PackagesError> {
+    pins_among(name, spec, source, &[], cx)
+}
+
+/// The same, where parts that are in the store already may answer it.
+pub(crate) fn pins_among(
+    name: &str,
+    spec: &NpmSpec,
+    source: &Tree,
+    known: &[Part],
+    cx: &Context<'_>,
+) -> Result<Vec<Part>, PackagesError> {
+    let known = parallel::try_map(known, |part| {
+        let integrity = Integrity::of(&digests(part, cx.store)?.sha512);
+        Ok::<_, PackagesError>((integrity.to_string(), (part.sha256, part.size)))
+    })?;
+    let known: BTreeMap<String, (Digest, u64)> = known.into_iter().collect();
     let text = pinned::source_text(source, &spec.lock, cx.store)?;
     let lock = PackageLock::parse(text.as_bytes(), cx.platform);
     let lock = lock.map_err(|source| PackagesError::Pins { path: spec.lock.clone(), source })?;
     let mut parts = Vec::with_capacity(lock.packages.len());
     let mut missing = Vec::new();
     for package in &lock.packages {
-        match pinned::recall(cx.store, &key(&package.integrity))? {
-            Some((sha256, size, _)) => parts.push(part(package, sha256, size)?),
+        let found = match known.get(&package.integrity.to_string()) {
+            Some(found) => Some(*found),
+            None => pinned::recall(cx.store, &key(&package.integrity))?.map(|(sha256, size, _)| (sha256, size)),
+        };
+        match found {
+            Some((sha256, size)) => parts.push(part(package, sha256, size)?),
             None => missing.push(package),
         }
     }

@@ -67,12 +67,27 @@ pub(crate) fn resolve(name: &str, spec: &PypiSpec, cx: &Context<'_>) -> Result<V
 
 /// The files that a file of the source pins. All of them are in the store then.
 pub(crate) fn pins(name: &str, spec: &PypiSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, PackagesError> {
+    pins_among(name, spec, source, &[], cx)
+}
+
+/// The same, where parts that are in the store already may answer it: whoever chose them among the pinned files chose.
+pub(crate) fn pins_among(
+    name: &str,
+    spec: &PypiSpec,
+    source: &Tree,
+    known: &[Part],
+    cx: &Context<'_>,
+) -> Result<Vec<Part>, PackagesError> {
     let PypiFrom::Pins(path) = &spec.from else { return Ok(Vec::new()) };
     let target = Target::new(spec.python.as_deref(), cx.platform)?;
     let (pins, formats) = read_pins(source, path, &target, cx)?;
     let choice = Choice { target, platform: cx.platform, formats: Some(formats) };
     let (mut parts, mut missing) = (Vec::new(), Vec::new());
     for pin in &pins {
+        if let Some(known) = known.iter().find(|part| pin.sha256.contains(&part.sha256) && is_of(part, pin)) {
+            parts.push(known.clone());
+            continue;
+        }
         match choice.recalled(pin, cx.store)? {
             Some(known) => parts.push(part(&known)?),
             None => missing.push(pin),
@@ -169,6 +184,12 @@ fn file_of(part: &Part) -> Result<String, PackagesError> {
         })
     });
     found.ok_or_else(|| PackagesError::Name { purl: purl.to_owned(), what: "file of a Python package" })
+}
+
+/// Whether a part is a file of the version that is pinned.
+fn is_of(part: &Part, pin: &Pin) -> bool {
+    let file = file_of(part).ok().and_then(|file| FileName::parse(&file));
+    file.is_some_and(|file| file.name == pin.name && file.version == pin.version)
 }
 
 /// The pins of a `uv.lock`, or of a requirements file with those that it includes.

@@ -8,7 +8,7 @@ use selfsame_lock::Part;
 use selfsame_pins::go::DirHash;
 use selfsame_testing::server::{Answer, Server};
 
-use super::super::{fetch, pins, tree};
+use super::super::{fetch, pins, pins_among, tree};
 use crate::kinds::pinned::PackagesError;
 use crate::kinds::pinned::world::{World, zip};
 
@@ -66,6 +66,26 @@ fn proxies_are_asked_in_their_order_and_the_second_time_nobody() {
     assert_eq!(full.asked().len(), asked);
     let fresh = World::new().set("GOPROXY", &full.url("/"));
     fresh.with(|cx| fetch("x", &spec(), &parts, cx)).unwrap();
+}
+
+/// What a capsule brings: files, and no note of what they answered.
+#[test]
+fn files_without_notes_answer_once_somebody_names_them() {
+    let code = b"package leaf\n";
+    let server = serving(code);
+    let parts = pinned(&World::new().set("GOPROXY", &server.url("/")), &sum(code)).unwrap();
+    let mut world = World::new();
+    world.offline = true;
+    world.store.put_bytes(&module(code), false).unwrap();
+    world.store.put_bytes(GO_MOD, false).unwrap();
+    let again = |known: &[Part], sum: &str| {
+        let source = world.source(&[("go.sum", sum)]);
+        world.with(|cx| pins_among("x", &spec(), &source, known, cx))
+    };
+    assert_eq!(again(&parts, &sum(code)).unwrap(), parts);
+    for (known, sum) in [(&parts[..0], sum(code)), (&parts[..], sum(b"package other\n"))] {
+        assert!(matches!(again(known, &sum), Err(PackagesError::Offline { .. })), "{known:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use selfsame_lock::Part;
 use selfsame_pins::npm::Integrity;
 use selfsame_testing::server::{Answer, Asked, Server};
 
-use super::super::{fetch, pins, tree};
+use super::super::{fetch, pins, pins_among, tree};
 use crate::kinds::pinned::PackagesError;
 use crate::kinds::pinned::world::{World, targz};
 
@@ -72,6 +72,29 @@ fn tarballs_come_by_their_scopes_registry_with_its_token() {
     fresh.offline = true;
     let error = fresh.with(|cx| fetch("x", &spec(), &parts, cx)).unwrap_err();
     assert!(matches!(error, PackagesError::Offline { .. }), "{error}");
+}
+
+/// What a capsule brings: files, and no note of what they answered.
+#[test]
+fn tarballs_without_notes_answer_once_somebody_names_them() {
+    let (bytes, other) = (tarball("MIT"), tarball("ISC"));
+    let server = Server::http({
+        let bytes = bytes.clone();
+        move |_| Answer::ok(bytes.clone())
+    });
+    let text = lock(&[("plain", &bytes)]);
+    let parts = pinned(&World::new().set("npm_config_registry", &server.url("/")), &text).unwrap();
+    let mut world = World::new();
+    world.offline = true;
+    world.store.put_bytes(&bytes, false).unwrap();
+    let again = |known: &[Part], text: &str| {
+        let source = world.source(&[("package-lock.json", text)]);
+        world.with(|cx| pins_among("x", &spec(), &source, known, cx))
+    };
+    assert_eq!(again(&parts, &text).unwrap(), parts);
+    for (known, text) in [(&parts[..0], text), (&parts[..], lock(&[("plain", &other)]))] {
+        assert!(matches!(again(known, &text), Err(PackagesError::Offline { .. })), "{known:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use selfsame_definition::{PypiFrom, PypiSpec};
 use selfsame_lock::{Claim, Part};
 use selfsame_testing::server::{Answer, Asked, Server};
 
-use super::super::{describe, fetch, pins, resolve, tree};
+use super::super::{describe, fetch, pins, pins_among, resolve, tree};
 use crate::kinds::pinned::PackagesError;
 use crate::kinds::pinned::world::{World, targz, wheel};
 
@@ -163,6 +163,35 @@ fn pins_choose_among_their_hashes_and_the_second_time_ask_nobody() {
     described.extend(parts.iter().filter(|part| part.sha256 == pear).cloned());
     let described = world.with(|cx| describe(&list(&[]), &described, cx)).unwrap();
     assert_eq!(described[0].depends_on, [described[1].purl.clone()], "of PKG-INFO in a source archive");
+}
+
+/// What a capsule brings: files, and no note of what they answered. Who built chose, and a pin is all that is asked of it.
+#[test]
+fn files_without_notes_answer_once_somebody_names_them() {
+    let shelf = shelf();
+    let (source, wheel) =
+        (shelf.digest("apple-1.0.tar.gz"), shelf.digest("apple-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"));
+    let server = shelf.serve();
+    let text = hashed("apple==1.0", &[source, wheel]);
+    let by_wheel = pinned(&index(&server), &text).unwrap();
+    let by_source = pinned(&index(&server), &hashed("apple==1.0", &[source])).unwrap();
+    let mut world = World::new();
+    world.offline = true;
+    let spec =
+        PypiSpec { from: PypiFrom::Pins(RelPath::new("requirements.txt").unwrap()), python: Some("3.11".to_owned()) };
+    let again = |known: &[Part], text: &str| {
+        let source = world.source(&[("requirements.txt", text)]);
+        world.with(|cx| pins_among("x", &spec, &source, known, cx))
+    };
+    for known in [&by_wheel, &by_source] {
+        assert_eq!(again(known, &text).unwrap(), *known);
+    }
+    let other = hashed("apple==1.1", &[source, wheel]);
+    for (known, text) in
+        [(&by_wheel[..0], &text), (&by_wheel[..], &hashed("apple==1.0", &[source])), (&by_wheel, &other)]
+    {
+        assert!(matches!(again(known, text), Err(PackagesError::Offline { .. })), "{known:?}");
+    }
 }
 
 #[test]
