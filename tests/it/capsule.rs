@@ -226,6 +226,39 @@ fn sandbox_what_is_left_out_is_listed_and_the_rest_verifies() {
     assert_store_intact(&cold);
 }
 
+/// The layers of a base are in the image, too: they stay. Its other parts are from a folder, and nobody else's to have.
+#[test]
+fn sandbox_what_the_image_holds_stays() {
+    let Some(env) = two() else { return };
+    let key = path(&env, DEV_KEY);
+    env.write("over/seed", "over a base\n");
+    env.write("over/extra", "a file\n");
+    env.write(
+        "over/selfsame.toml",
+        "name = \"over\"\nversion = \"1.0.0\"\n[source]\nepoch = 1700000000\n[input.base]\noci = \"oci:../one.release\"\n\
+         [input.extra]\nfile = \"extra\"\n[image]\nbase = \"base\"\n[[image.file]]\nfrom = \"source:seed\"\nto = \"/seed\"\n",
+    );
+    build(&env, &["over", "-o", "over.release"]).succeeds();
+    let private = |releases: &[&str], output: &str| {
+        let words = [&["capsule", "export", "--without", "private", "-o", output], releases].concat();
+        selfsame(&env, &words).succeeds();
+        let parts = &parts(&env.project().join(output))["over:1.0.0"];
+        parts.iter().filter(|part| part["annotations"]["dev.selfsame.class"] == "private").count()
+    };
+    // Of manifest, config and layer of the base and of the file one is in the image; three are beside the other's.
+    assert_eq!(private(&["over.release"], "alone"), 1);
+    assert_eq!(private(&["one.release", "over.release"], "given"), 3);
+    for release in ["given#over:1.0.0", "given#probe:1.0.0"] {
+        selfsame(&env, &["verify", release, "--key", &key]).succeeds();
+    }
+    // What is shared is the base: the first release's own image.
+    let du = selfsame(&env, &["capsule", "du", "one.release", "over.release", "--json"]).succeeds().json();
+    assert!(du["shared"].as_u64() > Some(0), "{du}");
+    let all = selfsame(&env, &["capsule", "export", "over.release", "-o", "over.tar"]);
+    all.succeeds();
+    selfsame(&env, &["capsule", "check", "over.tar", "--key", &key]).succeeds();
+}
+
 /// Bytes by name.
 type Files = BTreeMap<String, Vec<u8>>;
 

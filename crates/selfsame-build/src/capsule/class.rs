@@ -1,11 +1,11 @@
 //! Whose the parts of a capsule are: what may be given away, and what everybody can have from elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use selfsame_core::{Digest, media};
-use selfsame_definition::Definition;
+use selfsame_definition::{Definition, Name};
 use selfsame_lock::{Claim, Lock};
 
 use super::{Holds, Part};
@@ -76,9 +76,18 @@ impl<'a> Classes<'a> {
     #[must_use]
     pub fn new(request: &'a Request, definition: &'a Definition, lock: Option<&'a Lock>) -> Self {
         let mut public = BTreeMap::new();
-        for (name, part) in lock.iter().flat_map(|lock| lock.parts()) {
+        let parts = || lock.iter().flat_map(|lock| lock.parts());
+        // A manifest is vouched for by whoever named it, and had from where its layers are.
+        let images: BTreeSet<(&Name, &str)> = parts()
+            .filter(|(_, part)| part.claim == Claim::ManifestDigest)
+            .map(|(name, part)| (name, part.purl.as_str()))
+            .collect();
+        for (name, part) in parts() {
+            let goes_with_layers = matches!(part.claim, Claim::Definition | Claim::TlsOnly)
+                && part.role.as_deref() == Some("manifest")
+                && images.contains(&(name, part.purl.as_str()));
             // Of two claims for one content the weaker counts.
-            *public.entry((name.as_str(), part.sha256)).or_insert(true) &= is_public(part.claim);
+            *public.entry((name.as_str(), part.sha256)).or_insert(true) &= is_public(part.claim) || goes_with_layers;
         }
         Self { request, definition, public }
     }
@@ -160,6 +169,10 @@ private = true
 npm = "package-lock.json"
 [input.data]
 file = "https://example.com/data"
+[input.base]
+oci = "debian:12"
+[input.layout]
+oci = "oci:base"
 [input.repo]
 git = "https://example.com/repo"
 tag = "v1"
@@ -196,6 +209,8 @@ to = "/a"
                 ("wheels".to_owned(), set("pypi", &["pkg:pypi/flask@3.1.3", "pkg:generic/wheel@1"])),
                 ("kept".to_owned(), set("npm", &["pkg:npm/secret@1.0.0"])),
                 ("data".to_owned(), set("file", &["pkg:generic/data"])),
+                ("base".to_owned(), set("oci", &["pkg:oci/debian@sha256:ab", "pkg:oci/debian@sha256:cd"])),
+                ("layout".to_owned(), set("oci-layout", &["pkg:oci/local@sha256:ef"])),
                 ("repo".to_owned(), set("git", &["pkg:generic/repo@v1"])),
             ]),
             crates: vec![CrateInput {
@@ -238,9 +253,26 @@ to = "/a"
                     ("pkg:deb/debian/odd@1?arch=all", "plaintext"),
                 ],
             ),
+            input("layout", "oci", &[("pkg:oci/local@sha256:ef", "local-file")]),
             input("repo", "git", &[("pkg:generic/repo@v1", "git-commit")]),
         ];
-        Lock::parse(&text.concat()).expect("a lock")
+        let line = |sha256: &str, claim: &str, role: &str| {
+            let hex = digest(sha256).hex();
+            format!(
+                "{{ purl = \"pkg:oci/debian@sha256:ab\", sha256 = \"{hex}\", size = 1, claim = \"{claim}\", role = \"{role}\" }},"
+            )
+        };
+        // The manifest was named by a tag, its layers by the manifest.
+        let mut lines = [
+            line("pkg:oci/debian@sha256:ab", "tls-only", "manifest"),
+            line("pkg:oci/debian@sha256:cd", "manifest-digest", "layer"),
+        ];
+        lines.sort();
+        let base = format!(
+            "[[input]]\nname = \"base\"\nkind = \"oci\"\nasked = \"x\"\nas_of = \"2026-11-20\"\nparts = [\n{}\n]\n",
+            lines.join("\n")
+        );
+        Lock::parse(&(text.concat() + &base)).expect("a lock")
     }
 
     /// Each part of a full capsule with its class, as lines.
@@ -260,6 +292,9 @@ to = "/a"
         own-source source.tar.gz
         own-source toolchain cc.tree
         private toolchain cc.tar.gz
+        own-source input base.tree
+        public debian@sha256:ab
+        public debian@sha256:cd
         own-source input data.tree
         private data
         own-source input gcc.tree
@@ -267,6 +302,8 @@ to = "/a"
         private odd@1
         own-source input kept.tree
         private secret@1.0.0
+        own-source input layout.tree
+        private local@sha256:ef
         own-source input repo.tree
         private repo@v1
         own-source input wheels.tree
