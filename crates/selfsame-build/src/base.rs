@@ -19,7 +19,7 @@ pub struct BaseImage {
     /// All its files, flattened.
     pub tree: Tree,
     /// What its package databases say is installed.
-    pub packages: Vec<InstalledPackage>,
+    pub packages: Vec<InputPackage>,
 }
 
 /// An image whose layers are kept byte for byte.
@@ -46,9 +46,9 @@ pub struct LayerFile {
     pub modified: i64,
 }
 
-/// A package that a base's database lists.
+/// A package of an input: one that a base's database lists, or one of the files of which others consist.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InstalledPackage {
+pub struct InputPackage {
     /// `pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=bookworm`.
     pub purl: String,
     /// `libc6`.
@@ -59,7 +59,7 @@ pub struct InstalledPackage {
     pub license: Option<String>,
     /// Who distributes it.
     pub supplier: Option<String>,
-    /// The paths of its files in the base's tree.
+    /// The paths of its files in the input's tree, where the package or its database lists them.
     pub files: BTreeSet<RelPath>,
     /// The purls of what it cannot work without, where that is installed too.
     pub depends_on: BTreeSet<String>,

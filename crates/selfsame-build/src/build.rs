@@ -9,7 +9,7 @@ use selfsame_definition::Definition;
 use selfsame_store::Store;
 use selfsame_tree::{Kind, Tree};
 
-use crate::base::BaseImage;
+use crate::base::{BaseImage, InputPackage};
 use crate::error::BuildError;
 use crate::image;
 use crate::progress::Progress;
@@ -35,6 +35,8 @@ pub struct Inputs {
     pub inputs: BTreeMap<String, Tree>,
     /// What the image stands on; nothing for one from scratch.
     pub base: Option<BaseImage>,
+    /// The packages of the inputs, and of toolchains that are inputs, by name.
+    pub described: BTreeMap<String, Vec<InputPackage>>,
     /// The packages of the captured toolchains.
     pub toolchain_packages: Vec<ToolchainPackage>,
 }
@@ -66,7 +68,7 @@ pub fn build(
     let plan = Plan::new(definition, &bound(inputs))?;
     let steps = run_steps(&plan, store, executor, mode, progress)?;
     let image = image::assemble(definition, request, source, &inputs.inputs, &steps, base, store, threads, progress)?;
-    let facts = sbom::facts(definition, request, &image, &steps, &inputs.toolchain_packages, base, store)?;
+    let facts = sbom::facts(inputs, &image, &steps, store)?;
     let sbom = selfsame_sbom::bytes(&selfsame_sbom::document(&facts)?);
     drop(facts);
     let sbom_digest = store.put_bytes(&sbom, false)?;

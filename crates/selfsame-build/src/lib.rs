@@ -23,7 +23,7 @@ pub mod sbom;
 pub mod steps;
 pub mod subject;
 
-pub use base::{BaseImage, InstalledPackage, KeptImage, LayerFile};
+pub use base::{BaseImage, InputPackage, KeptImage, LayerFile};
 pub use build::{Built, Inputs, build};
 pub use capsule::Extent;
 pub use error::BuildError;

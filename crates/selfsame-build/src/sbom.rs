@@ -1,17 +1,23 @@
 //! The SBOM's facts: what was locked, joined with what is in the image.
 
+mod identity;
+mod installed;
+mod locked;
+mod shipped;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_action::action::STDOUT;
 use selfsame_action::plan::metadata_step;
 use selfsame_core::{Digests, SourceEpoch};
-use selfsame_definition::{Command, Definition};
+use selfsame_definition::Command;
 use selfsame_sbom::{Completeness, Edge, Entity, Facts, ImageFile, Input, Node, Part, PartKind, Publisher, Step};
 use selfsame_store::Store;
 use selfsame_tree::Kind;
 
 use crate::base::BaseImage;
+use crate::build::Inputs;
 use crate::cargo::{self, CargoPackages};
 use crate::error::BuildError;
 use crate::hashed::{Hashed, remembered};
@@ -19,6 +25,7 @@ use crate::image::base_origin;
 use crate::provenance::dependencies;
 use crate::record::{Image, StepRecord};
 use crate::request::{CrateInput, Origin, Request};
+use crate::sbom::locked::Locked;
 
 /// A package of a captured toolchain, as the host lock names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,15 +46,10 @@ pub struct ToolchainPackage {
 const CARGO_BYTES: u64 = 256 << 20;
 
 /// Everything that the SBOM says.
-pub fn facts(
-    definition: &Definition,
-    request: &Request,
-    image: &Image,
-    steps: &[StepRecord],
-    toolchain_packages: &[ToolchainPackage],
-    base: Option<&BaseImage>,
-    store: &Store,
-) -> Result<Facts, BuildError> {
+pub fn facts(inputs: &Inputs, image: &Image, steps: &[StepRecord], store: &Store) -> Result<Facts, BuildError> {
+    let Inputs { definition, request, toolchain_packages, .. } = inputs;
+    let base = inputs.base.as_ref();
+    let locked = Locked::all(inputs);
     let mut facts = Facts {
         name: request.name.clone(),
         version: request.version.clone(),
@@ -68,7 +70,7 @@ pub fn facts(
         build_only: toolchain_packages.iter().map(toolchain_part).collect(),
         edges: Vec::new(),
         completeness: BTreeMap::new(),
-        inputs: inputs(request),
+        inputs: dependency_inputs(request),
         steps: steps.iter().map(step).collect(),
     };
     let mut all_known = true;
@@ -82,11 +84,12 @@ pub fn facts(
         add_cargo(&mut facts, &packages, request, store)?;
     }
     if let Some(base) = base {
-        add_base(&mut facts, base);
+        add_base(&mut facts, base, request);
     }
+    shipped::add(&mut facts, &locked, inputs, image, store)?;
     // Even a Rust program holds parts of the captured C library, so the application itself is never called complete;
     // nor is one on a base, whose databases list packages and not what these were made of.
-    let known = all_known && toolchain_packages.is_empty() && base.is_none();
+    let known = all_known && toolchain_packages.is_empty() && locked.is_empty() && base.is_none();
     let application =
         if known && !definition.actions.is_empty() { Completeness::Complete } else { Completeness::Incomplete };
     facts.completeness.insert(Node::Application, application);
@@ -97,7 +100,7 @@ pub fn facts(
 
 /// The packages that a base's databases list, and the files that are theirs. What stands in the image in place of a
 /// package's file is not the package's.
-fn add_base(facts: &mut Facts, base: &BaseImage) {
+fn add_base(facts: &mut Facts, base: &BaseImage, request: &Request) {
     let origin = Some(base_origin(&base.name));
     let files: BTreeSet<String> =
         facts.files.iter().filter(|file| file.origin == origin).map(|file| file.path.clone()).collect();
@@ -108,6 +111,7 @@ fn add_base(facts: &mut Facts, base: &BaseImage) {
             let mut part = Part::new(PartKind::Library, &package.purl, &package.name, &package.version);
             part.license.clone_from(&package.license);
             part.supplier = package.supplier.clone().map(|name| Entity { name: Some(name), ..Entity::default() });
+            part.sha256 = locked::archive(request, &base.name, &package.purl);
             part.locations = BTreeSet::from([base_origin(&base.name)]);
             facts.shipped.push(part);
         }
@@ -255,7 +259,7 @@ fn toolchain_part(package: &ToolchainPackage) -> Part {
     part
 }
 
-fn inputs(request: &Request) -> Vec<Input> {
+fn dependency_inputs(request: &Request) -> Vec<Input> {
     dependencies(request)
         .into_iter()
         .map(|dependency| Input {

@@ -124,6 +124,7 @@ fn inputs(store: &Store) -> Inputs {
         inputs: BTreeMap::new(),
         base: None,
         cargo: None,
+        described: BTreeMap::new(),
         toolchain_packages: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::facts::{Entity, FactsError, Form, ImageFile, Input, Part, PartKind, Publisher};
 use crate::license::{License, license};
 use crate::properties::{Properties, is_email, is_uri, put, put_array};
-use crate::{Facts, PROPERTY_CAPTURED, PROPERTY_INPUT};
+use crate::{Facts, PROPERTY_CAPTURED, PROPERTY_INPUT, PROPERTY_UNLOCKED};
 
 /// Refuses what is no package URL, and gives it back.
 pub(crate) fn checked_purl(purl: &str) -> Result<&str, FactsError> {
@@ -126,6 +126,7 @@ pub(crate) fn part(
     }
     properties.flag(PROPERTY_INPUT, is_input);
     properties.flag(PROPERTY_CAPTURED, part.captured);
+    properties.flag(PROPERTY_UNLOCKED, part.unlocked);
     put(&mut object, "properties", properties.array());
     Ok(Value::Object(object))
 }

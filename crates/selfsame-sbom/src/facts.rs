@@ -162,7 +162,9 @@ pub struct Part {
     pub features: BTreeSet<String>,
     /// Taken from the building machine by observation.
     pub captured: bool,
-    /// Where the build's own files name it: `Cargo.lock`.
+    /// In the image, and named by no lock: the package itself says what it is.
+    pub unlocked: bool,
+    /// Where the build's own files name it, `Cargo.lock`, and where in the image it does.
     pub locations: BTreeSet<String>,
 }
 
@@ -186,6 +188,7 @@ impl Part {
             repository: None,
             features: BTreeSet::new(),
             captured: false,
+            unlocked: false,
             locations: BTreeSet::new(),
         }
     }

@@ -27,6 +27,8 @@ pub const SPEC_VERSION: &str = "1.6";
 pub const PROPERTY_INPUT: &str = "selfsame:input";
 /// The property that marks what was taken from the machine that built, by observation, instead of from a registry.
 pub const PROPERTY_CAPTURED: &str = "selfsame:captured";
+/// The property that marks a package which is in the image and which no lock names.
+pub const PROPERTY_UNLOCKED: &str = "selfsame:unlocked";
 
 #[cfg(test)]
 mod tests;

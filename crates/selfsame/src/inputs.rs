@@ -5,8 +5,7 @@ use std::path::Path;
 
 use selfsame_build::record::Layer;
 use selfsame_build::request::{InputPart, InputSet};
-use selfsame_build::sbom::ToolchainPackage;
-use selfsame_build::{BaseImage, InstalledPackage, KeptImage, LayerFile};
+use selfsame_build::{BaseImage, InputPackage, KeptImage, LayerFile};
 use selfsame_core::{Digest, Platform, SourceEpoch};
 use selfsame_definition::{Base, Definition, InputSpec};
 use selfsame_fetch::{self as fetch, Context, Described};
@@ -31,17 +30,22 @@ pub(crate) struct BoundInputs {
 }
 
 impl BoundInputs {
-    /// The packages of everything but what the image stands on: they are used to build.
-    pub(crate) fn build_packages(&self, definition: &Definition) -> impl Iterator<Item = ToolchainPackage> {
-        let base = base_name(definition).map(str::to_owned);
-        let inputs = self.packages.iter().filter(move |(name, _)| base.as_ref() != Some(*name));
-        inputs.flat_map(|(_, packages)| packages).map(|package| ToolchainPackage {
-            purl: package.purl.clone(),
-            name: package.name.clone(),
-            version: package.version.clone(),
-            license: (!package.licenses.is_empty()).then(|| package.licenses.join(" AND ")),
-            supplier: package.supplier.clone(),
-        })
+    /// The packages as the SBOM is told of them.
+    pub(crate) fn described(&self) -> BTreeMap<String, Vec<InputPackage>> {
+        let packages = |of: &Vec<Described>| of.iter().map(input_package).collect();
+        self.packages.iter().map(|(name, of)| (name.clone(), packages(of))).collect()
+    }
+}
+
+fn input_package(package: &Described) -> InputPackage {
+    InputPackage {
+        purl: package.purl.clone(),
+        name: package.name.clone(),
+        version: package.version.clone(),
+        license: (!package.licenses.is_empty()).then(|| package.licenses.join(" AND ")),
+        supplier: package.supplier.clone(),
+        files: package.files.iter().cloned().collect(),
+        depends_on: package.depends_on.iter().cloned().collect(),
     }
 }
 
@@ -77,15 +81,7 @@ pub(crate) fn base(
             .map(|(path, file)| (path, LayerFile { layer: file.layer, modified: file.modified }))
             .collect(),
     });
-    let packages = bound.packages.get(name).into_iter().flatten().map(|package| InstalledPackage {
-        purl: package.purl.clone(),
-        name: package.name.clone(),
-        version: package.version.clone(),
-        license: (!package.licenses.is_empty()).then(|| package.licenses.join(" AND ")),
-        supplier: package.supplier.clone(),
-        files: package.files.iter().cloned().collect(),
-        depends_on: package.depends_on.iter().cloned().collect(),
-    });
+    let packages = bound.packages.get(name).into_iter().flatten().map(input_package);
     let tree = bound.trees.get(name).cloned().ok_or_else(absent)?;
     Ok(Some(BaseImage { name: name.to_owned(), image, tree, packages: packages.collect() }))
 }

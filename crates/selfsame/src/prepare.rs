@@ -120,7 +120,8 @@ impl<'a> Project<'a> {
         let mut toolchains = BTreeMap::new();
         let mut trees = root_trees(&self.definition, &bound_inputs);
         let base = inputs::base(&self.definition, lock.as_ref(), &bound_inputs, &cx)?;
-        let mut packages: Vec<ToolchainPackage> = bound_inputs.build_packages(&self.definition).collect();
+        let described = bound_inputs.described();
+        let mut packages: Vec<ToolchainPackage> = Vec::new();
         for name in host_toolchains(&self.definition) {
             let locked = &host_lock.toolchains[name];
             toolchains.insert(name.to_string(), toolchain_input(locked));
@@ -154,6 +155,7 @@ impl<'a> Project<'a> {
             inputs: bound_inputs.trees,
             base,
             cargo,
+            described,
             toolchain_packages: packages,
         };
         Ok(Prepared { inputs, bound: bound.path })

@@ -8,7 +8,7 @@ use selfsame_oci::{Descriptor, ImageConfig, Manifest};
 use super::*;
 use crate::layer::{Form, remembered_layer};
 use crate::record::Layer;
-use crate::{BaseImage, InstalledPackage, KeptImage, LayerFile};
+use crate::{BaseImage, InputPackage, KeptImage, LayerFile};
 
 fn file(store: &Store, text: &str) -> Entry {
     let digest = store.put_bytes(text.as_bytes(), false).expect("a store");
@@ -24,7 +24,7 @@ fn rootfs(store: &Store) -> BaseImage {
         ("usr/lib/libc.so", file(store, "a library\n")),
     ];
     let tree = Tree::from_entries(entries.map(|(at, entry)| (path(at), entry))).expect("a tree");
-    let package = |name: &str, files: &[&str], needs: &[&str]| InstalledPackage {
+    let package = |name: &str, files: &[&str], needs: &[&str]| InputPackage {
         purl: format!("pkg:deb/debian/{name}@1?arch=amd64"),
         name: name.to_owned(),
         version: "1".to_owned(),

@@ -224,10 +224,10 @@ fn inputs(
         return Ok(Err(missing));
     }
     toolchains.extend(prepare::root_trees(&definition, &bound));
-    let toolchain_packages = bound.build_packages(&definition).chain(toolchain_packages).collect();
+    let described = bound.described();
     let base = crate::inputs::base(&definition, lock.as_ref(), &bound, &cx)?;
     let inputs = bound.trees;
-    Ok(Ok(Inputs { definition, request, source, toolchains, inputs, base, cargo, toolchain_packages }))
+    Ok(Ok(Inputs { definition, request, source, toolchains, inputs, base, cargo, described, toolchain_packages }))
 }
 
 fn packages(host_lock: Option<&HostLock>, definition: &Definition) -> Vec<ToolchainPackage> {
