@@ -226,6 +226,50 @@ fn sandbox_what_is_left_out_is_listed_and_the_rest_verifies() {
     assert_store_intact(&cold);
 }
 
+/// A part that the release's provenance does not name is refused before anything of the capsule is brought.
+#[test]
+fn sandbox_a_part_that_no_provenance_names_is_refused() {
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    let Some(env) = two() else { return };
+    selfsame(&env, &["capsule", "export", "one.release", "-o", "capsule"]).succeeds();
+    let folder = env.at("project/capsule");
+    let read = |descriptor: &Descriptor| fs::read(folder.join(layout::blob_path(descriptor.digest))).expect("a blob");
+    let put = |bytes: &[u8]| fs::write(folder.join(layout::blob_path(Digest::of(bytes))), bytes).expect("a blob");
+    let index = |bytes: &[u8]| selfsame_oci::Index::parse(bytes, INDEX).expect("an index").manifests;
+    let top = index(&fs::read(folder.join(layout::INDEX_FILE)).expect("an index"));
+    let mut release = index(&read(&top[0]));
+    let of_capsule = release.pop().expect("a capsule");
+    let manifest = read(&of_capsule);
+    let parsed = selfsame_oci::Manifest::parse(&manifest, &of_capsule.media_type).expect("a manifest");
+    let mut parts = parsed.layers;
+    let foreign = b"somebody else's";
+    put(foreign);
+    parts.push(Descriptor::of("application/octet-stream", foreign));
+    let subject = parsed.subject.expect("an image");
+    let kind = "application/vnd.selfsame.capsule.v1+json";
+    let changed = referrer_manifest(&subject, kind, &parts, &parsed.annotations);
+    put(&changed.bytes);
+    release.push(changed.descriptor);
+    let changed = selfsame_oci::index(&release, &BTreeMap::new());
+    put(&changed.bytes);
+    for descriptor in [&of_capsule, &top[0]] {
+        fs::remove_file(folder.join(layout::blob_path(descriptor.digest))).expect("a blob");
+    }
+    let listed = listed(&changed.descriptor, "probe:1.0.0");
+    fs::write(folder.join(layout::INDEX_FILE), selfsame_oci::index(&[listed], &BTreeMap::new()).bytes)
+        .expect("an index");
+
+    let cold = empty();
+    let (capsule, out) = (path(&env, "project/capsule"), path(&cold, "out"));
+    let import = selfsame(&cold, &["capsule", "import", &capsule, "-o", &out]);
+    assert!(one_error(import.exits(2)).contains("no input of its release"), "{}", import.stderr);
+    assert!(!cold.at("out").exists() && !cold.store().exists());
+    let verdict = selfsame(&env, &["verify", "capsule", "--key", &path(&env, DEV_KEY), "--json"]);
+    assert_eq!(verdict.exits(1).json()["class"], "not-verified");
+    let check = selfsame(&env, &["capsule", "check", "capsule", "--key", &path(&env, DEV_KEY), "--json"]);
+    assert_eq!(check.exits(1).json()["releases"][0]["class"], "not-verified");
+}
+
 /// The layers of a base are in the image, too: they stay. Its other parts are from a folder, and nobody else's to have.
 #[test]
 fn sandbox_what_the_image_holds_stays() {

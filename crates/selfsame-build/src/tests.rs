@@ -1,6 +1,7 @@
 //! The whole pipeline in a made world: an executor that runs nothing, a store in a temporary folder, a fixed key.
 
 mod base;
+mod capsules;
 mod platforms;
 
 use std::collections::BTreeMap;
