@@ -107,14 +107,29 @@ pub(crate) fn validate_sbom(env: &TestEnv, release: &Path) {
 /// Unpacks a release's image with umoci and runs a program in it: standard output, or nothing where that cannot be.
 #[track_caller]
 pub(crate) fn run_image(env: &TestEnv, release: &Path, name: &str, argv: &[&str]) -> Option<String> {
+    let bundle = unpack_image(env, release, name)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let rootfs = bundle.path().join("bundle/rootfs");
+    Some(prints(Command::new("chroot").arg(rootfs).args(argv).env_clear().env("PATH", path)))
+}
+
+/// A release's image as umoci unpacks it, at `bundle/rootfs`; nothing where that cannot be.
+#[track_caller]
+pub(crate) fn unpack_image(env: &TestEnv, release: &Path, name: &str) -> Option<tempfile::TempDir> {
     if !require(Tier::Foreign, there(&["umoci", "chroot"]).and_then(|()| is_root())) {
         return None;
     }
-    let bundle = tempfile::tempdir_in(env.root()).expect("a folder for the image");
-    let bundle = bundle.path().join("bundle");
+    let folder = tempfile::tempdir_in(env.root()).expect("a folder for the image");
+    let bundle = folder.path().join("bundle");
     prints(Command::new("umoci").args(["unpack", "--image"]).arg(reference("", release, name)).arg(&bundle));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    Some(prints(Command::new("chroot").arg(bundle.join("rootfs")).args(argv).env_clear().env("PATH", path)))
+    Some(folder)
+}
+
+/// The config of a release's image.
+pub(crate) fn image_config(release: &Path) -> Value {
+    let index = json(&fs::read(release.join("index.json")).expect("an index"));
+    let manifest = json(&blob(release, &index["manifests"][0]["digest"]));
+    json(&blob(release, &manifest["config"]["digest"]))
 }
 
 /// `PREFIXpath:name`.

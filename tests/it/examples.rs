@@ -28,27 +28,27 @@ const SOMEBODY: u32 = 12_345;
 const DEADLINE: Duration = Duration::from_secs(3000);
 
 /// One of the two worlds.
-struct World {
-    env: TestEnv,
+pub(crate) struct World {
+    pub(crate) env: TestEnv,
     variation: Variation,
     /// Unmounted after the folders on it are gone.
     _disk: Ext4Disk,
 }
 
 /// A published release.
-struct Release {
-    folder: PathBuf,
+pub(crate) struct Release {
+    pub(crate) folder: PathBuf,
     image: String,
     id: String,
 }
 
 /// The same key signs in both worlds, so that whole releases can be equal.
-struct Keys {
+pub(crate) struct Keys {
     folder: tempfile::TempDir,
 }
 
 impl Keys {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder for keys");
         let made = Command::new(SELFSAME)
             .args(["keygen", "-o", "release", "--builder-id", "https://example.com/builders/test"])
@@ -59,7 +59,7 @@ impl Keys {
         Self { folder }
     }
 
-    fn public(&self) -> PathBuf {
+    pub(crate) fn public(&self) -> PathBuf {
         self.folder.path().join("release.pub")
     }
 
@@ -131,7 +131,7 @@ impl World {
     }
 
     /// A folder for a project, and below it a copy of an example, without what a build there left.
-    fn copy_example(&self, name: &str, folder: &str) -> PathBuf {
+    pub(crate) fn copy_example(&self, name: &str, folder: &str) -> PathBuf {
         let target = self.env.at("sources").join(folder);
         fs::create_dir_all(&target).expect("a new folder");
         for entry in fs::read_dir(root().join("examples").join(name)).expect("the example") {
@@ -145,12 +145,12 @@ impl World {
     }
 
     /// Everything in this world belongs to somebody from now on, who made it under their own umask.
-    fn give_to_somebody(&mut self) {
+    pub(crate) fn give_to_somebody(&mut self) {
         run(Command::new("chmod").args(["-R", "go="]).arg(self.env.at("sources")));
         self.env.give_to(SOMEBODY);
     }
 
-    fn build(&self, project: &Path, name: &str, more: &[&str]) -> Release {
+    pub(crate) fn build(&self, project: &Path, name: &str, more: &[&str]) -> Release {
         let folder = self.env.at(name);
         let mut arguments: Vec<OsString> = ["build", "--json", "--no-check", "--key"].map(Into::into).into();
         arguments.extend([self.env.at("release.key").into(), "-o".into(), folder.clone().into(), project.into()]);
@@ -163,7 +163,7 @@ impl World {
 }
 
 /// Both worlds, where this machine can have them: root, loop devices, namespaces.
-fn two_worlds(mib: u64, keys: &Keys) -> Option<(World, World)> {
+pub(crate) fn two_worlds(mib: u64, keys: &Keys) -> Option<(World, World)> {
     sandboxed()?;
     let disk = |seed| {
         let disk = Ext4Disk::new(mib, seed)?;
@@ -183,7 +183,7 @@ fn two_worlds(mib: u64, keys: &Keys) -> Option<(World, World)> {
 
 /// Fails unless both are the same release: every file but the run record, byte for byte.
 #[track_caller]
-fn assert_same(one: &Release, two: &Release) {
+pub(crate) fn assert_same(one: &Release, two: &Release) {
     assert_eq!(one.image, two.image, "the images differ: {} {}", one.folder.display(), two.folder.display());
     assert_eq!(one.id, two.id, "the images are equal and the releases are not");
     assert_eq!(contents(&one.folder), contents(&two.folder));
@@ -230,7 +230,7 @@ fn without_network(command: &Command) -> Command {
 
 /// Rebuilds a capsule with nothing else: an empty store, no network, no source folder, nothing of the host.
 #[track_caller]
-fn assert_capsule_rebuilds(capsule: &Path, key: &Path) {
+pub(crate) fn assert_capsule_rebuilds(capsule: &Path, key: &Path) {
     let env = elsewhere();
     let release = env.at("capsule");
     run(Command::new("cp").arg("-a").arg(capsule).arg(&release));

@@ -13,6 +13,7 @@ mod capsule;
 mod contract;
 mod examples;
 mod flow;
+mod from_locks;
 mod groups;
 mod hosts;
 mod lock_diff;

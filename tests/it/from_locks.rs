@@ -1,0 +1,255 @@
+//! The examples and toolchains that stand on `selfsame.lock` alone: built from the lock that is committed, checked, built
+//! again from their capsule and nothing else, and run.
+//!
+//! Tier `network`, and only where `SELFSAME_REQUIRE` names it: they bring some hundred MiB of packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use selfsame_testing::{TestEnv, Tier, require};
+use serde_json::Value;
+
+use crate::contract;
+use crate::examples::{Keys, assert_capsule_rebuilds, assert_same, root, two_worlds};
+use crate::world::{DEV_KEY, empty, sandboxed, verify};
+
+/// A run of a program that is this slow hangs.
+const DEADLINE: Duration = Duration::from_secs(3000);
+
+/// The projects with a committed lock, by their folders.
+const LOCKED: [&str; 11] = [
+    "examples/c-on-debian",
+    "examples/go-arm64",
+    "examples/go-static",
+    "examples/node-service",
+    "examples/python-service",
+    "examples/rust-on-debian",
+    "toolchains/busybox",
+    "toolchains/gcc",
+    "toolchains/go",
+    "toolchains/node",
+    "toolchains/python",
+];
+
+/// Copies of all examples and toolchains, side by side as in the repository.
+fn copies(env: &TestEnv) {
+    for folder in ["examples", "toolchains"] {
+        for project in fs::read_dir(root().join(folder)).expect("the examples") {
+            let project = project.expect("an entry").path();
+            if !project.is_dir() {
+                continue;
+            }
+            let target = env.at(folder).join(project.file_name().expect("a name"));
+            fs::create_dir_all(&target).expect("a new folder");
+            for entry in fs::read_dir(&project).expect("a project") {
+                let entry = entry.expect("an entry");
+                // Releases are folders.
+                if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                    fs::copy(entry.path(), target.join(entry.file_name())).expect("a copy");
+                }
+            }
+        }
+    }
+}
+
+/// The same in a world with the machine's network and cargo, where these tests are asked for.
+#[track_caller]
+fn world() -> Option<TestEnv> {
+    if !require(Tier::Network, asked()) {
+        return None;
+    }
+    let mut env = sandboxed()?;
+    env.set_deadline(DEADLINE).use_machine_cargo();
+    copies(&env);
+    Some(env)
+}
+
+fn asked() -> Result<(), String> {
+    let required = std::env::var("SELFSAME_REQUIRE").unwrap_or_default();
+    let asked = required.split(',').any(|tier| matches!(tier.trim(), "network" | "all"));
+    asked.then_some(()).ok_or_else(|| "SELFSAME_REQUIRE does not name it".to_owned())
+}
+
+/// Builds a project from its lock and holds the release against everything that needs no second machine.
+#[track_caller]
+fn build(env: &TestEnv, project: &str) -> PathBuf {
+    let name = project.replace('/', "-");
+    let release = env.at(&name);
+    let words = ["build", "--dev-key", "--no-check", "--locked", "--capsule", "-o"].map(PathBuf::from);
+    env.selfsame(words.into_iter().chain([release.clone(), env.at(project)])).succeeds();
+    verify(env, &name).succeeds();
+    contract::validate_sbom(env, &release);
+    assert_capsule_rebuilds(&release, &env.at(DEV_KEY));
+    release
+}
+
+/// The purls that begin so, of what the SBOM says that was used to build.
+fn purls(env: &TestEnv, release: &Path, start: &str) -> Vec<String> {
+    let sbom = env.selfsame([PathBuf::from("sbom"), release.to_owned()]).succeeds().json();
+    let formulas = sbom["formulation"].as_array().expect("a formulation").iter();
+    let mut purls: Vec<String> = formulas
+        .flat_map(|formula| formula["components"].as_array().expect("components"))
+        .filter_map(|component| component["purl"].as_str())
+        .filter(|purl| purl.starts_with(start))
+        .map(str::to_owned)
+        .collect();
+    purls.sort();
+    // A package and its file are two components with one purl.
+    purls.dedup();
+    purls
+}
+
+#[test]
+fn committed_locks_answer_their_definitions_and_name_no_place() {
+    let env = empty();
+    copies(&env);
+    for project in LOCKED {
+        let lock = env.read(Path::new(project).join("selfsame.lock"));
+        assert!(!lock.contains("://"), "{project}: an address in the lock");
+        for word in lock.split(['"', ' ', ',']) {
+            let place = ["org", "com", "net", "io", "dev"].iter().any(|end| word.ends_with(&format!(".{end}")));
+            assert!(!place, "{project}: `{word}` in the lock");
+        }
+        let check = ["lock", "--check", "--offline"].map(PathBuf::from).into_iter().chain([env.at(project)]);
+        env.selfsame(check).succeeds();
+    }
+}
+
+#[test]
+fn network_c_on_debian_builds_from_its_lock_and_again_from_itself() {
+    let Some(env) = world() else { return };
+    let release = build(&env, "examples/c-on-debian");
+    if let Some(said) = contract::run_image(&env, &release, "c-on-debian:1.0.0", &["/hello"]) {
+        assert_eq!(said, "hello, world\n");
+    }
+}
+
+#[test]
+fn network_go_builds_for_here_and_for_another_processor() {
+    let Some(env) = world() else { return };
+    let release = build(&env, "examples/go-static");
+    if let Some(said) = contract::run_image(&env, &release, "go-static:1.0.0", &["/hello", "--version"]) {
+        assert!(said.starts_with("hello 1.0.0 linux/"), "{said}");
+    }
+    let release = build(&env, "examples/go-arm64");
+    let config = contract::image_config(&release);
+    assert_eq!((&config["os"], &config["architecture"]), (&"linux".into(), &"arm64".into()));
+    if let Some(bundle) = contract::unpack_image(&env, &release, "go-arm64:1.0.0") {
+        let program = fs::read(bundle.path().join("bundle/rootfs/hello")).expect("the program");
+        assert_eq!(program[..6], *b"\x7fELF\x02\x01", "64 bits, little-endian");
+        assert_eq!(program[18..20], [183, 0], "EM_AARCH64");
+    }
+}
+
+#[test]
+fn network_node_service_installs_what_its_lock_pins() {
+    let Some(env) = world() else { return };
+    let release = build(&env, "examples/node-service");
+    let text = env.read("examples/node-service/package-lock.json");
+    let lock: Value = serde_json::from_str(&text).expect("JSON");
+    let packages = lock["packages"].as_object().expect("packages").iter().filter(|(path, _)| !path.is_empty());
+    let mut pinned: Vec<String> = packages
+        .map(|(path, package)| {
+            let name = path.rsplit("node_modules/").next().expect("a name").replace('@', "%40");
+            format!("pkg:npm/{name}@{}", package["version"].as_str().expect("a version"))
+        })
+        .collect();
+    pinned.sort();
+    pinned.dedup();
+    assert_eq!(purls(&env, &release, "pkg:npm/"), pinned);
+    let program = "require('/srv/node_modules/express'); console.log(process.version)";
+    let node = ["/usr/local/bin/node", "-e", program];
+    if let Some(said) = contract::run_image(&env, &release, "node-service:1.0.0", &node) {
+        assert_eq!(said, "v22.20.0\n");
+    }
+}
+
+/// Another user, umask, time zone, locale, CPU count, machine name and file system; see `examples.rs`.
+#[test]
+fn network_python_service_is_one_release_in_two_worlds_and_again_from_itself() {
+    if !require(Tier::Network, asked()) {
+        return;
+    }
+    let keys = Keys::new();
+    let Some((usual, mut other)) = two_worlds(4096, &keys) else { return };
+    let project = usual.copy_example("python-service", "service");
+    let far = other.copy_example("python-service", "a longer path/with spaces/service");
+    other.give_to_somebody();
+    let release = usual.build(&project, "release", &["--capsule", "--locked"]);
+    assert_same(&release, &other.build(&far, "release", &["--capsule", "--locked"]));
+    contract::validate_sbom(&usual.env, &release.folder);
+    let pinned = fs::read_to_string(project.join("requirements.txt")).expect("the requirements");
+    let pinned = pinned.lines().filter_map(|line| line.split_once("=="));
+    let mut pinned: Vec<String> =
+        pinned.map(|(name, rest)| format!("pkg:pypi/{name}@{}", rest.split(' ').next().expect("a version"))).collect();
+    pinned.sort();
+    let stated = purls(&usual.env, &release.folder, "pkg:pypi/");
+    let mut stated: Vec<&str> = stated.iter().map(|purl| purl.split('?').next().expect("a purl")).collect();
+    stated.dedup();
+    assert_eq!(stated, pinned);
+    let program = "import sys; sys.path[:0] = ['/srv/site', '/srv']\n\
+                   import app; print(app.app.test_client().get('/').text, end='')";
+    let python = ["/usr/bin/python3", "-c", program];
+    if let Some(said) = contract::run_image(&usual.env, &release.folder, "python-service:1.0.0", &python) {
+        assert_eq!(said, "hello from markupsafe._speedups");
+    }
+    assert_capsule_rebuilds(&release.folder, &keys.public());
+}
+
+#[test]
+fn network_a_base_that_was_built_here_compiles_and_carries() {
+    let Some(env) = world() else { return };
+    let gcc = build(&env, "toolchains/gcc");
+    let program = "echo 'int main(void) { return 42; }' > probe.c && gcc -o probe probe.c && { ./probe; echo $?; }";
+    if let Some(said) = contract::run_image(&env, &gcc, "gcc:12.2", &["/bin/sh", "-c", program]) {
+        assert_eq!(said, "42\n");
+    }
+    let busybox = build(&env, "toolchains/busybox");
+    let shell = ["/bin/sh", "-c", "echo 41 | tr 1 2"];
+    if let Some(said) = contract::run_image(&env, &busybox, "busybox:1.35", &shell) {
+        assert_eq!(said, "42\n");
+    }
+    // Where the example looks for them.
+    for (release, place) in
+        [(gcc, "toolchains/gcc/gcc-12.2.release"), (busybox, "toolchains/busybox/busybox-1.35.release")]
+    {
+        fs::rename(release, env.at(place)).expect("the release in its place");
+    }
+    env.selfsame([PathBuf::from("lock"), env.at("examples/c-on-own-base")]).succeeds();
+    let release = build(&env, "examples/c-on-own-base");
+    let shell = ["/bin/sh", "-c", "hello; echo $?"];
+    if let Some(said) = contract::run_image(&env, &release, "c-on-own-base:1.0.0", &shell) {
+        assert_eq!(said, "hello, world\n0\n");
+    }
+}
+
+#[test]
+fn network_bases_of_languages_run_them() {
+    let Some(env) = world() else { return };
+    let release = build(&env, "toolchains/python");
+    let program = "import ctypes, json, sqlite3, ssl, sys, zlib; print(sys.version_info[:2])";
+    if let Some(said) = contract::run_image(&env, &release, "python:3.11", &["/usr/bin/python3", "-c", program]) {
+        assert_eq!(said, "(3, 11)\n");
+    }
+    let release = build(&env, "toolchains/node");
+    let npm =
+        ["/bin/sh", "-c", "export PATH=/usr/local/bin:/usr/bin:/bin; node --version; npm --version; npx --version"];
+    if let Some(said) = contract::run_image(&env, &release, "node:22.20.0", &npm) {
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(lines.len() == 3 && lines[0] == "v22.20.0" && lines[1] == lines[2], "{said}");
+    }
+    let release = build(&env, "toolchains/go");
+    if let Some(said) = contract::run_image(&env, &release, "go:1.27.3", &["/usr/local/go/bin/go", "version"]) {
+        assert!(said.starts_with("go version go1.27.3 linux/"), "{said}");
+    }
+}
+
+#[test]
+fn network_rust_on_debian_builds_from_its_lock_and_again_from_itself() {
+    let Some(env) = world() else { return };
+    let release = build(&env, "examples/rust-on-debian");
+    if let Some(said) = contract::run_image(&env, &release, "hexyl:0.12.0", &["/bin/hexyl", "--version"]) {
+        assert_eq!(said, "hexyl 0.12.0\n");
+    }
+}
