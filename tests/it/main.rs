@@ -23,6 +23,7 @@ mod push_world;
 mod roots;
 mod shared_store;
 mod store;
+mod strangers;
 mod world;
 
 /// A file of this folder that no `mod` names is never compiled, and its tests never fail.

@@ -14,7 +14,7 @@ use selfsame_build::request::{Origin, Request};
 use selfsame_build::sbom::ToolchainPackage;
 use selfsame_build::{BuildError, Built, Mode, capsule};
 use selfsame_core::{Digest, Platform, Profile, RelPath, media, uri};
-use selfsame_definition::{ArchiveLocation, Command, Definition, SourceOrigin, Toolchain};
+use selfsame_definition::{ArchiveLocation, Command, Definition, InputSpec, OciSpec, SourceOrigin, Toolchain};
 use selfsame_diff::{Known, Limits};
 use selfsame_executor::LocalExecutor;
 use selfsame_lock::{HostLock, Lock};
@@ -434,16 +434,32 @@ pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answe
 /// Nobody has vouched for a release that is only fetched for, and its paths are those of another machine: no file of
 /// this one is opened because it says so. What the store has is not looked for.
 fn refuse_local(definition: &Definition, lock: &Lock, store: &Store) -> Answer<()> {
-    let SourceOrigin::Archive { location: ArchiveLocation::Path(path), .. } = &definition.source.origin else {
-        return Ok(());
-    };
-    match lock.parts().map(|(_, part)| part).find(|part| !store.has(&part.sha256)) {
-        None => Ok(()),
-        Some(input) => Err(Report::new(Exit::Unanswered, format!("the archive `{path}` was a file of its builder"))
-            .fact("wanted", input.sha256)
+    for (name, input) in &lock.inputs {
+        let Some(path) = local_path(definition, name.as_str()) else { continue };
+        let Some(part) = input.parts.iter().find(|part| !store.has(&part.sha256)) else { continue };
+        return Err(Report::new(Exit::Unanswered, format!("input `{name}`: `{path}` was a file of its builder"))
+            .fact("wanted", part.sha256)
             .consequence("A release's own paths are not looked for on this machine.")
-            .hint("ask for a release that was built with `--capsule`: it carries the archive")
-            .into()),
+            .hint("ask for a release that was built with `--capsule`: it carries its inputs")
+            .into());
+    }
+    Ok(())
+}
+
+/// The path of the builder's machine that an input of a definition came from, if it came from one.
+fn local_path<'a>(definition: &'a Definition, name: &str) -> Option<&'a str> {
+    let location = match (definition.input(name), &definition.source.origin) {
+        (Some(InputSpec::File(file)), _) => &file.location,
+        (Some(InputSpec::Git(git)), _) => return (!git.repository.contains("://")).then_some(git.repository.as_str()),
+        (Some(InputSpec::Oci(OciSpec::Layout { path, .. } | OciSpec::DockerArchive { path, .. })), _) => {
+            return Some(path);
+        }
+        (None, SourceOrigin::Archive { location, .. }) => location,
+        _ => return None,
+    };
+    match location {
+        ArchiveLocation::Path(path) => Some(path),
+        ArchiveLocation::Url(_) => None,
     }
 }
 

@@ -1,0 +1,39 @@
+//! Releases of strangers: what a release says that nobody vouched for reaches no file of this machine.
+
+use std::fs;
+
+use crate::world::{build, empty, one_error};
+
+const DEFINITION: &str = r#"name = "probe"
+version = "1.0.0"
+license = "MIT"
+
+[source]
+path = "src"
+epoch = 1700000000
+
+[[image.file]]
+from = "source:a"
+to = "/a"
+"#;
+
+#[test]
+fn fetch_for_a_release_opens_no_file_that_its_inputs_name() {
+    let env = empty();
+    env.write("src/a", "a\n");
+    env.write("selfsame.toml", DEFINITION);
+    build(&env, &["-o", "first.release"]).succeeds();
+    env.write("note", "of the one who built it\n");
+    for (kind, location) in [("file", "note"), ("oci", "oci:first.release:1.0.0")] {
+        let (store, release) = (env.store(), format!("{kind}.release"));
+        env.write("selfsame.toml", format!("{DEFINITION}\n[input.local]\n{kind} = \"{location}\"\n"));
+        env.selfsame(["lock"]).succeeds();
+        build(&env, &["-o", &release]).succeeds();
+        fs::remove_dir_all(&store).expect("a store to begin anew with");
+        let output = env.selfsame(["fetch", &release]);
+        let error = one_error(output.exits(2));
+        let path = location.trim_start_matches("oci:").trim_end_matches(":1.0.0");
+        assert!(error.contains(&format!("input `local`: `{path}` was a file of its builder")), "{error}");
+        fs::remove_dir_all(&store).expect("a store to begin anew with");
+    }
+}
