@@ -45,6 +45,16 @@ pub enum FetchError {
         /// A file, an address, or the registry.
         place: String,
     },
+    /// The digest is the locked one, the size is not: somebody changed the lock by hand.
+    #[error("input `{input}` has {found} bytes, {locked} are locked with the same digest")]
+    Size {
+        /// `source`
+        input: String,
+        /// By the lock.
+        locked: u64,
+        /// What came.
+        found: u64,
+    },
     /// Not in the store, and the network may not be used.
     #[error("input `{input}` ({purl}) is not here, and the network may not be used")]
     Offline {
@@ -155,9 +165,10 @@ pub enum FetchError {
 impl FetchError {
     /// Whether the same may succeed later: the network failed or a server was busy, and nothing was answered.
     #[must_use]
-    pub const fn retry_may_help(&self) -> bool {
+    pub fn retry_may_help(&self) -> bool {
         match self {
             Self::Http(error) => error.retry_may_help(),
+            Self::Oci(error) => error.retry_may_help(),
             Self::Deb(error) => error.retry_may_help(),
             Self::Git(error) => error.retry_may_help(),
             Self::Packages(error) => error.retry_may_help(),
@@ -268,7 +279,7 @@ fn fetch_one(definition: &Definition, name: &Name, input: &Locked, cx: &Context<
             }
             let expected = Some((&part.sha256, part.size));
             let found = bring(location, cx, expected)?;
-            check(name.as_str(), "locked", Some(part.sha256), found, location.as_str())
+            check_locked(name.as_str(), part, found, location.as_str())
         }
         (SourceOrigin::Crate { name, version }, InputKind::Crate) => {
             if from_cache(environment, name, version, &part.sha256, store)? {
@@ -310,6 +321,13 @@ pub(crate) fn check(
         }
         _ => Ok(()),
     }
+}
+
+/// Checks that what came is what is locked, by digest and size.
+pub(crate) fn check_locked(input: &str, part: &Part, found: (Digest, u64), place: &str) -> Result<(), FetchError> {
+    check(input, "locked", Some(part.sha256), found, place)?;
+    let (locked, found) = (part.size, found.1);
+    if locked == found { Ok(()) } else { Err(FetchError::Size { input: input.to_owned(), locked, found }) }
 }
 
 /// An archive from where the definition says it is. Where it is locked nothing else is stored: what is found instead is

@@ -9,7 +9,7 @@ use selfsame_tree::{Entry, Tree};
 use super::missing;
 use crate::archive::{Limits, unpack_archive};
 use crate::context::{Context, Described};
-use crate::resolve::{FetchError, bring, check};
+use crate::resolve::{FetchError, bring, check, check_locked};
 
 /// Takes the file from where the definition says it is; one whose digest is stated, and that the store has, from there.
 pub(crate) fn resolve(name: &str, spec: &FileSpec, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
@@ -45,7 +45,7 @@ pub(crate) fn fetch(name: &str, spec: &FileSpec, parts: &[Part], cx: &Context<'_
         }
         let expected = Some((&part.sha256, part.size));
         let found = bring(&spec.location, cx, expected)?;
-        check(name, "locked", Some(part.sha256), found, spec.location.as_str())?;
+        check_locked(name, part, found, spec.location.as_str())?;
     }
     Ok(())
 }

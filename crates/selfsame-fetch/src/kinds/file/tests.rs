@@ -130,6 +130,18 @@ fn a_file_is_the_one_that_was_stated_and_locked() {
 }
 
 #[test]
+fn a_locked_size_counts_as_its_digest_does() {
+    let world = World::new();
+    world.write("x", b"1");
+    let part = world.resolve(&path("x")).unwrap();
+    for size in [0, 2, u64::MAX] {
+        let locked = Part { size, ..part.clone() };
+        let error = world.with(|cx| super::fetch("data", &path("x"), &[locked], cx)).unwrap_err();
+        assert!(matches!(error, FetchError::Size { locked, found: 1, .. } if locked == size), "{error}");
+    }
+}
+
+#[test]
 fn offline_is_offline() {
     let world = World { offline: true, ..World::new() };
     let away = url("https://files.example/x.tar");

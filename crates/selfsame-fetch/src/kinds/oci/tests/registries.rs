@@ -91,3 +91,14 @@ fn without_a_network_nobody_is_asked() {
     let said = world.with(|cx| super::super::resolve("base", &spec, &Context { offline: true, ..*cx })).unwrap_err();
     assert_eq!(said.to_string(), "input `base` (pkg:oci/app) is not here, and the network may not be used");
 }
+
+#[test]
+fn a_registry_that_is_out_of_order_is_worth_another_try() {
+    let world = World::new();
+    for (status, later) in [(503, true), (403, false)] {
+        let server = Server::http(move |_| Answer::status(status));
+        let spec = reference(&server, ":1");
+        let error = world.with(|cx| super::super::resolve("base", &spec, cx)).unwrap_err();
+        assert_eq!(error.retry_may_help(), later, "{error}");
+    }
+}
