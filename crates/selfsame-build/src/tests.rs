@@ -2,6 +2,7 @@
 
 mod base;
 mod capsules;
+mod packages;
 mod platforms;
 
 use std::collections::BTreeMap;

@@ -83,6 +83,8 @@ struct Join<'a> {
     /// The purl of what was found.
     purls: BTreeMap<Identity, String>,
     edges: Vec<Edge>,
+    /// The purls of packages that say in the image what they need.
+    told: BTreeSet<String>,
     /// A shipped package, and the one that it came out of.
     came_from: Vec<(String, String)>,
 }
@@ -104,6 +106,7 @@ impl<'a> Join<'a> {
             parts: BTreeMap::new(),
             purls: BTreeMap::new(),
             edges: Vec::new(),
+            told: BTreeSet::new(),
             came_from: Vec::new(),
         }
     }
@@ -153,6 +156,10 @@ impl<'a> Join<'a> {
             }
         };
         self.edges.push(Edge { from: Node::Application, to: Node::Shipped(purl.clone()) });
+        // A module does not say in a program what it needs.
+        if found.within.is_empty() {
+            self.told.insert(purl.clone());
+        }
         self.purls.insert(found.identity.clone(), purl);
         Ok(())
     }
@@ -259,7 +266,6 @@ impl<'a> Join<'a> {
                 let Some(locked) = self.owner(input, &path)? else { continue };
                 let Some(part) = self.parts.get_mut(&purl) else { continue };
                 part.unlocked = false;
-                part.license = part.license.take().or_else(|| locked.package.license.clone());
                 part.locations.insert(locked.lock.clone());
                 self.came_from.push((purl, locked.package.purl.clone()));
             }
@@ -273,6 +279,9 @@ impl<'a> Join<'a> {
         let shipped: BTreeSet<&str> = facts.shipped.iter().map(|part| part.purl.as_str()).collect();
         for locked in self.locked {
             let purl = &locked.package.purl;
+            if self.told.contains(purl) {
+                continue;
+            }
             if shipped.contains(purl.as_str()) {
                 let needed = locked.package.depends_on.iter().filter(|needed| shipped.contains(needed.as_str()));
                 let from = Node::Shipped(purl.clone());

@@ -16,6 +16,8 @@ use crate::verified::Evidence;
 const SBOM_NAME: &str = "sbom.cdx.json";
 /// The property of a component that is an input of the build, named by its purl.
 const PROPERTY_INPUT: &str = "selfsame:input";
+/// The property of a component that is in the image, and that no lock names.
+const PROPERTY_UNLOCKED: &str = "selfsame:unlocked";
 /// The property with the URI of an input, which may be other than a purl.
 const PROPERTY_URI: &str = "selfsame:uri";
 
@@ -64,11 +66,12 @@ fn components(evidence: &Evidence, rows: &mut Rows) {
         .iter()
         .filter_map(|input| Some((input.uri.as_str(), input.digest.sha256()?)))
         .collect();
+    let locked: BTreeSet<&str> = inputs.iter().map(|(uri, _)| *uri).collect();
     let mut all = Vec::new();
     let mut formulas = vec![&evidence.sbom];
     formulas.extend(objects(&evidence.sbom, "formulation"));
     formulas.into_iter().for_each(|formula| collect(formula, &mut all));
-    let (mut checked, count) = (0, all.len());
+    let (mut checked, mut unlocked, count) = (0, 0, all.len());
     for component in all {
         let name = || quote(component.get("name").and_then(Value::as_str).unwrap_or("a component without a name"));
         let claims = [
@@ -76,6 +79,14 @@ fn components(evidence: &Evidence, rows: &mut Rows) {
                 .then(|| component.get("purl").and_then(Value::as_str)),
             property(component, PROPERTY_URI).map(Some),
         ];
+        if property(component, PROPERTY_UNLOCKED) == Some("true") {
+            let purl = component.get("purl").and_then(Value::as_str);
+            if is_input(component) || purl.is_some_and(|purl| locked.contains(purl)) {
+                let fault = format!("`{}` is marked as locked by nothing and is an input of the provenance", name());
+                return rows.fail(ID, fault, Vec::new());
+            }
+            unlocked += 1;
+        }
         for uri in claims.into_iter().flatten() {
             let Some(uri) = uri else {
                 return rows.fail(ID, format!("`{}` is marked as an input and has no purl", name()), Vec::new());
@@ -90,7 +101,11 @@ fn components(evidence: &Evidence, rows: &mut Rows) {
             checked += 1;
         }
     }
-    rows.pass(ID, vec![Fact::new("components", count.to_string()), Fact::new("inputs", checked.to_string())]);
+    let mut facts = vec![Fact::new("components", count.to_string()), Fact::new("inputs", checked.to_string())];
+    if unlocked > 0 {
+        facts.push(Fact::new("locked by nothing", unlocked.to_string()));
+    }
+    rows.pass(ID, facts);
 }
 
 /// The components of an object and theirs, flat. The parser has bounded depth and count.

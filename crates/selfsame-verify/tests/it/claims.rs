@@ -177,6 +177,15 @@ fn components_against_inputs() {
         sbom["formulation"][0]["components"][0]["properties"][0]["value"] = json!("selfsame:other");
     };
     sbom(build_input, ID, "`selfsame.toml` is no input");
+    let unlocked = |sbom: &mut Map<String, Value>| {
+        let properties = sbom["components"][2]["properties"].as_array_mut().unwrap();
+        properties.push(json!({"name": "selfsame:unlocked", "value": "true"}));
+    };
+    sbom(unlocked, ID, "`memchr` is marked as locked by nothing and is an input");
+    let disguised = |sbom: &mut Map<String, Value>| {
+        sbom["components"][2]["properties"] = json!([{"name": "selfsame:unlocked", "value": "true"}]);
+    };
+    sbom(disguised, ID, "`memchr` is marked as locked by nothing and is an input");
     // An input dropped from the provenance is missed.
     let dropped = |provenance: &mut Provenance| drop(provenance.build_definition.resolved_dependencies.pop());
     provenance(dropped, ID, "`memchr` is no input");

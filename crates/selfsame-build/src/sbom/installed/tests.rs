@@ -1,5 +1,8 @@
 //! Trees made by hand, as pip, npm and dpkg leave them, and as nobody should.
 
+mod judges;
+
+use proptest::prelude::*;
 use selfsame_tree::Entry;
 
 use super::*;
@@ -201,4 +204,26 @@ fn paths_of_lists_stay_in_the_tree() {
     assert_eq!(from("../../c").as_deref(), Some("c"));
     assert_eq!(from("../../../c"), None);
     assert_eq!(from("/c"), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever an image says about packages: it is read to the end, and each package's files are files of the image.
+    #[test]
+    fn nothing_that_an_image_says_stops_a_build(
+        texts in proptest::collection::vec("(Name: [a./-]{0,3}\n|Version: [1./]{0,2}\n|[a./,=-]{0,9}\n|\"name\":\"[a@/.]{0,4}\"|[{},:\"]){0,6}", 6),
+        folder in "(a|@a/b|\\.a|a/node_modules/a)",
+    ) {
+        let (package, nested) = (format!("node_modules/{folder}/package.json"), format!("{folder}/a-1.dist-info/METADATA"));
+        let places = [package.as_str(), &nested, "a-1.dist-info/METADATA", "a-1.dist-info/RECORD", "var/lib/dpkg/status", "go/VERSION"];
+        let files: Vec<(&str, &str)> = places.into_iter().zip(texts.iter().map(String::as_str)).collect();
+        let world = world(&files);
+        let mut found = world.languages(&[]);
+        found.extend(of_debian(&mut Root::new(&world.tree, &world.store)).expect("packages"));
+        for package in found {
+            prop_assert!(package.purl.starts_with("pkg:"));
+            prop_assert!(package.files.iter().all(|path| world.tree.content(path.as_str()).is_some()));
+        }
+    }
 }
