@@ -18,6 +18,7 @@ mod groups;
 mod hosts;
 mod lock_diff;
 mod lock_upkeep;
+mod push_index;
 mod push_registry;
 mod push_world;
 mod roots;

@@ -9,7 +9,7 @@ use selfsame_testing::{TestEnv, Tier, require};
 use serde_json::json;
 
 use crate::push_world::{Registry, push, real, released};
-use crate::world::{DEV_KEY, RELEASE, one_error, verify};
+use crate::world::{DEV_KEY, RELEASE, one_error, start, verify, wait_until};
 
 fn key(env: &TestEnv) -> String {
     env.at(DEV_KEY).display().to_string()
@@ -83,6 +83,28 @@ fn sandbox_a_push_that_dies_leaves_no_tag_and_goes_on_where_it_ended() {
     let again = sent[before.len()..].iter().filter(|digest| before.contains(digest)).count();
     assert_eq!(again, 0, "a blob was sent twice");
     env.selfsame(["verify", &reference, "--key", &key(&env)]).succeeds();
+}
+
+/// Told to end by the terminal, or killed: neither leaves a tag.
+#[test]
+fn sandbox_a_push_that_is_ended_leaves_no_tag() {
+    let Some(env) = released() else { return };
+    let release = env.at(RELEASE).display().to_string();
+    for (signal, code) in [("INT", Some(3)), ("KILL", None)] {
+        let registry = Registry::new();
+        // Never begins to answer, once it is asked to take something.
+        registry.spoil(|asked, _| {
+            (asked.method == "POST").then(|| Answer::ok("").fault(Fault::HeadDrip(std::time::Duration::from_secs(1))))
+        });
+        let mut child = start(&env, &["push", &release, &registry.reference("1.0")]);
+        wait_until("it begins to push", || registry.server.asked().iter().any(|asked| asked.method == "POST"));
+        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(kill.is_ok_and(|status| status.success()));
+        assert_eq!(child.wait().expect("it ends").code(), code, "{signal}: {}", env.read("talk"));
+        assert!(registry.state().tags.is_empty(), "{signal}: a tag is seen");
+        registry.behave();
+        push(&env, &registry.reference("1.0"), &[]).succeeds();
+    }
 }
 
 #[test]

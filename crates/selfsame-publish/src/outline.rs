@@ -62,6 +62,8 @@ pub struct Item {
     pub bytes: Vec<u8>,
     /// Its config and its layers; nothing of an index.
     pub blobs: Vec<Descriptor>,
+    /// What it refers to: the image, the index, or an image of the index.
+    pub about: Option<Digest>,
 }
 
 /// A release, taken apart.
@@ -95,19 +97,21 @@ impl Outline {
         layout::check_layout_file(&marker).map_err(|error| incomplete(error.to_string()))?;
         let (top, name, referrers) = index(&whole(files, layout::INDEX_FILE, MANIFEST_BYTES)?)?;
         let (subject, images) = subject(files, top)?;
+        let subjects: Vec<&Descriptor> =
+            images.iter().map(|image| &image.descriptor).chain([&subject.descriptor]).collect();
         let (mut bundles, mut capsules) = (Vec::new(), Vec::new());
         let mut signed = Vec::new();
         for descriptor in referrers {
             let bytes = blob(files, &descriptor, MANIFEST_BYTES)?;
-            let item = referrer(descriptor, bytes, &subject.descriptor)?;
+            let item = referrer(descriptor, bytes, &subjects)?;
             if item.descriptor.artifact_type.as_deref() == Some(media::CAPSULE) {
                 capsules.push(item);
                 continue;
             }
-            signed.push(blob(files, &item.blobs[1], DOCUMENT_BYTES)?);
+            signed.push((item.about, blob(files, &item.blobs[1], DOCUMENT_BYTES)?));
             bundles.push(item);
         }
-        let complete = complete(&signed, subject.descriptor.digest)?;
+        let complete = complete_all(&signed, &subject.descriptor, &images)?;
         let Complete { release_id, key_id, inputs, .. } = complete;
         Ok(Self { name, subject, images, bundles, capsules, release_id, key_id, inputs })
     }
@@ -141,14 +145,13 @@ impl Outline {
     }
 }
 
-/// A manifest that says something about `subject`: a signed document, or a capsule.
-pub(crate) fn referrer(descriptor: Descriptor, bytes: Vec<u8>, subject: &Descriptor) -> Result<Item, OutlineError> {
+/// A manifest that says something about one of `subjects`: a signed document, or a capsule.
+pub(crate) fn referrer(descriptor: Descriptor, bytes: Vec<u8>, subjects: &[&Descriptor]) -> Result<Item, OutlineError> {
     let digest = descriptor.digest;
     let fault = |fault: &str| incomplete(format!("referrer {digest} {fault}"));
     let manifest = Manifest::parse(&bytes, media::MANIFEST).map_err(|error| fault(&format!("is not read: {error}")))?;
-    if manifest.subject.as_ref() != Some(&subject.bare()) {
-        return Err(fault("is not about this image"));
-    }
+    let about = manifest.subject.as_ref().filter(|about| subjects.iter().any(|subject| subject.bare() == **about));
+    let about = about.ok_or_else(|| fault("is not about this image"))?.digest;
     if descriptor.artifact_type != manifest.artifact_type || descriptor.annotations != manifest.annotations {
         return Err(fault("is listed with another artifact type or other annotations than it has"));
     }
@@ -161,10 +164,11 @@ pub(crate) fn referrer(descriptor: Descriptor, bytes: Vec<u8>, subject: &Descrip
         _ => return Err(fault("is neither a signed document nor a capsule")),
     }
     let blobs = std::iter::once(manifest.config).chain(manifest.layers).collect();
-    Ok(Item { descriptor, bytes, blobs })
+    Ok(Item { descriptor, bytes, blobs, about: Some(about) })
 }
 
 /// What one signer's complete set of documents says.
+#[derive(Debug)]
 pub(crate) struct Complete {
     pub(crate) release_id: Digest,
     pub(crate) key_id: String,
@@ -173,9 +177,76 @@ pub(crate) struct Complete {
     pub(crate) name: String,
 }
 
+/// The complete set about an image or an index; or, where the images of an index have sets of their own, those and what
+/// joins them.
+pub(crate) fn complete_all(
+    signed: &[(Option<Digest>, Vec<u8>)],
+    top: &Descriptor,
+    images: &[Item],
+) -> Result<Complete, OutlineError> {
+    let about = |digest: Digest| -> Vec<Vec<u8>> {
+        signed.iter().filter(|(about, _)| *about == Some(digest)).map(|(_, bytes)| bytes.clone()).collect()
+    };
+    let is_image = |about: Digest| about != top.digest && images.iter().any(|image| image.descriptor.digest == about);
+    if !signed.iter().any(|(about, _)| about.is_some_and(is_image)) {
+        return complete(&about(top.digest), top.digest);
+    }
+    let part = |image: &Item| complete(&about(image.descriptor.digest), image.descriptor.digest);
+    let parts: Vec<Complete> = images.iter().map(part).collect::<Result<_, _>>()?;
+    let name = parts.first().map(|part| part.name.clone()).unwrap_or_default();
+    if parts.iter().any(|part| part.name != name) {
+        return Err(incomplete("its parts are not of one name and version"));
+    }
+    let inventories: BTreeSet<Digest> = parts.iter().map(|part| part.release_id).collect();
+    let (key_id, release_id) = joined(&about(top.digest), top.digest, &inventories)?;
+    let mut inputs: Vec<ResourceDescriptor> = Vec::new();
+    for input in parts.into_iter().flat_map(|part| part.inputs) {
+        if !inputs.contains(&input) {
+            inputs.push(input);
+        }
+    }
+    Ok(Complete { release_id, key_id, inputs, name })
+}
+
+/// The signature over an index and the inventory that lists it and those of the parts, by one signer.
+fn joined(
+    bundles: &[Vec<u8>],
+    index: Digest,
+    inventories: &BTreeSet<Digest>,
+) -> Result<(String, Digest), OutlineError> {
+    for (key_id, documents) in &by_signer(bundles, index) {
+        let one = |kind: &str| match documents.get(kind).map(Vec::as_slice) {
+            Some([payload]) => Some(payload.clone()),
+            _ => None,
+        };
+        let (Some(sign), Some(list)) = (one(uri::COSIGN_SIGN), one(uri::INVENTORY)) else { continue };
+        let Ok(inventory) = Statement::parse(&list).and_then(|list| list.predicate_as::<Inventory>()) else { continue };
+        let named = |kind: &str, sha256: Digest| InventoryDocument { predicate_type: kind.to_owned(), sha256 };
+        let mut wanted: BTreeSet<_> = inventories.iter().map(|digest| named(uri::INVENTORY, *digest)).collect();
+        wanted.insert(named(uri::COSIGN_SIGN, Digest::of(&sign)));
+        if inventory.documents.into_iter().collect::<BTreeSet<_>>() == wanted {
+            return Ok((key_id.clone(), release_id(&list)));
+        }
+    }
+    Err(incomplete("nothing joins its parts: no inventory lists exactly theirs"))
+}
+
 /// The set of documents of one signer that is closed. Signers are told apart by the name of their key, which is all
 /// that is known without one; documents of others do not count, for or against.
 pub(crate) fn complete(bundles: &[Vec<u8>], image: Digest) -> Result<Complete, OutlineError> {
+    let signers = by_signer(bundles, image);
+    let mut first = None;
+    for (key_id, documents) in &signers {
+        match closed(key_id, documents) {
+            Ok(complete) => return Ok(complete),
+            Err(fault) => first = first.or(Some(fault)),
+        }
+    }
+    Err(incomplete(first.unwrap_or_else(|| "no signed document is about the image".to_owned())))
+}
+
+/// Payloads by the name of the key that is said to have signed them, and by predicate type.
+fn by_signer(bundles: &[Vec<u8>], image: Digest) -> BTreeMap<String, BTreeMap<String, Vec<Vec<u8>>>> {
     let mut signers: BTreeMap<String, BTreeMap<String, Vec<Vec<u8>>>> = BTreeMap::new();
     for bytes in bundles {
         // A certificate or a message signature is another tool's.
@@ -187,14 +258,7 @@ pub(crate) fn complete(bundles: &[Vec<u8>], image: Digest) -> Result<Complete, O
             of_signer.entry(statement.predicate_type).or_default().push(payload.to_vec());
         }
     }
-    let mut first = None;
-    for (key_id, documents) in &signers {
-        match closed(key_id, documents) {
-            Ok(complete) => return Ok(complete),
-            Err(fault) => first = first.or(Some(fault)),
-        }
-    }
-    Err(incomplete(first.unwrap_or_else(|| "no signed document is about the image".to_owned())))
+    signers
 }
 
 fn closed(key_id: &str, documents: &BTreeMap<String, Vec<Vec<u8>>>) -> Result<Complete, String> {
@@ -255,7 +319,7 @@ fn subject(files: &dyn ReleaseFiles, top: Descriptor) -> Result<(Item, Vec<Item>
     let index = Index::parse(&bytes, media::INDEX).map_err(|error| incomplete(error.to_string()))?;
     let read = |descriptor: Descriptor| image(descriptor.clone(), blob(files, &descriptor, MANIFEST_BYTES)?);
     let images = index.manifests.into_iter().map(read).collect::<Result<_, _>>()?;
-    Ok((Item { descriptor: top, bytes, blobs: Vec::new() }, images))
+    Ok((Item { descriptor: top, bytes, blobs: Vec::new(), about: None }, images))
 }
 
 /// An image manifest with its config and layers.
@@ -265,7 +329,7 @@ pub(crate) fn image(descriptor: Descriptor, bytes: Vec<u8>) -> Result<Item, Outl
         return Err(incomplete(format!("{} is a referrer, not an image", descriptor.digest)));
     }
     let blobs = std::iter::once(manifest.config).chain(manifest.layers).collect();
-    Ok(Item { descriptor, bytes, blobs })
+    Ok(Item { descriptor, bytes, blobs, about: None })
 }
 
 /// The place of a document in an index, by the predicate type that its manifest is annotated with: those of a release

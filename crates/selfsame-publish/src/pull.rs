@@ -41,7 +41,7 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     let (repository, top) = registry.first(reference, |repository| repository.manifest(&target))?;
     let digest = top.descriptor.digest;
     let mut files = RemoteRelease::new(store);
-    let subject = Item { descriptor: top.descriptor.bare(), bytes: top.bytes, blobs: Vec::new() };
+    let subject = Item { descriptor: top.descriptor.bare(), bytes: top.bytes, blobs: Vec::new(), about: None };
     let mut images = Vec::new();
     match &top.document {
         Document::Manifest(_) => images.push(outline::image(subject.descriptor.clone(), subject.bytes.clone())),
@@ -59,19 +59,25 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
         files.add_small(&image.bytes);
     }
 
-    let referrers = referrers(&repository, &subject.descriptor, pull)?;
+    let mut referrers = referrers_of(&repository, &subject.descriptor, pull)?;
+    // Of an index each image may be a release of its own.
+    for image in images.iter().filter(|image| image.descriptor.digest != digest) {
+        referrers.extend(referrers_of(&repository, &image.descriptor, pull)?);
+    }
     let (mut bundles, mut read) = (Vec::new(), Vec::new());
     for item in referrers.iter().filter(|item| !is_capsule(item)) {
         let Some(bytes) = given(repository.blob_bytes(&item.blobs[1], DOCUMENT_BYTES), pull)? else { continue };
         files.add_small(&bytes);
-        bundles.push(bytes);
-        read.push(item);
+        bundles.push((item.about, bytes));
+        read.push(item.descriptor.digest);
     }
     // What it is called stands in no manifest; the signed name is checked against this one by whoever verifies.
-    let name = outline::complete(&bundles, digest)?.name;
+    let name = outline::complete_all(&bundles, &subject.descriptor, &images)?.name;
     let capsules = referrers.iter().filter(|item| is_capsule(item)).cloned().collect();
-    let wanted: Vec<&Item> =
-        read.into_iter().chain(referrers.iter().filter(|item| pull.capsule && is_capsule(item))).collect();
+    let is_wanted = |item: &&Item| {
+        if is_capsule(item) { pull.capsule } else { read.contains(&item.descriptor.digest) }
+    };
+    let wanted: Vec<&Item> = referrers.iter().filter(is_wanted).collect();
     for item in &wanted {
         files.add_small(&item.bytes);
     }
@@ -102,7 +108,7 @@ fn is_capsule(item: &Item) -> bool {
 
 /// What refers to the image and could be part of a release, in the order in which a release lists it. Whoever may write
 /// to the repository may attach anything; what is none of a release's kinds is left where it is, and said.
-fn referrers(repository: &Repository<'_>, subject: &Descriptor, pull: &Pull<'_>) -> Result<Vec<Item>, PublishError> {
+fn referrers_of(repository: &Repository<'_>, subject: &Descriptor, pull: &Pull<'_>) -> Result<Vec<Item>, PublishError> {
     let mut items = Vec::new();
     let listed = repository.referrers(&subject.digest, None)?;
     let of_ours =
@@ -114,7 +120,7 @@ fn referrers(repository: &Repository<'_>, subject: &Descriptor, pull: &Pull<'_>)
             descriptor.artifact_type.clone_from(&manifest.artifact_type);
             descriptor.annotations.clone_from(&manifest.annotations);
         }
-        match outline::referrer(descriptor, fetched.bytes, subject) {
+        match outline::referrer(descriptor, fetched.bytes, &[subject]) {
             Ok(item) => items.push(item),
             Err(error) => pull.progress.passed_over(&error.to_string()),
         }

@@ -83,9 +83,17 @@ pub fn push(push: &Push<'_>, repository: &Repository<'_>, target: &Target) -> Re
     }
     let top = &outline.subject;
     put(repository, &top.bytes, &top.descriptor.media_type, &by_digest(&top.descriptor))?;
-    let listed = repository.referrers(&image, None)?;
-    let is_listed = |wanted: &Descriptor| listed.iter().any(|found| found.digest == wanted.digest);
-    let missing = referrers.iter().filter(|item| !is_listed(&item.descriptor)).count();
+    let mut missing = 0;
+    for subject in std::iter::once(top).chain(&outline.images) {
+        let digest = subject.descriptor.digest;
+        let wanted: Vec<_> = referrers.iter().filter(|item| item.about == Some(digest)).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let listed = repository.referrers(&digest, None)?;
+        let is_listed = |wanted: &Descriptor| listed.iter().any(|found| found.digest == wanted.digest);
+        missing += wanted.iter().filter(|item| !is_listed(&item.descriptor)).count();
+    }
     if missing > 0 {
         return Err(PublishError::NotListed { host: repository.host(), image, missing });
     }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod checks;
+mod joined;
 mod rows;
 
 pub mod files;
@@ -19,6 +20,7 @@ pub mod verified;
 
 pub use checks::verify;
 pub use files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX};
+pub use joined::{JoinedVerdict, verify_joined};
 pub use options::{Depth, ExpectError, Expectations, Options};
 pub use trust::{Trust, TrustedKey};
 pub use verdict::{Check, CheckId, Class, Fact, Outcome, Unlisted, VERDICT_SCHEMA, Verdict};

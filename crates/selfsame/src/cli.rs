@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Pull(Pull),
     /// Say whether a release is still complete, and could still be rebuilt
     Check(Check),
+    /// Join releases of one image for several platforms, built apart, into one
+    Index(Index),
     /// Say why two images differ
     Diff(Diff),
     /// Show what a release holds
@@ -345,6 +347,24 @@ pub(crate) struct Pull {
     #[arg(long, value_enum, default_value_t = Verbosity::Auto, env = "SELFSAME_PROGRESS")]
     pub(crate) progress: Verbosity,
     /// Print what was pulled as JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Index {
+    /// The releases: folders or tars, one for each platform
+    #[arg(required = true, value_name = "RELEASE")]
+    pub(crate) releases: Vec<PathBuf>,
+    /// The joined release; nothing may be there
+    #[arg(short, long, value_name = "DIR", env = "SELFSAME_INDEX_OUTPUT")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// The key that signs what joins them: FILE, env:NAME or exec:COMMAND
+    #[arg(long, value_name = "KEY", env = "SELFSAME_SIGN_AS")]
+    pub(crate) sign_as: String,
+    /// Print what was joined as JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use selfsame_core::Digest;
+use selfsame_http::HttpError;
 use selfsame_publish::{OutlineError, Progress, PublishError, Pull, Pulled, RemoteRelease};
 use selfsame_registry::{Reference, RegistryError, Target};
 use selfsame_verify::ReleaseFiles;
@@ -221,6 +222,10 @@ pub(crate) fn outline(error: &OutlineError, what: &str) -> Box<Report> {
 
 /// A registry that did not do it.
 pub(crate) fn registry(error: RegistryError) -> Box<Report> {
+    if matches!(&error, RegistryError::Http { source: HttpError::Cancelled { .. }, .. }) {
+        let report = Report::new(Exit::NotNow, "interrupted");
+        return report.hint("the same command goes on where this one ended").into();
+    }
     let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };
     let report = Report::new(exit, errors::chain(&error));
     let report =

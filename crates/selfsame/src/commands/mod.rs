@@ -10,8 +10,10 @@ pub(crate) mod errors;
 mod help;
 mod hints;
 mod image;
+mod index;
 mod init;
 mod inspect;
+mod joined;
 mod kept;
 mod keygen;
 mod lock;
@@ -45,6 +47,7 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Push(arguments) => push::run(&arguments, settings),
         Command::Pull(arguments) => pull::run(&arguments, settings),
         Command::Check(arguments) => check::run(&arguments, settings),
+        Command::Index(arguments) => index::run(&arguments, settings),
         Command::Diff(arguments) => diff::run(&arguments, settings),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),

@@ -44,6 +44,7 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     let sign_as = arguments.sign_as.as_deref().map(|key| crate::keys::signer(key, false)).transpose()?;
     let release = Release::find(&arguments.release, true, true, settings)?;
     let files = release.files()?;
+    super::joined::refuse(files.as_ref(), &arguments.release)?;
     let verdict = verify::verdict(files.as_ref(), &arguments.trust, &[], Depth::Content)?;
     let Some(evidence) = &verdict.evidence else {
         terminal::talk(&verify::text(&verdict, &arguments.release));

@@ -20,7 +20,12 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
         cli::Depth::Content => Depth::Content,
     };
     let release = Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?;
-    let verdict = verdict(release.files()?.as_ref(), &arguments.trust, &arguments.expect, depth)?;
+    let files = release.files()?;
+    let (trust, options) = questions(&arguments.trust, &arguments.expect, depth)?;
+    if let Some(joined) = selfsame_verify::verify_joined(files.as_ref(), &trust, &options) {
+        return super::joined::show(&joined, arguments);
+    }
+    let verdict = selfsame_verify::verify(files.as_ref(), &trust, &options);
     if arguments.json {
         terminal::data(&verdict.to_json());
     } else if arguments.print_digest && verdict.is_verified() {
@@ -35,6 +40,12 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
 
 /// The verdict on a release.
 pub(super) fn verdict(files: &dyn ReleaseFiles, trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<Verdict> {
+    let (trust, options) = questions(trust, expect, depth)?;
+    Ok(selfsame_verify::verify(files, &trust, &options))
+}
+
+/// What is asked about a release.
+fn questions(trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<(Trust, Options)> {
     let expect = Expectations::parse(expect.iter().map(String::as_str)).map_err(|error| {
         let names: Vec<&str> = Expectations::NAMES.iter().map(|(name, _)| *name).collect();
         let report = Report::new(Exit::Unanswered, error.to_string()).fact("names", names.join(", "));
@@ -47,7 +58,7 @@ pub(super) fn verdict(files: &dyn ReleaseFiles, trust: &TrustArgs, expect: &[Str
     })?;
     let trust = self::trust(trust)?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
-    Ok(selfsame_verify::verify(files, &trust, &Options { depth, expect, threads }))
+    Ok((trust, Options { depth, expect, threads }))
 }
 
 /// The keys that count.

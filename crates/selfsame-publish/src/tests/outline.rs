@@ -1,0 +1,114 @@
+//! What counts as a complete release without a key: the set of one signer, closed by its inventory.
+
+use selfsame_attest::{Inventory, InventoryDocument, SigningKey, Statement, Subject, sign_statement};
+use selfsame_core::{Digest, uri};
+use serde_json::{Map, json};
+
+use crate::outline::complete;
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::generate(|bytes| {
+        bytes.fill(seed);
+        Ok(())
+    })
+    .expect("a key")
+}
+
+fn image() -> Digest {
+    Digest::of(b"image")
+}
+
+fn about(image: Digest, predicate_type: &str, predicate: Map<String, serde_json::Value>) -> Statement {
+    Statement::raw(vec![Subject::new("x:1", image)], predicate_type, predicate)
+}
+
+/// Provenance, SBOM, signature.
+fn documents(image: Digest) -> Vec<Statement> {
+    let provenance = json!({
+        "buildDefinition": {"buildType": uri::BUILD_TYPE, "externalParameters": {"name": "x", "version": "1"}},
+        "runDetails": {"builder": {"id": uri::BUILDER_DEV}},
+    });
+    vec![
+        about(image, uri::PROVENANCE, provenance.as_object().expect("an object").clone()),
+        about(image, uri::CYCLONEDX, Map::new()),
+        about(image, uri::COSIGN_SIGN, Map::new()),
+    ]
+}
+
+fn inventory(image: Digest, documents: &[Statement]) -> Statement {
+    let list = documents.iter().map(|statement| InventoryDocument {
+        predicate_type: statement.predicate_type.clone(),
+        sha256: Digest::of(&statement.to_payload()),
+    });
+    Statement::new(vec![Subject::new("x:1", image)], &Inventory::new(list.collect(), Some("development key")))
+}
+
+fn signed(statements: &[Statement], key: &SigningKey) -> Vec<Vec<u8>> {
+    statements.iter().map(|statement| sign_statement(statement, key).expect("a signature").to_bytes()).collect()
+}
+
+fn release(key: &SigningKey) -> Vec<Vec<u8>> {
+    let mut statements = documents(image());
+    statements.push(inventory(image(), &statements));
+    signed(&statements, key)
+}
+
+#[track_caller]
+fn refused(bundles: &[Vec<u8>], because: &str) {
+    let fault = complete(bundles, image()).expect_err(because).to_string();
+    assert!(fault.contains(because), "{fault}");
+}
+
+#[test]
+fn a_whole_set_is_complete_in_any_order_and_is_named_by_its_provenance() {
+    let mut bundles = release(&key(1));
+    let found = complete(&bundles, image()).expect("complete");
+    assert_eq!(found.name, "x:1");
+    bundles.reverse();
+    assert_eq!(complete(&bundles, image()).expect("complete").release_id, found.release_id);
+}
+
+#[test]
+fn without_one_document_it_is_not() {
+    for (at, name) in ["provenance", "SBOM", "image signature", "inventory"].into_iter().enumerate() {
+        let mut bundles = release(&key(1));
+        bundles.remove(at);
+        refused(&bundles, &format!("the {name} is missing"));
+    }
+    refused(&[], "no signed document is about the image");
+    refused(&[b"{}".to_vec()], "no signed document is about the image");
+}
+
+#[test]
+fn what_the_inventory_does_not_list_closes_nothing() {
+    let by = key(1);
+    let mut twice = release(&by);
+    twice.extend(signed(&[about(image(), uri::CYCLONEDX, Map::from_iter([("a".to_owned(), json!(1))]))], &by));
+    refused(&twice, "2 documents where one SBOM should be");
+    let mut more = release(&by);
+    more.extend(signed(&[about(image(), "https://example.com/more", Map::new())], &by));
+    refused(&more, "that the inventory does not list");
+    let mut later = release(&by);
+    later.extend(signed(&[about(image(), uri::REBUILD, Map::new())], &by));
+    assert!(complete(&later, image()).is_ok(), "a rebuild comes later");
+    let mut other = documents(image());
+    let listed = inventory(image(), &other);
+    other[1] = about(image(), uri::CYCLONEDX, Map::from_iter([("a".to_owned(), json!(1))]));
+    other.push(listed);
+    refused(&signed(&other, &by), "the inventory lists a");
+}
+
+#[test]
+fn documents_of_others_and_of_other_images_count_for_nothing() {
+    let (ours, theirs) = (key(1), key(2));
+    let mut mixed = release(&ours);
+    let inventory = mixed.pop().expect("an inventory");
+    mixed.push(signed(&[self::inventory(image(), &documents(image()))], &theirs).remove(0));
+    refused(&mixed, "is missing");
+    mixed.push(inventory);
+    assert!(complete(&mixed, image()).is_ok(), "another's inventory does no harm");
+    let elsewhere = Digest::of(b"another image");
+    let mut statements = documents(elsewhere);
+    statements.push(self::inventory(elsewhere, &statements));
+    refused(&signed(&statements, &ours), "no signed document is about the image");
+}
