@@ -11,6 +11,12 @@ use crate::outline::{self, DOCUMENT_BYTES, Item, MOST_REFERRERS, Outline, Outlin
 use crate::parallel::{Progress, each};
 use crate::remote::RemoteRelease;
 
+/// The most images that an index of a release may list: each is fetched and kept in memory.
+const MOST_IMAGES: usize = 256;
+
+/// The most bytes that the signed documents of a release may have together: they are kept in memory.
+const ALL_DOCUMENTS_BYTES: u64 = 512 << 20;
+
 /// What of a release is fetched.
 pub struct Pull<'a> {
     /// The layers. Without them the documents can be judged, and no more.
@@ -46,6 +52,10 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     match &top.document {
         Document::Manifest(_) => images.push(outline::image(subject.descriptor.clone(), subject.bytes.clone())),
         Document::Index(index) => {
+            if index.manifests.len() > MOST_IMAGES {
+                let fault = format!("it lists {} images; at most {MOST_IMAGES} are read", index.manifests.len());
+                return Err(PublishError::NotAnImage { found: digest, fault });
+            }
             for descriptor in &index.manifests {
                 images.push(outline::image(descriptor.clone(), repository.described(descriptor)?.bytes));
             }
@@ -65,8 +75,12 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
         referrers.extend(referrers_of(&repository, &image.descriptor, pull)?);
     }
     let (mut bundles, mut read) = (Vec::new(), Vec::new());
+    let mut left_bytes = ALL_DOCUMENTS_BYTES;
     for item in referrers.iter().filter(|item| !is_capsule(item)) {
-        let Some(bytes) = given(repository.blob_bytes(&item.blobs[1], DOCUMENT_BYTES), pull)? else { continue };
+        let Some(bytes) = given(repository.blob_bytes(&item.blobs[1], DOCUMENT_BYTES.min(left_bytes)), pull)? else {
+            continue;
+        };
+        left_bytes = left_bytes.saturating_sub(bytes.len() as u64);
         files.add_small(&bytes);
         bundles.push((item.about, bytes));
         read.push(item.descriptor.digest);
