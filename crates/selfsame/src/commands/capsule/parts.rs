@@ -7,7 +7,7 @@ use selfsame_attest::{Provenance, Statement};
 use selfsame_build::capsule::{self, Class, Classes, Holds, Part};
 use selfsame_build::provenance::request_from;
 use selfsame_build::{Extent, Request};
-use selfsame_core::{Digest, uri};
+use selfsame_core::{Digest, media, uri};
 use selfsame_definition::Definition;
 use selfsame_lock::Lock;
 use selfsame_store::Store;
@@ -50,6 +50,12 @@ impl Owned {
 
 /// Brings what the release carries into the store, and says what a full capsule of it has to hold.
 pub(super) fn plan(opened: Opened, store: &Store) -> Answer<Planned> {
+    if opened.listed.image.media_type == media::INDEX {
+        let report = Report::new(Exit::Unanswered, format!("`{}` was joined from several", opened.listed.reference))
+            .consequence("Each of them has inputs of its own. Nothing was written.")
+            .hint("export the releases that it was joined from: one capsule holds them all");
+        return Err(report.into());
+    }
     let statements = inspect::statements(opened.files.as_ref())?;
     let request = request(&opened.listed.reference, &statements)?;
     rebuild_verify::import_capsule(opened.files.as_ref(), store)?;
