@@ -197,6 +197,49 @@ fn where_go_itself_is() {
     assert_eq!(roots, [(standard, path("go/VERSION"))]);
 }
 
+/// A program of Go with nothing in it but what it says of itself: a header, one writable segment, the build information.
+fn program(modules: &str) -> Vec<u8> {
+    let word = |value: u64| value.to_le_bytes();
+    let mut bytes = [b"\x7fELF\x02\x01\x01".as_slice(), &[0; 9], &[2, 0, 62, 0, 1, 0, 0, 0]].concat();
+    bytes.extend([word(0), word(64), word(0)].concat());
+    bytes.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
+    bytes.extend([[1, 0, 0, 0, 6, 0, 0, 0], word(128), word(0), word(0), word(4096), word(4096), word(0)].concat());
+    bytes.resize(128, 0);
+    bytes.extend(b"\xff Go buildinf:\x08\x02");
+    bytes.resize(160, 0);
+    let framed = [&[0; 16], modules.as_bytes(), &[0; 16]].concat();
+    assert!((128..16_384).contains(&framed.len()), "a length of two digits");
+    bytes.extend([&[8], b"go1.27.3".as_slice()].concat());
+    bytes.extend([framed.len() as u8 & 0x7f | 0x80, (framed.len() >> 7) as u8]);
+    bytes.extend(framed);
+    bytes
+}
+
+#[test]
+fn modules_of_programs_without_the_one_that_is_built() {
+    let modules = "path\texample.com/app\nmod\texample.com/app\tv0.1.0\t\ndep\tgolang.org/x/text\tv0.14.0\th1:x\n\
+        build\t-trimpath=true\nbuild\tCGO_ENABLED=0\nbuild\tGOARCH=amd64\nbuild\tGOOS=linux\n";
+    let world = world(&[("src/go.mod", "module example.com/app\n")]);
+    let candidates: Vec<Candidate> = [("bin/app", program(modules)), ("bin/sh", b"#!/bin/sh\n".to_vec())]
+        .into_iter()
+        .map(|(at, bytes)| Candidate {
+            path: path(at),
+            digest: world.store.put_bytes(&bytes, true).expect("a store"),
+            size_bytes: bytes.len() as u64,
+            executable: true,
+        })
+        .collect();
+    let purls = |source: &Tree| -> Vec<String> {
+        let found = programs(&candidates, &Root::new(source, &world.store)).expect("packages");
+        assert!(found.iter().all(|package| package.within == BTreeSet::from([path("bin/app")])));
+        found.into_iter().map(|package| package.purl).collect()
+    };
+    let needed = ["pkg:golang/golang.org/x/text@v0.14.0", "pkg:golang/stdlib@1.27.3"];
+    assert_eq!(purls(&world.tree), needed);
+    let elsewhere = [&["pkg:golang/example.com/app@v0.1.0"], &needed[..]].concat();
+    assert_eq!(purls(&Tree::new()), elsewhere, "a program that the source did not make");
+}
+
 #[test]
 fn paths_of_lists_stay_in_the_tree() {
     let from = |at: &str| from_folder(&path("a/b"), at).map(|path| path.as_str().to_owned());
