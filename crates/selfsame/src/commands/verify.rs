@@ -19,9 +19,10 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
         cli::Depth::Blobs => Depth::Blobs,
         cli::Depth::Content => Depth::Content,
     };
+    // What was asked wrongly is found out before anybody is asked for the release.
+    let (trust, options) = questions(&arguments.trust, &arguments.expect, depth)?;
     let release = Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?;
     let files = release.files()?;
-    let (trust, options) = questions(&arguments.trust, &arguments.expect, depth)?;
     if let Some(joined) = selfsame_verify::verify_joined(files.as_ref(), &trust, &options) {
         return super::joined::show(&joined, arguments);
     }
