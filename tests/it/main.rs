@@ -11,6 +11,7 @@ mod bad_input;
 mod bad_moments;
 mod capsule;
 mod contract;
+mod demoted;
 mod examples;
 mod flow;
 mod from_locks;

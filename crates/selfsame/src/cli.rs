@@ -596,10 +596,13 @@ fn boolish() -> clap::builder::BoolishValueParser {
     clap::builder::BoolishValueParser::new()
 }
 
-/// `20GiB`, as in the definition.
+/// `20GiB`, as in the definition; a number alone would be bytes, and nobody means these.
 fn size(text: &str) -> Result<u64, String> {
+    let sized = text.strip_suffix('B').unwrap_or(text);
+    let has_unit = sized.ends_with(|last: char| !last.is_ascii_digit());
     selfsame_definition::size::parse(text)
-        .ok_or_else(|| "a size is digits, then KiB, MiB, GiB, TiB or nothing".to_owned())
+        .filter(|_| has_unit)
+        .ok_or_else(|| "a size is digits, then KiB, MiB, GiB or TiB".to_owned())
 }
 
 #[cfg(test)]

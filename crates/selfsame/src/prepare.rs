@@ -224,9 +224,26 @@ impl<'a> Project<'a> {
         before: Option<&Lock>,
         keep: impl Fn(&selfsame_definition::Name) -> bool,
     ) -> Answer<Lock> {
+        self.pins_exist()?;
         let platform = self.platform()?;
         let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
         fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch)
+    }
+
+    /// Says early that a file of the source which an input names as its pins is not there.
+    fn pins_exist(&self) -> Answer<()> {
+        let SourceOrigin::Path { path } = &self.definition.source.origin else { return Ok(()) };
+        for (name, spec) in self.definition.all_inputs() {
+            let Some(pins) = spec.pins() else { continue };
+            if !self.folder.join(path).join(pins.as_str()).is_file() {
+                let fault = format!("input `{name}`: the source has no `{pins}`");
+                return Err(Report::new(Exit::Unanswered, fault)
+                    .consequence("The lock was not changed.")
+                    .hint("let the ecosystem's own tool write it, and commit it with the source")
+                    .into());
+            }
+        }
+        Ok(())
     }
 
     /// Binds the source of the definition.

@@ -106,6 +106,12 @@ pub(crate) fn fetch(name: &str, _: &DebSpec, parts: &[Part], cx: &Context<'_>) -
     // An archive that is laid out in its own way says by its lists where a package is, as long as it has it.
     let FetchError::Http(selfsame_http::HttpError::NotFound { .. }) = &error else { return Err(error) };
     let still: Vec<Part> = super::missing(parts, cx)?.into_iter().cloned().collect();
+    // Where upstreams are configured, apt's own sources are not asked.
+    let configured =
+        |part: &Part| Named::of(part).is_some_and(|it| !cx.http.origins().upstreams(&it.vendor).is_empty());
+    if still.iter().any(configured) {
+        return Err(error);
+    }
     let listed = listed(&still, &machine, cx)?;
     if listed.iter().any(Vec::is_empty) {
         return Err(error);

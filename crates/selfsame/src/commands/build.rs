@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     let project = Project::open(&arguments.project.path, &store, settings, &voice, &cancel)?;
     let output = output(arguments, &project);
     refuse_output(&output)?;
+    refuse_to_demote(&output, &key)?;
     let push_to = arguments.push.as_deref().map(remote::reference_to_push).transpose()?;
     let named = |flag: &str, text: &Option<String>| {
         text.as_ref().map(|text| shared::named(flag, text, &settings.folder, &project.network)).transpose()
@@ -187,6 +188,29 @@ fn refuse_output(output: &Path) -> Answer<()> {
         return Err(errors::publish(selfsame_store::PublishError::Exists { path: output.to_owned(), source }));
     }
     Staging::beside(output).map(drop).map_err(errors::publish)
+}
+
+/// A release that a release key signed is not replaced by one for trying out.
+fn refuse_to_demote(output: &Path, key: &Key) -> Answer<()> {
+    if !key.development || output.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let files = crate::files::open(output)?;
+    let Ok(statements) = super::inspect::statements(files.as_ref()) else { return Ok(()) };
+    let provenance = statements.get(uri::PROVENANCE);
+    let provenance: Option<selfsame_attest::Provenance> = provenance.and_then(|it| it.predicate_as().ok());
+    match provenance.map(|provenance| provenance.run_details.builder.id) {
+        Some(builder) if !builder.starts_with(uri::BUILDER_DEV) => {
+            let fault =
+                format!("`{}` is a release by a release key; a development key would replace it", output.display());
+            Err(Report::new(Exit::Unanswered, fault)
+                .fact("builder", builder)
+                .consequence("Nothing was built.")
+                .hint("choose another folder with `-o`, or move the release away")
+                .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What earlier builds left in the source folder is no part of the source.

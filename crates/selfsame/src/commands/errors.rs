@@ -270,13 +270,14 @@ fn failure_hint(mechanism: Option<&str>, argv: &[String], last_lines: &[String])
     let program = argv.first().map_or("", String::as_str);
     if mechanism.is_some_and(|m| m.contains("cannot be executed")) {
         return Some(format!(
-            "`{program}` is not in the toolchains of the action; `selfsame toolchain capture` records this machine's tools anew"
+            "`{program}` is not in the toolchains of the action: add its package to a `deb` toolchain and run `selfsame lock` \
+             (a `script` needs a shell, `dash`); of a host toolchain, `selfsame toolchain capture` records this machine's anew"
         ));
     }
     if says(&["No such file or directory", "not found", "cannot find"]) {
         return Some(
-            "an action sees its inputs and nothing else; if a tool or header is missing, `selfsame toolchain capture` \
-             records this machine's anew"
+            "an action sees its inputs and nothing else; if a tool or header is missing, add its package to a `deb` toolchain \
+             and run `selfsame lock`, or record a host toolchain anew by `selfsame toolchain capture`"
                 .to_owned(),
         );
     }

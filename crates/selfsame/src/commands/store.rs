@@ -123,7 +123,8 @@ fn gc(max_size: Option<u64>, keep_locked: Option<&[PathBuf]>, json: bool, settin
             size(removed.bytes_left)
         ));
         if !fits {
-            terminal::data("what is left is more than that: the locks name it");
+            let why = if keep_locked.is_some() { "the locks name it, or it is in use" } else { "it is in use" };
+            terminal::data(&format!("what is left is more than that: {why}"));
         }
     }
     Ok(if fits { Exit::Yes } else { Exit::No })

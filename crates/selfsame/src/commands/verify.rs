@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use selfsame_verify::{Class, Depth, Expectations, Options, Outcome, ReleaseFiles, Trust, Verdict};
+use selfsame_verify::{CheckId, Class, Depth, Expectations, Options, Outcome, ReleaseFiles, Trust, Verdict};
 
 use crate::cli::{self, TrustArgs, Verify};
 use crate::keys;
@@ -110,6 +110,9 @@ pub(super) fn text(verdict: &Verdict, release: &Path) -> String {
                 text += &format!("             {:width$}  {}\n", fact.label, printable(&fact.value));
             }
         }
+    }
+    if verdict.failed().any(|check| check.id == CheckId::Trust) {
+        text += "\nhint: `--key FILE.pub` names the key that the release has to be signed by\n";
     }
     for unlisted in &verdict.unlisted {
         text += &format!("  unlisted, not used: {} ({})\n", printable(&unlisted.file), printable(&unlisted.note));

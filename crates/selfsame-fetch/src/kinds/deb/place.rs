@@ -45,7 +45,7 @@ impl Named {
             .replace('+', "%2b")
     }
 
-    /// Addresses, the most likely first: the configured upstreams of the vendor, then the machine's sources.
+    /// Addresses, the most likely first: of the configured upstreams of the vendor; without one, of the machine's sources.
     pub(super) fn places(&self, part: &Part, origins: &Origins, sources: &[Source]) -> Vec<String> {
         let components = match self.vendor.as_str() {
             "ubuntu" => ["main", "universe", "restricted", "multiverse"],
@@ -58,6 +58,8 @@ impl Named {
             // A mirror that keeps files by their content.
             places.push(format!("{upstream}/by-hash/SHA256/{}", part.sha256.hex()));
         }
+        // Who says where packages are had means there, and nowhere else.
+        let sources = if places.is_empty() { sources } else { &[] };
         for source in sources {
             let security =
                 source.suites.iter().all(|suite| suite.ends_with("-security") || suite.ends_with("/updates"));
@@ -126,7 +128,9 @@ mod tests {
         );
         let origins = "[origin.debian]\nupstream = [\"https://m.example/debian\"]\n";
         let origins = Origins::parse(origins, Path::new("/")).unwrap();
-        assert_eq!(named.places(&part, &origins, &[])[0], format!("https://m.example/debian/pool/{file}"));
+        let places = named.places(&part, &origins, &sources);
+        assert_eq!(places[0], format!("https://m.example/debian/pool/{file}"));
+        assert!(places.iter().all(|place| place.starts_with("https://m.example/")), "{places:?}");
         let lib = Purl::deb("debian", "libfoo1", "1.0", "amd64").unwrap();
         let lib = Named::of(&Part::new(lib, Digest::of(b"x"), 1, Claim::SignedRelease)).unwrap();
         assert_eq!(lib.below_pool("main"), "main/libf/libfoo1/libfoo1_1.0_amd64.deb");
