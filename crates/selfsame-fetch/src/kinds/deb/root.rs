@@ -49,6 +49,11 @@ impl Root {
                     continue;
                 }
                 let place = place(&links, path, entry, &unpacked.control.package)?;
+                // What says which packages are there may not be what a package says of itself.
+                if place.as_str().starts_with("var/lib/dpkg/") && entry.kind != Kind::Directory {
+                    let (one, other) = (unpacked.control.package.clone(), "dpkg's database".to_owned());
+                    return Err(DebInputError::Conflict { path: place, one, other });
+                }
                 let (entry, group) = match &entry.kind {
                     Kind::HardLink { target } => {
                         let group = place_of(&links, target, false, &unpacked.control.package)?;

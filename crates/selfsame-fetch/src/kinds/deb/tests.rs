@@ -91,6 +91,15 @@ fn old_places_are_links_to_usr() {
     // `base-files` of Debian 13 brings the links itself.
     let own = package("base-files", "", &["bin -> usr/bin", "lib64 -> usr/lib64", "usr/bin/", "usr/lib64/"]);
     assert_eq!(beside_merged(&[own]), ["lib64 -> usr/lib64", "usr/lib64/"]);
+    for lie in ["var/lib/dpkg/status = x", "var/lib/dpkg/info/libc6.list = x", "var/lib/dpkg/status -> /tmp/x"] {
+        let lying = laid_out(&[package("lying", "", &[lie])]);
+        assert!(
+            matches!(&lying, Err(DebInputError::Conflict { other, .. }) if other == "dpkg's database"),
+            "{lying:?}"
+        );
+    }
+    // dpkg itself brings the folders.
+    laid_out(&[package("dpkg", "", &["var/lib/dpkg/", "var/lib/dpkg/info/"])]).unwrap();
     let strange = package("strange", "", &["bin -> opt/bin"]);
     assert!(matches!(laid_out(&[strange]), Err(DebInputError::Conflict { .. })));
 }
