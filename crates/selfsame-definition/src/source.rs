@@ -159,6 +159,13 @@ pub(crate) fn read_location(field: &Field<'_, '_>) -> Result<ArchiveLocation, Te
                     field.name()
                 )));
             }
+            if let Some(name) = secret_parameter(text) {
+                return Err(field.fault(format!(
+                    "`{}` holds a secret, `{name}`: the definition is published with the release; such an address is for this \
+                     machine's configuration",
+                    field.name()
+                )));
+            }
             ArchiveLocation::Url(text.to_owned())
         }
         Some((scheme, _)) => {
@@ -171,6 +178,29 @@ pub(crate) fn read_location(field: &Field<'_, '_>) -> Result<ArchiveLocation, Te
         return Err(field.fault(format!("`{}` names no file", field.name())));
     }
     Ok(location)
+}
+
+/// The parameter of an address' query that is a signature or a token, by its name.
+fn secret_parameter(url: &str) -> Option<&str> {
+    const SECRETS: [&str; 14] = [
+        "access_token",
+        "api_key",
+        "apikey",
+        "auth",
+        "password",
+        "private_token",
+        "sig",
+        "signature",
+        "token",
+        "x-amz-credential",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-goog-credential",
+        "x-goog-signature",
+    ];
+    let query = url.split_once('?')?.1.split('#').next()?;
+    let names = query.split('&').map(|pair| pair.split('=').next().unwrap_or(pair));
+    names.into_iter().find(|name| SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)))
 }
 
 /// How many leading components an archive's paths lose: 1 by default.

@@ -111,6 +111,8 @@ fn input_faults() {
     input("pypi = \"/abs\"", "absolute");
     input("npm = \".\"", "the source itself");
     input("file = \"https://u:p@example.com/a\"", "user name or password");
+    input("file = \"https://example.com/a?x=1&X-Amz-Signature=ab\"", "holds a secret, `X-Amz-Signature`");
+    input("file = \"https://example.com/a?token=ab#c\"", "holds a secret, `token`");
     input("file = \"a\"\nstrip = 1", "goes with `unpack = true`");
     input("file = \"a.tar\"\nunpack = true\nexecutable = true", "does not go with `unpack = true`");
     input("file = \"a\"\nsha256 = \"00\"", "64 lowercase hex digits");

@@ -36,6 +36,16 @@ impl<'a> World<'a> {
     fn context(&self, offline: bool) -> Context<'_> {
         let Self { folder, environment, store, platform, http } = self;
         let today = Day::of(SourceEpoch::new(1_795_132_800).expect("a day of 2026"));
-        Context { folder, environment, http, store, platform, platforms: &[], offline, today, progress: &selfsame_fetch::Silent }
+        Context {
+            folder,
+            environment,
+            http,
+            store,
+            platform,
+            platforms: &[],
+            offline,
+            today,
+            progress: &selfsame_fetch::Silent,
+        }
     }
 }

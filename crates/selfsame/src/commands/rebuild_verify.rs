@@ -447,11 +447,14 @@ fn refuse_local(definition: &Definition, lock: &Lock, store: &Store) -> Answer<(
     Ok(())
 }
 
-/// The path of the builder's machine that an input of a definition came from, if it came from one.
+/// The path or login of the builder's machine that an input of a definition came from, if it came from one.
 fn local_path<'a>(definition: &'a Definition, name: &str) -> Option<&'a str> {
     let location = match (definition.input(name), &definition.source.origin) {
         (Some(InputSpec::File(file)), _) => &file.location,
-        (Some(InputSpec::Git(git)), _) => return (!git.repository.contains("://")).then_some(git.repository.as_str()),
+        // By ssh this user's keys would be offered to whatever host the release names.
+        (Some(InputSpec::Git(git)), _) => {
+            return (!git.repository.starts_with("https://")).then_some(git.repository.as_str());
+        }
         (Some(InputSpec::Oci(OciSpec::Layout { path, .. } | OciSpec::DockerArchive { path, .. })), _) => {
             return Some(path);
         }
