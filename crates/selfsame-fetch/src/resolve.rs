@@ -150,6 +150,14 @@ pub enum FetchError {
         /// Why.
         source: PublishError,
     },
+    /// What went wrong with an input, where the fault itself does not name it.
+    #[error("input `{input}`: {source}")]
+    In {
+        /// Its name.
+        input: String,
+        /// What.
+        source: Box<FetchError>,
+    },
     /// The disk failed.
     #[error("cannot {operation} `{}`", path.display())]
     Io {
@@ -167,6 +175,7 @@ impl FetchError {
     #[must_use]
     pub fn retry_may_help(&self) -> bool {
         match self {
+            Self::In { source, .. } => source.retry_may_help(),
             Self::Http(error) => error.retry_may_help(),
             Self::Oci(error) => error.retry_may_help(),
             Self::Deb(error) => error.retry_may_help(),
@@ -174,6 +183,19 @@ impl FetchError {
             Self::Packages(error) => error.retry_may_help(),
             Self::Cargo(CargoError::Network { .. }) => true,
             _ => false,
+        }
+    }
+}
+
+impl FetchError {
+    /// This fault, told as one of an input.
+    #[must_use]
+    pub fn of(self, input: &str) -> Self {
+        match self {
+            Self::Http(_) | Self::Deb(_) | Self::Packages(_) | Self::Purl(_) | Self::Oci(OciError::Registry(_)) => {
+                Self::In { input: input.to_owned(), source: Box::new(self) }
+            }
+            other => other,
         }
     }
 }
@@ -203,7 +225,8 @@ pub fn resolve(
         }
         let mut parts = match (&wanted.purl, definition.input(name.as_str())) {
             (Some(purl), _) => vec![resolve_source(definition, &name, purl, wanted.sha256, cx)?],
-            (None, Some(spec)) => resolve_input(name.as_str(), spec, &cx.of(definition, name.as_str()))?,
+            (None, Some(spec)) => resolve_input(name.as_str(), spec, &cx.of(definition, name.as_str()))
+                .map_err(|error| error.of(name.as_str()))?,
             (None, None) => return Err(FetchError::NotLocked { input: name.to_string() }),
         };
         parts.sort_unstable();

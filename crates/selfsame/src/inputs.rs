@@ -69,7 +69,7 @@ pub(crate) fn base(
     let spec = definition.input(name).ok_or_else(absent)?;
     let parts = lock.and_then(|lock| lock.inputs.iter().find(|(known, _)| known.as_str() == name));
     let (_, locked) = parts.ok_or_else(absent)?;
-    let image = fetch::input_image(name, spec, &locked.parts, cx).map_err(errors::fetch)?;
+    let image = fetch::input_image(name, spec, &locked.parts, cx).map_err(|error| errors::fetch(error.of(name)))?;
     let image = image.map(|image| KeptImage {
         manifest: image.manifest,
         reference: image.reference,
@@ -122,7 +122,7 @@ pub(crate) fn bind(
         let name = name.as_str();
         let cx = &cx.of(definition, name);
         let parts = parts(name, spec, lock, source, cx)?;
-        fetch::fetch_input(name, spec, &parts, cx).map_err(errors::fetch)?;
+        fetch::fetch_input(name, spec, &parts, cx).map_err(|error| errors::fetch(error.of(name)))?;
         let tree = lay_out(definition, name, spec, &parts, cx, &mut bound)?;
         voice.say("input", &format!("{name}: {}, {} parts, {}", spec.kind(), parts.len(), size(tree)));
     }
@@ -138,7 +138,7 @@ pub(crate) fn parts(
     cx: &Context<'_>,
 ) -> Answer<Vec<Part>> {
     if spec.pins().is_some() {
-        return fetch::pinned_input(name, spec, source, cx).map_err(errors::fetch);
+        return fetch::pinned_input(name, spec, source, cx).map_err(|error| errors::fetch(error.of(name)));
     }
     let locked = lock.and_then(|lock| lock.inputs.iter().find(|(known, _)| known.as_str() == name));
     let (_, locked) = locked.ok_or_else(|| {
@@ -158,7 +158,7 @@ fn pinned_again(name: &str, spec: &InputSpec, source: &Tree, set: &InputSet, cx:
         known.role = part.role.clone();
         claimed.push(known);
     }
-    fetch::pinned_again(name, spec, source, &claimed, cx).map_err(errors::fetch)
+    fetch::pinned_again(name, spec, source, &claimed, cx).map_err(|error| errors::fetch(error.of(name)))
 }
 
 /// Lays out an input whose parts are in the store. Gives the bytes of its tree.
@@ -172,9 +172,9 @@ pub(crate) fn lay_out(
 ) -> Answer<u64> {
     let is_toolchain = definition.toolchains.keys().any(|known| known.as_str() == name);
     let tree = if is_toolchain { fetch::toolchain_tree } else { fetch::input_tree }(name, spec, parts, cx);
-    let tree = tree.map_err(errors::fetch)?;
+    let tree = tree.map_err(|error| errors::fetch(error.of(name)))?;
     let digest = cx.store.put_tree(&tree).map_err(errors::store)?;
-    let described = fetch::describe_input(name, spec, parts, cx).map_err(errors::fetch)?;
+    let described = fetch::describe_input(name, spec, parts, cx).map_err(|error| errors::fetch(error.of(name)))?;
     let bytes = tree.size_bytes();
     bound.sets.insert(name.to_owned(), set(spec, digest, parts));
     bound.trees.insert(name.to_owned(), tree);

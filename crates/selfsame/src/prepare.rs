@@ -227,7 +227,12 @@ impl<'a> Project<'a> {
         self.pins_exist()?;
         let platform = self.platform()?;
         let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
-        fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch)
+        fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch).map_err(|mut report| {
+            if report.consequence.as_deref() == Some("Nothing was built.") {
+                report.consequence = Some("The lock was not changed.".to_owned());
+            }
+            report
+        })
     }
 
     /// Says early that a file of the source which an input names as its pins is not there.

@@ -96,6 +96,11 @@ pub(crate) fn fetch(error: selfsame_fetch::FetchError) -> Box<Report> {
     use selfsame_fetch::{FetchError, GitError};
     let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };
     match error {
+        FetchError::In { input, source } => {
+            let mut report = fetch(*source);
+            report.headline = format!("input `{input}`: {}", report.headline);
+            report
+        }
         FetchError::Mismatch { input, by, expected, found, place, .. } => {
             let hint = match by {
                 "locked" => format!(

@@ -26,6 +26,11 @@ pub(super) fn run(arguments: &Init) -> Answer {
     Definition::parse(&text).map_err(|error| errors::text(&file, &error))?;
     prepare::write_text(&file, &text)?;
     terminal::data(&format!("`{}` written", file.display()));
+    let ignored =
+        std::fs::read_to_string(folder.join(".gitignore")).is_ok_and(|text| text.contains("selfsame.host.lock"));
+    if folder.join(".git").exists() && !ignored {
+        terminal::talk("\nnot for version control: add `selfsame.host.lock` and `*.release/` to .gitignore");
+    }
     terminal::talk(&format!("\nnext: look it over, then\n  selfsame build {} --dev-key", errors::quoted(folder)));
     Ok(Exit::Yes)
 }
