@@ -84,19 +84,18 @@ fn build(env: &TestEnv, project: &str) -> PathBuf {
     release
 }
 
-/// The purls that begin so, of what the SBOM says that was used to build.
+/// The purls that begin so, of what the SBOM says that is shipped.
 fn purls(env: &TestEnv, release: &Path, start: &str) -> Vec<String> {
     let sbom = env.selfsame([PathBuf::from("sbom"), release.to_owned()]).succeeds().json();
-    let formulas = sbom["formulation"].as_array().expect("a formulation").iter();
-    let mut purls: Vec<String> = formulas
-        .flat_map(|formula| formula["components"].as_array().expect("components"))
+    let mut purls: Vec<String> = sbom["components"]
+        .as_array()
+        .expect("components")
+        .iter()
         .filter_map(|component| component["purl"].as_str())
         .filter(|purl| purl.starts_with(start))
         .map(str::to_owned)
         .collect();
     purls.sort();
-    // A package and its file are two components with one purl.
-    purls.dedup();
     purls
 }
 

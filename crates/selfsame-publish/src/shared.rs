@@ -178,8 +178,8 @@ impl<'a> SharedStore<'a> {
         }
     }
 
-    /// [`SharedStore::get`] for many, some at once; one result each, in their order. After one that could not be asked
-    /// for now the others are not: they count as not there.
+    /// [`SharedStore::get`] for many, some at once; one result each, in their order. Once the store is away the others
+    /// are not asked for: they count as not there.
     pub fn get_each(&self, blobs: &[(Digest, Option<u64>)], store: &Store) -> Vec<Result<Option<u64>, SharedError>> {
         let away = AtomicBool::new(false);
         let got = each(blobs, |(digest, size)| {
