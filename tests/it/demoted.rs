@@ -21,6 +21,6 @@ fn sandbox_a_development_key_does_not_replace_a_release_keys_release() {
 #[test]
 fn a_size_without_a_unit_empties_no_store() {
     let env = crate::world::empty();
-    env.selfsame(["store", "gc", "--max-size", "50"]).exits(2).says("digits, then KiB, MiB, GiB or TiB");
+    env.selfsame(["store", "gc", "--max-size", "50"]).exits(2).says("digits, then B, KiB, MiB, GiB or TiB");
     env.selfsame(["store", "gc", "--max-size", "50GiB"]).succeeds();
 }

@@ -232,8 +232,11 @@ fn network_bases_of_languages_run_them() {
         assert_eq!(said, "(3, 11)\n");
     }
     let release = build(&env, "toolchains/node");
-    let npm =
-        ["/bin/sh", "-c", "export PATH=/usr/local/bin:/usr/bin:/bin; node --version; npm --version; npx --version"];
+    let npm = [
+        "/bin/sh",
+        "-c",
+        "export HOME=/tmp PATH=/usr/local/bin:/usr/bin:/bin; node --version; npm --version; npx --version",
+    ];
     if let Some(said) = contract::run_image(&env, &release, "node:22.20.0", &npm) {
         let lines: Vec<&str> = said.lines().collect();
         assert!(lines.len() == 3 && lines[0] == "v22.20.0" && lines[1] == lines[2], "{said}");

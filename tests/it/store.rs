@@ -47,7 +47,7 @@ fn a_collection_keeps_what_every_lock_of_a_project_names() {
 
     // Too small for what is named: it stays, and the answer is no.
     let other = put("somebody else's");
-    let small = env.selfsame(["store", "gc", "--max-size", "1", "--keep-locked", "."]);
+    let small = env.selfsame(["store", "gc", "--max-size", "1B", "--keep-locked", "."]);
     assert!(small.exits(1).stdout.contains("the locks name it"), "{}", small.stdout);
     assert_eq!((kept.map(|digest| has(&digest)), has(&other)), ([true, true], false));
     let json = env.selfsame(["store", "gc", "--max-size", "1GiB", "--json"]);
@@ -58,7 +58,7 @@ fn a_collection_keeps_what_every_lock_of_a_project_names() {
     env.write("selfsame.lock", "version = 1\nnonsense\n");
     env.selfsame(["store", "gc", "--keep-locked"]).exits(2);
     assert!(has(&kept[1]));
-    env.selfsame(["store", "gc", "--max-size", "1"]).exits(1);
+    env.selfsame(["store", "gc", "--max-size", "1B"]).exits(1);
     assert!(!has(&kept[0]) && !has(&kept[1]));
 }
 
@@ -67,7 +67,7 @@ fn a_collection_wants_to_know_what_stays() {
     let env = empty();
     let refused = env.selfsame(["store", "gc"]);
     assert!(refused.exits(2).stderr.contains("nothing says what should stay"), "{}", refused.stderr);
-    assert!(env.selfsame(["store", "gc", "--max-size", "20GB"]).exits(2).stderr.contains("KiB, MiB, GiB, TiB"));
+    assert!(env.selfsame(["store", "gc", "--max-size", "20GB"]).exits(2).stderr.contains("KiB, MiB, GiB or TiB"));
     env.selfsame(["store", "gc", "--keep-locked", "nowhere"]).exits(2);
 }
 
@@ -94,7 +94,7 @@ fn sandbox_a_collection_does_not_rob_a_build() {
     define(&env, "cat seed > out; sleep 7653; ls > /dev/null", "");
     let mut building = start(&env, &["build", "--dev-key"]);
     wait_until("the action runs", || runs("7653"));
-    for arguments in [&["--max-size", "1"][..], &["--keep-locked"]] {
+    for arguments in [&["--max-size", "1B"][..], &["--keep-locked"]] {
         let busy = env.selfsame(["store", "gc"].iter().chain(arguments));
         assert!(busy.exits(3).stderr.contains("in use by another process"), "{}", busy.stderr);
     }

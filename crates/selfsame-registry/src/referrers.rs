@@ -126,7 +126,11 @@ impl Repository<'_> {
         match answer.response.status {
             200..=204 => Ok(true),
             409 | 412 => Ok(false),
-            _ => Err(self.fault(&what, answer)),
+            _ => match self.fault(&what, answer) {
+                // So docker-registry answers now and then where another writes the same tag at that moment.
+                RegistryError::Answer { status: 400, said, .. } if said.contains("DIGEST_INVALID") => Ok(false),
+                fault => Err(fault),
+            },
         }
     }
 }

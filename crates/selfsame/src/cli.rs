@@ -596,13 +596,12 @@ fn boolish() -> clap::builder::BoolishValueParser {
     clap::builder::BoolishValueParser::new()
 }
 
-/// `20GiB`, as in the definition; a number alone would be bytes, and nobody means these.
+/// `20GiB`, as in the definition, or `500B`; a number alone would be bytes, and nobody means these.
 fn size(text: &str) -> Result<u64, String> {
-    let sized = text.strip_suffix('B').unwrap_or(text);
-    let has_unit = sized.ends_with(|last: char| !last.is_ascii_digit());
-    selfsame_definition::size::parse(text)
-        .filter(|_| has_unit)
-        .ok_or_else(|| "a size is digits, then KiB, MiB, GiB or TiB".to_owned())
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let bytes = text.strip_suffix('B').filter(|number| digits(number));
+    let sized = bytes.or((!digits(text)).then_some(text)).and_then(selfsame_definition::size::parse);
+    sized.ok_or_else(|| "a size is digits, then B, KiB, MiB, GiB or TiB".to_owned())
 }
 
 #[cfg(test)]
