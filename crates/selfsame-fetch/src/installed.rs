@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::RelPath;
-use selfsame_oci::Lookup;
+use selfsame_oci::{Lookup, Places};
 use selfsame_packages::{Database, Distribution, Files, Locate, RPMDB, apk, dpkg, licence_of, pacman, rpmdb};
 use selfsame_store::{Store, StoreError};
 use selfsame_tree::{Kind, Tree};
@@ -19,7 +19,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// What the databases list of files that are not there is left out, and so are folders. Two packages under one purl are
 /// one.
 pub(crate) fn installed(tree: &Tree, store: &Store) -> Result<Vec<Described>, StoreError> {
-    let mut root = Root { tree, store, lookup: Lookup::new(tree), folders: BTreeMap::new() };
+    let mut root = Root { tree, store, lookup: Lookup::new(tree), places: Places::default() };
     let release = match root.text("etc/os-release")? {
         Some(release) => Some(release),
         None => root.text("usr/lib/os-release")?,
@@ -77,8 +77,7 @@ struct Root<'a> {
     tree: &'a Tree,
     store: &'a Store,
     lookup: Lookup<'a>,
-    /// Where folders lead: most files of a package share theirs.
-    folders: BTreeMap<String, Option<String>>,
+    places: Places,
 }
 
 impl Root<'_> {
@@ -110,30 +109,12 @@ impl Files for Root<'_> {
     }
 
     fn names(&mut self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let place = RelPath::new(folder).ok().and_then(|path| self.lookup.place(&path, true).ok());
-        let Some(place) = place else { return Ok(Vec::new()) };
-        let below = self.tree.iter().filter_map(|(path, _)| path.below(&place));
-        let names: BTreeSet<String> = below
-            .filter_map(|path| path.components().next().map(str::to_owned))
-            .filter(|name| !name.is_empty())
-            .collect();
-        Ok(names.into_iter().collect())
+        Ok(self.lookup.names(folder))
     }
 }
 
 impl Locate for Root<'_> {
     fn locate(&mut self, path: &str) -> Option<String> {
-        let (folder, name) = path.trim_matches('/').rsplit_once('/').unwrap_or(("", path.trim_matches('/')));
-        if matches!(name, "" | "." | "..") {
-            return None;
-        }
-        if !self.folders.contains_key(folder) {
-            let path = RelPath::new(folder).ok();
-            let place = path.and_then(|path| self.lookup.place(&path, true).ok());
-            let place = place.filter(|place| matches!(self.lookup.kind(place), Some(Kind::Directory)));
-            self.folders.insert(folder.to_owned(), place.map(|place| place.as_str().to_owned()));
-        }
-        let folder = self.folders.get(folder)?.as_ref()?;
-        Some(if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") })
+        self.places.locate(&self.lookup, path)
     }
 }

@@ -32,7 +32,7 @@ pub use descriptor::{Descriptor, Document, DocumentError, MAX_BLOB_BYTES};
 pub use entries::{EntryFault, Special};
 pub use flatten::{ApplyError, apply, apply_tree};
 pub use layer::{Compression, Contents, Layer, LayerError, with_parents, write_layer, write_pack};
-pub use lookup::{Lookup, Obstacle};
+pub use lookup::{Lookup, Obstacle, Places};
 pub use manifest::{
     Index, MAX_LAYERS, MAX_MANIFESTS, Manifest, artifact_manifest, image_index, image_manifest, index,
     referrer_manifest,

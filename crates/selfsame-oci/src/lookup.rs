@@ -1,12 +1,37 @@
 //! Where a path leads in a tree whose folders may be symbolic links, as a process of the image would find it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::RelPath;
 use selfsame_tree::{Kind, Tree};
 
 /// The most symbolic links on the way to one path, as Linux has it.
 const MOST_LINKS: usize = 40;
+
+/// Where folders of a tree lead, kept: most files of a package share theirs.
+#[derive(Default)]
+pub struct Places {
+    folders: BTreeMap<String, Option<String>>,
+}
+
+impl Places {
+    /// Where a path lies whose folders may be links. Its last part is not followed and need not be there.
+    pub fn locate(&mut self, lookup: &Lookup<'_>, path: &str) -> Option<String> {
+        let path = path.trim_matches('/');
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if matches!(name, "" | "." | "..") {
+            return None;
+        }
+        if !self.folders.contains_key(folder) {
+            let path = RelPath::new(folder).ok();
+            let place = path.and_then(|path| lookup.place(&path, true).ok());
+            let place = place.filter(|place| matches!(lookup.kind(place), Some(Kind::Directory)));
+            self.folders.insert(folder.to_owned(), place.map(|place| place.as_str().to_owned()));
+        }
+        let folder = self.folders.get(folder)?.as_ref()?;
+        Some(if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") })
+    }
+}
 
 /// A tree in which paths are looked up.
 pub struct Lookup<'a> {
@@ -53,6 +78,19 @@ impl<'a> Lookup<'a> {
             }
         }
         Self { tree, implied }
+    }
+
+    /// The names in a folder, sorted; none where there is no such folder.
+    #[must_use]
+    pub fn names(&self, folder: &str) -> Vec<String> {
+        let place = RelPath::new(folder).ok().and_then(|path| self.place(&path, true).ok());
+        let Some(place) = place else { return Vec::new() };
+        let below = self.tree.iter().filter_map(|(path, _)| path.below(&place));
+        let names: BTreeSet<String> = below
+            .filter_map(|path| path.components().next().map(str::to_owned))
+            .filter(|name| !name.is_empty())
+            .collect();
+        names.into_iter().collect()
     }
 
     /// What is at exactly this path, folders that are only implied too.

@@ -8,10 +8,10 @@ mod python;
 use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::{Platform, RelPath};
-use selfsame_oci::Lookup;
+use selfsame_oci::{Lookup, Places};
 use selfsame_packages::{Files, Locate};
 use selfsame_store::Store;
-use selfsame_tree::{Kind, Tree};
+use selfsame_tree::Tree;
 
 use super::identity::Identity;
 use crate::error::BuildError;
@@ -77,13 +77,12 @@ pub(crate) struct Root<'a> {
     pub(crate) tree: &'a Tree,
     store: &'a Store,
     lookup: Lookup<'a>,
-    /// Where folders lead: most files of a package share theirs.
-    folders: BTreeMap<String, Option<String>>,
+    places: Places,
 }
 
 impl<'a> Root<'a> {
     pub(crate) fn new(tree: &'a Tree, store: &'a Store) -> Self {
-        Self { tree, store, lookup: Lookup::new(tree), folders: BTreeMap::new() }
+        Self { tree, store, lookup: Lookup::new(tree), places: Places::default() }
     }
 
     /// The file at a path, links not followed; nothing for one that is larger.
@@ -110,31 +109,13 @@ impl Files for Root<'_> {
     }
 
     fn names(&mut self, folder: &str) -> Result<Vec<String>, BuildError> {
-        let place = RelPath::new(folder).ok().and_then(|path| self.lookup.place(&path, true).ok());
-        let Some(place) = place else { return Ok(Vec::new()) };
-        let below = self.tree.iter().filter_map(|(path, _)| path.below(&place));
-        let names: BTreeSet<String> = below
-            .filter_map(|path| path.components().next().map(str::to_owned))
-            .filter(|name| !name.is_empty())
-            .collect();
-        Ok(names.into_iter().collect())
+        Ok(self.lookup.names(folder))
     }
 }
 
 impl Locate for Root<'_> {
     fn locate(&mut self, path: &str) -> Option<String> {
-        let (folder, name) = path.trim_matches('/').rsplit_once('/').unwrap_or(("", path.trim_matches('/')));
-        if matches!(name, "" | "." | "..") {
-            return None;
-        }
-        if !self.folders.contains_key(folder) {
-            let path = RelPath::new(folder).ok();
-            let place = path.and_then(|path| self.lookup.place(&path, true).ok());
-            let place = place.filter(|place| matches!(self.lookup.kind(place), Some(Kind::Directory)));
-            self.folders.insert(folder.to_owned(), place.map(|place| place.as_str().to_owned()));
-        }
-        let folder = self.folders.get(folder)?.as_ref()?;
-        Some(if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") })
+        self.places.locate(&self.lookup, path)
     }
 }
 

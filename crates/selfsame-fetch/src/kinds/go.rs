@@ -97,27 +97,16 @@ pub(crate) fn pins_among(
 
 /// Brings those files that the store lacks. Other bytes are refused.
 pub(crate) fn fetch(name: &str, _spec: &GoSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), PackagesError> {
-    let mut missing = Vec::new();
-    for part in parts {
-        if cx.store.blob_size(&part.sha256)? != Some(part.size) {
-            missing.push(part);
-        }
-    }
+    let missing = pinned::missing(parts, cx)?;
     if missing.is_empty() {
         return Ok(());
     }
-    if cx.offline {
-        return Err(PackagesError::Offline { packages: missing.iter().map(|part| part.purl.to_string()).collect() });
-    }
     let proxies = Proxies::of(cx)?;
-    cx.progress.expect(name, missing.len() as u64, Some(missing.iter().map(|part| part.size).sum()));
-    pinned::concurrently(&missing, |part| {
+    pinned::bring(name, &missing, cx, |part| {
         let (module, role) = named(part)?;
         proxies.bring(&module, role, Some((part.sha256, part.size)), cx)?;
-        cx.progress.came(name, part.purl.as_str(), part.size);
         Ok(())
-    })?;
-    Ok(())
+    })
 }
 
 /// What actions see: `MODULE/@v/VERSION.zip`, `.mod` and `.info`. The last is made here: go.sum has no hash of it, and go

@@ -95,28 +95,17 @@ pub(crate) fn pins_among(
 
 /// Brings those tarballs that the store lacks. Other bytes are refused.
 pub(crate) fn fetch(name: &str, _spec: &NpmSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), PackagesError> {
-    let mut missing = Vec::new();
-    for part in parts {
-        if cx.store.blob_size(&part.sha256)? != Some(part.size) {
-            missing.push(part);
-        }
-    }
+    let missing = pinned::missing(parts, cx)?;
     if missing.is_empty() {
         return Ok(());
     }
-    if cx.offline {
-        return Err(PackagesError::Offline { packages: missing.iter().map(|part| part.purl.to_string()).collect() });
-    }
     let registry = Registry::of(cx)?;
-    cx.progress.expect(name, missing.len() as u64, Some(missing.iter().map(|part| part.size).sum()));
-    pinned::concurrently(&missing, |part| {
+    pinned::bring(name, &missing, cx, |part| {
         let (package, version) = named(part)?;
         let file = format!("{}-{version}.tgz", package.rsplit('/').next().unwrap_or(&package));
         registry.bring(&package, &version, &file, Some((part.sha256, part.size)), cx)?;
-        cx.progress.came(name, part.purl.as_str(), part.size);
         Ok(())
-    })?;
-    Ok(())
+    })
 }
 
 /// What actions see: a cache of npm's. Each tarball lies under its SHA-512, where npm looks before it asks anybody.

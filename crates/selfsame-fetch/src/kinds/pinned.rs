@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use selfsame_core::{Digest, RelPath};
 use selfsame_http::{Client, Environment, HttpError, Options};
-use selfsame_lock::PurlError;
+use selfsame_lock::{Part, PurlError};
 use selfsame_pins::PinsError;
 use selfsame_pins::marker::TargetError;
 use selfsame_pins::zip::ReadAt;
@@ -256,6 +256,36 @@ pub(crate) fn same_server(url: &str, other: &str) -> bool {
         Some((scheme.to_ascii_lowercase(), host))
     };
     server(url).is_some() && server(url) == server(other)
+}
+
+/// The parts that the store lacks; an error where nobody may be asked for them.
+pub(super) fn missing<'a>(parts: &'a [Part], cx: &Context<'_>) -> Result<Vec<&'a Part>, PackagesError> {
+    let mut missing = Vec::new();
+    for part in parts {
+        if cx.store.blob_size(&part.sha256)? != Some(part.size) {
+            missing.push(part);
+        }
+    }
+    if cx.offline && !missing.is_empty() {
+        return Err(PackagesError::Offline { packages: missing.iter().map(|part| part.purl.to_string()).collect() });
+    }
+    Ok(missing)
+}
+
+/// Brings parts, some at once, and says how far that is.
+pub(super) fn bring(
+    name: &str,
+    missing: &[&Part],
+    cx: &Context<'_>,
+    one: impl Fn(&Part) -> Result<(), PackagesError> + Sync,
+) -> Result<(), PackagesError> {
+    cx.progress.expect(name, missing.len() as u64, Some(missing.iter().map(|part| part.size).sum()));
+    concurrently(missing, |part| {
+        one(part)?;
+        cx.progress.came(name, part.purl.as_str(), part.size);
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// Does the same for many on several threads that mostly wait, and gives the results in the items' order, or the first
