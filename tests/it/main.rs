@@ -10,6 +10,7 @@ mod bad_ends;
 mod bad_input;
 mod bad_moments;
 mod capsule;
+mod check_inputs;
 mod contract;
 mod demoted;
 mod examples;

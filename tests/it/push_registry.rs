@@ -335,7 +335,7 @@ fn sandbox_check_says_what_a_rebuild_would_lack() {
     push(&env, &reference, &["--with-capsule"]).succeeds();
     let slim = check(&[]);
     slim.exits(1);
-    assert_eq!(absent(&slim), ["\"input toolchain sh\""], "the host's files are nowhere else");
+    assert_eq!(absent(&slim), ["\"toolchain sh\""], "the host's files are nowhere else");
     env.selfsame(["build", "--dev-key", "--capsule"]).succeeds();
     push(&env, &reference, &["--with-capsule"]).succeeds();
     assert_eq!(check(&["--key", &key(&env)]).succeeds().json()["class"], "complete");

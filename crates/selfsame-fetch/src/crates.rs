@@ -15,6 +15,10 @@ use crate::cargo::{self, CargoError};
 use crate::cargo_lock::{self, CargoLock, CargoLockError, LockedCrate};
 use crate::{memo, parallel};
 
+mod asked;
+
+pub(crate) use asked::ask;
+
 /// The largest manifest or configuration file that is read.
 const MANIFEST_BYTES: u64 = 4 << 20;
 /// The largest `.crate`.

@@ -18,6 +18,7 @@ mod link;
 mod listing;
 mod look;
 mod memo;
+mod obtainable;
 mod parallel;
 mod resolve;
 mod secret;
@@ -36,6 +37,7 @@ pub use kinds::pinned::PackagesError;
 pub use kinds::{
     describe_input, fetch_input, input_image, input_tree, pinned_again, pinned_input, resolve_input, toolchain_tree,
 };
+pub use obtainable::{Obtainable, obtainable};
 pub use resolve::{FetchError, fetch, resolve, source_tree};
 pub use secret::SecretLike;
 pub use selfsame_http::{Environment, HttpError};

@@ -341,7 +341,7 @@ fn request<'a>(url: &'a str, download: &Download<'a>) -> Request<'a> {
 }
 
 /// Start and total of `bytes 5-9/10`; the total may be `*`.
-fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+pub(crate) fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.trim().strip_prefix("bytes ")?.split_once('/')?;
     let start = range.split_once('-')?.0.trim().parse().ok()?;
     Some((start, if total.trim() == "*" { None } else { Some(total.trim().parse().ok()?) }))

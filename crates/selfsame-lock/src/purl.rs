@@ -67,6 +67,25 @@ impl Purl {
     }
 }
 
+impl Purl {
+    /// Name and version for people, nothing encoded: `gcc 4:12.2.0-3`, `@babel/core 7.29.0`, `golang.org/x/text v0.3.0`.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let Ok(purl) = PackageUrl::from_str(&self.0) else { return self.0.clone() };
+        let exact = purl.qualifiers().get("name").filter(|_| matches!(purl.ty(), "npm" | "golang"));
+        let name = match (exact, purl.namespace(), purl.ty()) {
+            // Small letters only are known to package URLs.
+            (Some(exact), ..) => exact.to_string(),
+            (None, Some(namespace), "npm" | "golang") => format!("{namespace}/{}", purl.name()),
+            _ => purl.name().to_owned(),
+        };
+        match purl.version() {
+            Some(version) => format!("{name} {version}"),
+            None => name,
+        }
+    }
+}
+
 impl fmt::Display for Purl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -160,6 +160,14 @@ impl<'a> SharedStore<'a> {
         }
     }
 
+    /// [`SharedStore::has`] for many, some at once, in their order.
+    ///
+    /// # Errors
+    /// Of the first that could not be asked for.
+    pub fn has_each(&self, digests: &[Digest]) -> Result<Vec<bool>, SharedError> {
+        each(digests, |digest| self.has(digest))
+    }
+
     /// Brings a blob into the store of this machine, if it is there: how many bytes it has. `size` is what is known.
     ///
     /// # Errors

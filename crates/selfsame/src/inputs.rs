@@ -15,6 +15,7 @@ use selfsame_tree::Tree;
 
 use crate::commands::errors;
 use crate::network::Network;
+use crate::people;
 use crate::report::{Answer, Exit, Report};
 use crate::terminal::{Voice, size};
 
@@ -227,9 +228,10 @@ pub(crate) fn bind_again(
         let set = claimed.get(name).ok_or_else(|| contradiction(name, "is not among its dependencies"))?;
         let before = missing.len();
         let absent = set.parts.iter().filter(|part| !cx.store.has(&part.sha256));
-        missing.extend(
-            absent.map(|part| MissingPart { name: format!("input {name}, {}", part.purl), sha256: part.sha256 }),
-        );
+        missing.extend(absent.map(|part| {
+            let called = people::part(&part.purl, part.role.as_deref(), &part.sha256);
+            MissingPart { name: format!("input {name}, {called}"), sha256: part.sha256 }
+        }));
         if missing.len() > before {
             continue;
         }

@@ -10,6 +10,7 @@ mod interrupt;
 mod keys;
 mod meter;
 mod network;
+mod people;
 mod prepare;
 mod remote;
 mod report;

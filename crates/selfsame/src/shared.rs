@@ -1,5 +1,6 @@
 //! The store that machines share: inputs on their way to and from it, and results where they were asked for.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use selfsame_action::{Action, Execution, ExecutionError, Executor, Variation};
@@ -87,17 +88,11 @@ pub(crate) fn keep<'a>(
     Ok(parts.len())
 }
 
-/// Of these, those that the shared store has; none where there is none or it cannot be asked.
-pub(crate) fn kept(network: &Network, digests: &[Digest]) -> Answer<Vec<Digest>> {
-    let Some(shared) = configured(network)? else { return Ok(Vec::new()) };
-    let shared = shared.map_err(fault)?;
-    let mut found = Vec::new();
-    for digest in digests {
-        if shared.has(digest).map_err(fault)? {
-            found.push(*digest);
-        }
-    }
-    Ok(found)
+/// Of these, those that the shared store has; none where there is none.
+pub(crate) fn kept(network: &Network, digests: &[Digest]) -> Answer<BTreeSet<Digest>> {
+    let Some(shared) = configured(network)? else { return Ok(BTreeSet::new()) };
+    let has = shared.map_err(fault)?.has_each(digests).map_err(fault)?;
+    Ok(digests.iter().zip(has).filter(|(_, has)| *has).map(|(digest, _)| *digest).collect())
 }
 
 /// `1 file`, `2 files`.

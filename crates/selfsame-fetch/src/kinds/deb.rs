@@ -23,7 +23,7 @@ use std::num::NonZero;
 use selfsame_core::{Digest, Platform};
 use selfsame_deb::{AptUri, Control, Version, read_control};
 use selfsame_definition::{DebSpec, Rootfs};
-use selfsame_http::Client;
+use selfsame_http::{Client, Download};
 use selfsame_lock::{Claim, Part, Purl};
 use selfsame_tree::Tree;
 
@@ -36,8 +36,9 @@ use self::unpack::{Unpacked, unpack};
 use super::missing;
 use crate::bring::{Wanted, bring_all};
 use crate::context::{Context, Described};
-use crate::memo;
+use crate::obtainable::Obtainable;
 use crate::resolve::FetchError;
+use crate::{memo, obtainable};
 
 /// Asks apt which packages the definition means today, and brings them.
 pub(crate) fn resolve(name: &str, spec: &DebSpec, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
@@ -118,6 +119,53 @@ pub(crate) fn fetch(name: &str, _: &DebSpec, parts: &[Part], cx: &Context<'_>) -
     }
     let wanted: Vec<Wanted<'_>> = still.iter().zip(listed).map(|(part, urls)| Wanted::part(part, urls)).collect();
     bring_all(name, "locked", &wanted, cx).map(|_| ())
+}
+
+/// Asks the places where this machine gets packages; then apt's lists, as long as they name what those places lack.
+pub(crate) fn ask(parts: &[&Part], cx: &Context<'_>) -> Result<Vec<Obtainable>, FetchError> {
+    let machine = Machine::read(cx.environment)?.unwrap_or_default();
+    let (client, places) = (client(&machine, cx)?, Places { machine: &machine, cx });
+    let mut answers = obtainable::each(parts, |part| {
+        let urls = places.of(part)?;
+        if urls.is_empty() {
+            return Err(DebInputError::NoPlace { purl: part.purl.to_string() }.into());
+        }
+        // Another file under that name says more than none; a place that cannot be asked is no answer.
+        let (mut other, mut failed) = (None, None);
+        for url in urls {
+            let mut download = Download::new(&url, part.size);
+            download.plain_http = true;
+            match obtainable::look(&client, &download, part) {
+                Ok(None) => {}
+                Ok(Some(Obtainable::Yes)) => return Ok(Obtainable::Yes),
+                Ok(Some(says)) => other = Some(says),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match (other, failed) {
+            (None, Some(error)) => Err(error.into()),
+            (other, _) => Ok(other.unwrap_or_else(Obtainable::gone)),
+        }
+    })?;
+    let configured =
+        |part: &Part| Named::of(part).is_some_and(|it| !cx.http.origins().upstreams(&it.vendor).is_empty());
+    let is_open = |at: &usize| answers[*at] != Obtainable::Yes && part_is_whole(parts[*at]) && !configured(parts[*at]);
+    let open: Vec<usize> = (0..parts.len()).filter(is_open).collect();
+    let still: Vec<Part> = open.iter().map(|&at| parts[at].clone()).collect();
+    if still.is_empty() {
+        return Ok(answers);
+    }
+    for (at, urls) in open.into_iter().zip(listed(&still, &machine, cx)?) {
+        if !urls.is_empty() {
+            answers[at] = Obtainable::Yes;
+        }
+    }
+    Ok(answers)
+}
+
+/// Whether a part has a size, by which apt's lists are compared.
+const fn part_is_whole(part: &Part) -> bool {
+    part.size != 0
 }
 
 /// The root file system, from packages that are in the store.

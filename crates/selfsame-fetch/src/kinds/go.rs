@@ -17,7 +17,9 @@ use selfsame_tree::{Entry, Tree};
 
 use crate::context::{Context, Described};
 use crate::kinds::pinned::{self, BlobFile, PackagesError};
-use crate::parallel;
+use crate::obtainable::Obtainable;
+use crate::resolve::FetchError;
+use crate::{obtainable, parallel};
 
 use proxy::Proxies;
 
@@ -106,6 +108,15 @@ pub(crate) fn fetch(name: &str, _spec: &GoSpec, parts: &[Part], cx: &Context<'_>
         let (module, role) = named(part)?;
         proxies.bring(&module, role, Some((part.sha256, part.size)), cx)?;
         Ok(())
+    })
+}
+
+/// Asks the proxies for each file.
+pub(crate) fn ask(parts: &[&Part], cx: &Context<'_>) -> Result<Vec<Obtainable>, FetchError> {
+    let proxies = Proxies::of(cx)?;
+    obtainable::each(parts, |part| {
+        let (module, role) = named(part)?;
+        Ok(proxies.ask(&module, role, part, cx)?)
     })
 }
 

@@ -18,7 +18,9 @@ use selfsame_tree::Tree;
 
 use crate::context::{Context, Described};
 use crate::kinds::pinned::{self, PackagesError};
-use crate::{memo, parallel};
+use crate::obtainable::Obtainable;
+use crate::resolve::FetchError;
+use crate::{memo, obtainable, parallel};
 
 use registry::Registry;
 
@@ -105,6 +107,16 @@ pub(crate) fn fetch(name: &str, _spec: &NpmSpec, parts: &[Part], cx: &Context<'_
         let file = format!("{}-{version}.tgz", package.rsplit('/').next().unwrap_or(&package));
         registry.bring(&package, &version, &file, Some((part.sha256, part.size)), cx)?;
         Ok(())
+    })
+}
+
+/// Asks the registries for each tarball.
+pub(crate) fn ask(parts: &[&Part], cx: &Context<'_>) -> Result<Vec<Obtainable>, FetchError> {
+    let registry = Registry::of(cx)?;
+    obtainable::each(parts, |part| {
+        let (package, version) = named(part)?;
+        let file = format!("{}-{version}.tgz", package.rsplit('/').next().unwrap_or(&package));
+        Ok(registry.ask(&package, &version, &file, part)?)
     })
 }
 

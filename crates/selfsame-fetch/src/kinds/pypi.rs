@@ -21,6 +21,8 @@ use selfsame_tree::{Entry, Tree};
 
 use crate::context::{Context, Described};
 use crate::kinds::pinned::{self, PackagesError};
+use crate::obtainable::{self, Obtainable};
+use crate::resolve::FetchError;
 
 use choice::{Choice, Chosen};
 use index::Index;
@@ -122,6 +124,12 @@ pub(crate) fn fetch(name: &str, _spec: &PypiSpec, parts: &[Part], cx: &Context<'
         index.bring(&file_of(part)?, part, cx)?;
         Ok(())
     })
+}
+
+/// Asks the indexes for each file, by its name and by the hash that they have of it.
+pub(crate) fn ask(parts: &[&Part], cx: &Context<'_>) -> Result<Vec<Obtainable>, FetchError> {
+    let index = Index::of(cx)?;
+    obtainable::each(parts, |part| Ok(index.ask(&file_of(part)?, part)?))
 }
 
 /// What actions see: the files side by side, as `pip install --no-index --find-links` takes them.

@@ -3,84 +3,59 @@
 //!
 //! Without a key it says nothing about who signed what.
 
+mod inputs;
 mod origins;
+mod rows;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use selfsame_attest::ResourceDescriptor;
 use selfsame_build::capsule::TREE_ANNOTATION;
 use selfsame_core::{Digest, media};
 use selfsame_definition::Definition;
+use selfsame_lock::Lock;
 use selfsame_oci::Descriptor;
 use selfsame_oci::layout;
 use selfsame_publish::{Item, Outline, Silent};
 use selfsame_registry::Reference;
 use selfsame_verify::{Depth, ReleaseFiles};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::rows::{Row, State};
 use super::verify;
 use crate::cli::Check;
 use crate::network::Network;
 use crate::prepare;
 use crate::remote;
-use crate::report::{Answer, Exit, printable, with_schema};
+use crate::report::{Answer, Exit, with_schema};
 use crate::settings::Settings;
-use crate::shared;
 use crate::terminal;
 
-/// The largest definition that is read.
-const DEFINITION_BYTES: u64 = 16 << 20;
-
-/// How it is with something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
-    Here,
-    Absent,
-    /// Nobody who could say was asked.
-    NotAsked,
-}
-
-impl State {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Here => "there",
-            Self::Absent => "absent",
-            Self::NotAsked => "not asked",
-        }
-    }
-}
-
-struct Row {
-    name: String,
-    state: State,
-    note: String,
-}
-
-impl Row {
-    fn new(name: impl Into<String>, state: State, note: impl Into<String>) -> Self {
-        Self { name: name.into(), state, note: note.into() }
-    }
-}
+/// The largest definition or lock that is read.
+const TEXT_BYTES: u64 = 64 << 20;
+const DEFINITION_FILE: &str = Definition::FILE_NAME;
+const LOCK_FILE: &str = Lock::FILE_NAME;
 
 pub(super) fn run(arguments: &Check, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
     let cancel = crate::interrupt::flag()?;
     let network = Network::of(settings, Some(&cancel))?;
-    let Looked { files, outline, mut rows, in_capsule, definition } = match remote::as_reference(&arguments.release) {
-        Some(reference) => in_registry(&reference, &network, settings)?,
-        None => in_folder(&arguments.release)?,
-    };
-    let mut asked = None;
+    let Looked { files, outline, mut rows, in_capsule, definition, lock } =
+        match remote::as_reference(&arguments.release) {
+            Some(reference) => in_registry(&reference, &network, settings)?,
+            None => in_folder(&arguments.release)?,
+        };
+    let mut vouched = None;
     if !arguments.trust.keys.is_empty() {
         let verdict = verify::verdict(files.as_ref(), &arguments.trust, &[], Depth::Evidence)?;
         let reason = verdict.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default();
-        let state = if verdict.is_verified() { State::Here } else { State::Absent };
-        rows.push(Row::new("verified documents", state, reason));
-        asked = definition.filter(|_| verdict.is_verified());
+        let state = if verdict.is_verified() { State::There } else { State::Absent };
+        rows.push(Row::document("verified documents", state, reason));
+        vouched = definition.filter(|_| verdict.is_verified());
     }
-    rows.extend(inputs(&outline.inputs, &in_capsule, asked.as_ref(), &network)?);
-    let worst = rows.iter().map(|row| row.state).filter(|state| *state != State::Here).min();
+    let known = inputs::Known { in_capsule: &in_capsule, definition: vouched.as_ref(), lock: lock.as_ref() };
+    rows.extend(inputs::rows(&outline.inputs, &known, &network, settings)?);
+    let worst = rows.iter().map(|row| row.state).filter(|state| *state != State::There).min();
     let (class, exit) = match worst {
         None => ("complete", Exit::Yes),
         Some(State::Absent) => ("incomplete", Exit::No),
@@ -88,39 +63,32 @@ pub(super) fn run(arguments: &Check, settings: &Settings) -> Answer {
     };
     let shown = arguments.release.display().to_string();
     if arguments.json {
-        let list: Vec<Value> =
-            rows.iter().map(|row| json!({"name": row.name, "note": row.note, "state": row.state.word()})).collect();
         let image = outline.subject.descriptor.digest;
         let body = json!({
             "class": class,
+            "groups": rows::groups_json(&rows),
             "image": image,
             "name": outline.name,
             "release": shown,
             "releaseId": outline.release_id,
-            "rows": list,
+            "rows": rows.iter().map(Row::json).collect::<Vec<_>>(),
         });
         terminal::data(&with_schema("https://selfsame.dev/check/v1", &body));
     } else {
-        terminal::data(&text(&shown, &outline, &rows, exit));
+        let headline = match exit {
+            Exit::Yes => "complete, and every input of it can be had",
+            Exit::No => "not complete, or not to be built again",
+            _ => "complete; of some inputs it is not known whether they can be had",
+        };
+        let mut text = format!("{shown}: {headline}\n  image    {}\n", outline.subject.descriptor.digest);
+        text += &format!("  release  {}\n", outline.release_id);
+        text += &rows::text(&rows);
+        terminal::data(&text);
+        for hint in rows::hints(&rows, &arguments.release, vouched.is_some()) {
+            terminal::talk(&format!("hint: {hint}"));
+        }
     }
     Ok(exit)
-}
-
-/// The headline, what is not there, and how much is.
-fn text(shown: &str, outline: &Outline, rows: &[Row], exit: Exit) -> String {
-    let headline = match exit {
-        Exit::Yes => "complete, and every input of it can be had",
-        Exit::No => "not complete, or not to be built again",
-        _ => "complete; not everything could be asked for",
-    };
-    let mut text = format!("{shown}: {headline}\n  image    {}\n", outline.subject.descriptor.digest);
-    text += &format!("  release  {}\n", outline.release_id);
-    for row in rows.iter().filter(|row| row.state != State::Here) {
-        text += &format!("  {:<9}  {}: {}\n", row.state.word(), printable(&row.name), printable(&row.note));
-    }
-    let there = rows.iter().filter(|row| row.state == State::Here).count();
-    text += &format!("  {there} of {} there\n", rows.len());
-    text
 }
 
 /// What was found of a release.
@@ -132,6 +100,8 @@ struct Looked {
     in_capsule: BTreeSet<Digest>,
     /// From a capsule.
     definition: Option<Definition>,
+    /// From a capsule.
+    lock: Option<Lock>,
 }
 
 /// What a registry has: every manifest is read, and every blob is asked for by name.
@@ -144,8 +114,8 @@ fn in_registry(reference: &Reference, network: &Network, settings: &Settings) ->
     let outline = pulled.outline;
     let digest = outline.subject.descriptor.digest;
     let mut rows = vec![
-        Row::new("image", State::Here, digest.to_string()),
-        Row::new("inventory", State::Here, format!("closed: {}", outline.release_id)),
+        Row::document("image", State::There, digest.to_string()),
+        Row::document("inventory", State::There, format!("closed: {}", outline.release_id)),
     ];
     let image = outline.blobs(false);
     let capsule: Vec<Descriptor> = pulled.capsules.iter().flat_map(|item| item.blobs.clone()).collect();
@@ -154,14 +124,19 @@ fn in_registry(reference: &Reference, network: &Network, settings: &Settings) ->
     rows.extend(blob_rows(&image, &absent(&image)?));
     let gone: BTreeSet<Digest> = absent(&capsule)?.iter().map(|blob| blob.digest).collect();
     let in_capsule = capsule_digests(&pulled.capsules, &gone);
-    let definition = match definition_blob(&pulled.capsules).filter(|blob| in_capsule.contains(&blob.digest)) {
-        Some(blob) => {
-            let (repository, _) = registry.find(&by_digest).map_err(remote::registry)?;
-            parsed(&repository.blob_bytes(blob, DEFINITION_BYTES).map_err(remote::registry)?)
-        }
-        None => None,
+    let text = |digest: Option<Digest>| -> Answer<Option<String>> {
+        let of_capsule = || pulled.capsules.iter().flat_map(|item| &item.blobs);
+        let wanted = digest.filter(|digest| in_capsule.contains(digest));
+        let Some(blob) = wanted.and_then(|digest| of_capsule().find(|blob| blob.digest == digest)) else {
+            return Ok(None);
+        };
+        let (repository, _) = registry.find(&by_digest).map_err(remote::registry)?;
+        let bytes = repository.blob_bytes(blob, TEXT_BYTES).map_err(remote::registry)?;
+        Ok(String::from_utf8(bytes).ok())
     };
-    Ok(Looked { files: Box::new(pulled.files), outline, rows, in_capsule, definition })
+    let definition = text(named(&outline, DEFINITION_FILE))?.and_then(|text| Definition::parse(&text).ok());
+    let lock = text(named(&outline, LOCK_FILE))?.and_then(|text| Lock::parse(&text).ok());
+    Ok(Looked { files: Box::new(pulled.files), outline, rows, in_capsule, definition, lock })
 }
 
 /// What a folder or tar has: every blob is read.
@@ -171,31 +146,31 @@ fn in_folder(path: &Path) -> Answer<Looked> {
     let outline = Outline::read(files.as_ref()).map_err(|error| remote::outline(&error, &shown))?;
     outline.check_blobs(files.as_ref(), true).map_err(|error| remote::outline(&error, &shown))?;
     let mut rows = vec![
-        Row::new("image", State::Here, outline.subject.descriptor.digest.to_string()),
-        Row::new("inventory", State::Here, format!("closed: {}", outline.release_id)),
+        Row::document("image", State::There, outline.subject.descriptor.digest.to_string()),
+        Row::document("inventory", State::There, format!("closed: {}", outline.release_id)),
     ];
     rows.extend(blob_rows(&outline.blobs(false), &[]));
     let in_capsule = capsule_digests(&outline.capsules, &BTreeSet::new());
-    let bytes = definition_blob(&outline.capsules)
-        .and_then(|blob| files.read(&layout::blob_path(blob.digest), DEFINITION_BYTES).ok().flatten());
-    let definition = bytes.and_then(|bytes| parsed(&bytes));
-    Ok(Looked { files, outline, rows, in_capsule, definition })
+    let text = |digest: Option<Digest>| {
+        let digest = digest.filter(|digest| in_capsule.contains(digest))?;
+        let bytes = files.read(&layout::blob_path(digest), TEXT_BYTES).ok().flatten()?;
+        String::from_utf8(bytes).ok()
+    };
+    let definition = text(named(&outline, DEFINITION_FILE)).and_then(|text| Definition::parse(&text).ok());
+    let lock = text(named(&outline, LOCK_FILE)).and_then(|text| Lock::parse(&text).ok());
+    Ok(Looked { files, outline, rows, in_capsule, definition, lock })
 }
 
-fn definition_blob(capsules: &[Item]) -> Option<&Descriptor> {
-    capsules.iter().flat_map(|item| &item.blobs).find(|blob| blob.media_type == media::DEFINITION)
-}
-
-/// A definition that this version reads.
-fn parsed(bytes: &[u8]) -> Option<Definition> {
-    Definition::parse(std::str::from_utf8(bytes).ok()?).ok()
+/// A document that the provenance names.
+fn named(outline: &Outline, name: &str) -> Option<Digest> {
+    outline.inputs.iter().find(|input| input.name == name).and_then(|input| input.digest.sha256())
 }
 
 fn blob_rows(blobs: &[Descriptor], absent: &[Descriptor]) -> Vec<Row> {
     let row = |blob: &Descriptor| {
         let gone = absent.iter().any(|absent| absent.digest == blob.digest);
-        let (state, note) = if gone { (State::Absent, "the registry does not have it") } else { (State::Here, "") };
-        Row::new(format!("blob {}", blob.digest), state, note)
+        let (state, note) = if gone { (State::Absent, "the registry does not have it") } else { (State::There, "") };
+        Row::document(format!("blob {}", blob.digest), state, note)
     };
     blobs.iter().map(row).collect()
 }
@@ -209,49 +184,4 @@ fn capsule_digests(capsules: &[Item], gone: &BTreeSet<Digest>) -> BTreeSet<Diges
     // A tree is a list of files: without a pack of them it is not there.
     let there = |blob: &&Descriptor| !is_tree(blob) || packed.contains(&blob.digest);
     blobs().filter(there).map(|blob| blob.digest).collect()
-}
-
-/// What the release says that it was made from.
-fn inputs(
-    inputs: &[ResourceDescriptor],
-    in_capsule: &BTreeSet<Digest>,
-    asked: Option<&Definition>,
-    network: &Network,
-) -> Answer<Vec<Row>> {
-    let made_of_others = |input: &&ResourceDescriptor| {
-        input.annotations.contains_key("kind") || input.annotations.contains_key("unpackedFrom")
-    };
-    let named: Vec<(&ResourceDescriptor, Digest)> = inputs
-        .iter()
-        // A tree that is laid out from other inputs of the list is there when they are.
-        .filter(|input| !made_of_others(input))
-        .filter_map(|input| Some((input, input.digest.sha256()?)))
-        .collect();
-    let elsewhere: Vec<Digest> =
-        named.iter().map(|(_, digest)| *digest).filter(|digest| !in_capsule.contains(digest)).collect();
-    let shared = shared::kept(network, &elsewhere)?;
-    let row = |(input, digest): &(&ResourceDescriptor, Digest)| -> Answer<Row> {
-        let name = format!("input {}", input.name);
-        if in_capsule.contains(digest) {
-            return Ok(Row::new(name, State::Here, "in the capsule"));
-        }
-        if shared.contains(digest) {
-            return Ok(Row::new(name, State::Here, "in the shared store"));
-        }
-        let origin = match asked {
-            Some(definition) => origins::has(definition, input, digest, network)?,
-            None => None,
-        };
-        Ok(match origin {
-            Some(true) => Row::new(name, State::Here, "its origin has it"),
-            Some(false) => Row::new(name, State::Absent, "in no capsule, and its origin does not have it any more"),
-            // What has a package URL came from somebody who keeps it under that name; the rest only the author has.
-            None if input.uri.starts_with("pkg:") && input.media_type == media::INPUT => {
-                let note = format!("neither in a capsule nor in the shared store; its origin may have {}", input.uri);
-                Row::new(name, State::NotAsked, note)
-            }
-            None => Row::new(name, State::Absent, "in no capsule, and nobody else keeps it"),
-        })
-    };
-    named.iter().map(row).collect()
 }

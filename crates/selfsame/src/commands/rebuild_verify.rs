@@ -27,6 +27,7 @@ use serde_json::json;
 use super::{agreement, errors, image, verify};
 use crate::cli::RebuildVerify;
 use crate::network::Network;
+use crate::people;
 use crate::prepare::{self, executor_settings, toolchain_package};
 use crate::remote::Release;
 use crate::report::{Answer, Exit, Report, printable, with_schema};
@@ -381,7 +382,8 @@ fn vendored(
         }
         Err(report) => {
             for krate in request.crates.iter().filter(|krate| !store.has(&krate.sha256)) {
-                missing.push(MissingInput { name: krate.purl(), digest: krate.sha256, note: report.headline.clone() });
+                let name = format!("crate {}", people::purl(&krate.purl()));
+                missing.push(MissingInput { name, digest: krate.sha256, note: report.headline.clone() });
             }
             if missing.is_empty() { Err(report) } else { Ok(None) }
         }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use selfsame_core::Digest;
 use selfsame_http::{Download, HttpError};
+use selfsame_lock::Part;
 use selfsame_pins::go::{self, Module, Proxy};
 use selfsame_store::StoreError;
 
-use crate::bring;
 use crate::context::Context;
 use crate::kinds::pinned::{self, PACKAGE_BYTES, PackagesError};
+use crate::obtainable::Obtainable;
+use crate::{bring, obtainable};
 
 /// Where modules come from.
 pub(super) struct Proxies {
@@ -64,6 +66,42 @@ impl Proxies {
         }
         Err(PackagesError::NotFound { package: module.to_string() })
     }
+
+    /// Whether a proxy has a module's `zip` or `mod`.
+    pub(super) fn ask(
+        &self,
+        module: &Module,
+        role: &str,
+        part: &Part,
+        cx: &Context<'_>,
+    ) -> Result<Obtainable, PackagesError> {
+        let place = module.place(&format!(".{role}"));
+        for (number, proxy) in self.proxies.iter().enumerate() {
+            let url = format!("{}/{place}", proxy.url);
+            let said = match proxy.url.strip_prefix("file://") {
+                Some(folder) => match std::fs::metadata(format!("{folder}/{place}")) {
+                    Ok(file) if part.size != 0 && file.len() != part.size => Ok(Some(Obtainable::other_bytes())),
+                    Ok(file) if file.is_file() => Ok(Some(Obtainable::Yes)),
+                    _ => Ok(None),
+                },
+                None => obtainable::look(cx.http, &at(&url, proxy), part),
+            };
+            match said {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                Err(_) if proxy.go_on_after_failure && number + 1 < self.proxies.len() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Obtainable::gone())
+    }
+}
+
+fn at<'u>(url: &'u str, proxy: &Proxy) -> Download<'u> {
+    let mut download = Download::new(url, PACKAGE_BYTES);
+    // go itself speaks http where it is told so; what comes is checked by its hash.
+    download.plain_http = proxy.url.starts_with("http://");
+    download
 }
 
 fn download(
@@ -72,11 +110,7 @@ fn download(
     expected: Option<(Digest, u64)>,
     cx: &Context<'_>,
 ) -> Result<(Digest, u64), PackagesError> {
-    let mut download = Download::new(url, PACKAGE_BYTES);
-    download.expected = expected;
-    // go itself speaks http where it is told so; what comes is checked by its hash.
-    download.plain_http = proxy.url.starts_with("http://");
-    Ok(bring::download(&download, cx)?)
+    Ok(bring::download(&Download { expected, ..at(url, proxy) }, cx)?)
 }
 
 fn copy(

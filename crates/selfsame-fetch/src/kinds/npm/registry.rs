@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use selfsame_core::json::{self, Limits};
 use selfsame_core::{Digest, Digests};
 use selfsame_http::{Client, Credential, Download, HttpError};
+use selfsame_lock::Part;
 use selfsame_pins::npm::{Npmrc, RegistryAuth};
 use selfsame_pins::pypi::resolve_url;
 use serde_json::Value;
 
-use crate::bring;
 use crate::context::Context;
 use crate::kinds::pinned::{self, PACKAGE_BYTES, PackagesError};
+use crate::obtainable::Obtainable;
+use crate::{bring, obtainable};
 
 /// One version's document is small.
 const VERSION_BYTES: u64 = 16 << 20;
@@ -82,6 +84,41 @@ impl Registry {
         Err(PackagesError::NotFound { package: format!("{name}@{version}") })
     }
 
+    /// Whether a registry has the tarball of a part.
+    pub(super) fn ask(&self, name: &str, version: &str, file: &str, part: &Part) -> Result<Obtainable, PackagesError> {
+        let configured = self.npmrc.registry(name);
+        let registries: Vec<&String> = configured.iter().chain(&self.otherwise).collect();
+        if registries.is_empty() {
+            return Err(PackagesError::NoOrigin { packages: "packages of npm", tool: "npm", origin: "npm" });
+        }
+        for registry in registries {
+            let base = registry.trim_end_matches('/');
+            let usual = format!("{base}/{name}/-/{file}");
+            let found = match obtainable::look(&self.client, &self.tarball_at(&usual, registry), part) {
+                Ok(None) | Err(HttpError::WebPage { .. }) => match self.tarball(base, name, version)? {
+                    Some(url) if url != usual => {
+                        obtainable::look(&self.client, &self.tarball_at(&url, registry), part)?
+                    }
+                    _ => None,
+                },
+                other => other?,
+            };
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+        Ok(Obtainable::gone())
+    }
+
+    /// A tarball at an address, with what this registry is shown.
+    fn tarball_at<'u>(&self, url: &'u str, registry: &str) -> Download<'u> {
+        let mut download = Download::new(url, PACKAGE_BYTES);
+        download.credential = self.credential(url);
+        // npm itself speaks http where it is told so; what comes is checked by its hash.
+        download.plain_http = registry.starts_with("http://") && pinned::same_server(registry, url);
+        download
+    }
+
     fn download(
         &self,
         url: &str,
@@ -89,11 +126,7 @@ impl Registry {
         expected: Option<(Digest, u64)>,
         cx: &Context<'_>,
     ) -> Result<(Digest, u64), PackagesError> {
-        let mut download = Download::new(url, PACKAGE_BYTES);
-        download.expected = expected;
-        download.credential = self.credential(url);
-        // npm itself speaks http where it is told so; what comes is checked by its hash.
-        download.plain_http = registry.starts_with("http://") && pinned::same_server(registry, url);
+        let download = Download { expected, ..self.tarball_at(url, registry) };
         Ok(bring::download(&download, &Context { http: &self.client, ..*cx })?)
     }
 

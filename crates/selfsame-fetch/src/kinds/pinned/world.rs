@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use flate2::Crc;
 use selfsame_core::{Platform, RelPath, SourceEpoch};
-use selfsame_http::{Client, Environment, Options, Patience};
+use selfsame_http::{Client, Environment, Options, Origins, Patience};
 use selfsame_lock::Day;
 use selfsame_store::Store;
 use selfsame_testing::{Tier, require};
@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) environment: Environment,
     pub(crate) offline: bool,
+    pub(crate) origins: Origins,
     pub(crate) platform: Platform,
     pub(crate) platforms: Vec<Platform>,
 }
@@ -38,7 +39,15 @@ impl World {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.to_owned()));
         let environment = Environment { variables: variables.collect() };
         let platform = "linux/amd64".parse().unwrap();
-        Self { folder, store, environment, offline: false, platform, platforms: Vec::new() }
+        Self {
+            folder,
+            store,
+            environment,
+            offline: false,
+            origins: Origins::default(),
+            platform,
+            platforms: Vec::new(),
+        }
     }
 
     /// The machine that the test runs on.
@@ -58,7 +67,8 @@ impl World {
 
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Context<'_>) -> T) -> T {
         let patience = Patience { retries: 0, ..Patience::default() };
-        let http = Client::new(&self.environment, Options { patience, ..Options::default() }).unwrap();
+        let options = Options { patience, origins: self.origins.clone(), ..Options::default() };
+        let http = Client::new(&self.environment, options).unwrap();
         work(&Context {
             folder: self.folder.path(),
             environment: &self.environment,

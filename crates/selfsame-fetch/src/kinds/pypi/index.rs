@@ -7,9 +7,10 @@ use selfsame_http::{Client, Credential, Download, HttpError, Request};
 use selfsame_lock::Part;
 use selfsame_pins::pypi::{IndexFile, IndexPage, PipConfig, PipSettings, normal_name, resolve_url};
 
-use crate::bring;
 use crate::context::Context;
 use crate::kinds::pinned::{self, PACKAGE_BYTES, PAGE_BYTES, PackagesError};
+use crate::obtainable::Obtainable;
+use crate::{bring, obtainable};
 
 /// Where files of Python packages come from.
 pub(super) struct Index {
@@ -103,6 +104,31 @@ impl Index {
                 place: told(&url),
             },
         })
+    }
+
+    /// Whether an index has the file of a part. Without a hash on its page the file itself is asked for.
+    pub(super) fn ask(&self, file: &str, part: &Part) -> Result<Obtainable, PackagesError> {
+        let named = pinned::purl_parts(part.purl.as_str()).map(|(name, _)| name);
+        let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.to_string() })?;
+        let mut answer = Obtainable::gone();
+        for index in &self.urls {
+            let Some(page) = self.page(index, &name)? else { continue };
+            for offered in page.files.iter().filter(|offered| offered.name == file) {
+                if offered.sha256.is_some_and(|sha256| sha256 != part.sha256) {
+                    answer = Obtainable::other_bytes();
+                    continue;
+                }
+                let mut download = Download::new(&offered.url, PACKAGE_BYTES);
+                download.plain_http = self.is_trusted(&offered.url);
+                download.credential = credential(index, &offered.url);
+                match obtainable::look(&self.client, &download, part)? {
+                    Some(Obtainable::Yes) => return Ok(Obtainable::Yes),
+                    Some(other) => answer = other,
+                    None => {}
+                }
+            }
+        }
+        Ok(answer)
     }
 
     fn is_trusted(&self, url: &str) -> bool {

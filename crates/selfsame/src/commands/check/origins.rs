@@ -5,7 +5,8 @@
 use selfsame_attest::ResourceDescriptor;
 use selfsame_core::Digest;
 use selfsame_definition::{ArchiveLocation, Definition, InputSpec, OciSpec, SourceOrigin};
-use selfsame_http::{HttpError, Method, Request};
+use selfsame_fetch::Obtainable;
+use selfsame_http::{Download, Presence};
 use selfsame_registry::{Reference, RegistryError, Target};
 
 use crate::commands::errors;
@@ -13,13 +14,13 @@ use crate::network::Network;
 use crate::remote;
 use crate::report::{Answer, Exit, Report};
 
-/// What an origin says about an input: whether it has it. Nothing where it is not known whom to ask.
+/// What an origin says about an input. Nothing where the definition does not say whom to ask.
 pub(super) fn has(
     definition: &Definition,
     input: &ResourceDescriptor,
     digest: &Digest,
     network: &Network,
-) -> Answer<Option<bool>> {
+) -> Answer<Option<Obtainable>> {
     let text = |key: &str| input.annotations.get(key).and_then(|value| value.as_str());
     let location = match (text("input").and_then(|name| definition.input(name)), &definition.source.origin) {
         (Some(InputSpec::Oci(OciSpec::Registry { reference })), _) => {
@@ -41,30 +42,38 @@ pub(super) fn has(
 }
 
 /// Whether there is a file. That it is the one is seen when it is fetched.
-fn file(url: &str, network: &Network) -> Answer<bool> {
-    let mut request = Request::new(Method::Head, url);
-    request.plain_http = true;
-    match network.http.send(&request).and_then(|response| response.success()) {
-        Ok(_) => Ok(true),
-        Err(HttpError::NotFound { .. }) => Ok(false),
-        Err(error) => {
-            let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };
-            Err(Report::new(exit, errors::chain(&error)).into())
-        }
+fn file(url: &str, network: &Network) -> Answer<Obtainable> {
+    let mut download = Download::new(url, u64::MAX);
+    download.plain_http = true;
+    match network.http.presence(&download) {
+        Ok(Presence::There { .. }) => Ok(Obtainable::Yes),
+        Ok(Presence::Absent) => Ok(gone()),
+        Err(error) if error.retry_may_help() => Err(Report::new(Exit::NotNow, errors::chain(&error)).into()),
+        Err(error) => Ok(Obtainable::Unknown { why: errors::chain(&error) }),
     }
 }
 
+fn gone() -> Obtainable {
+    Obtainable::No { why: "its origin does not have it any more".to_owned() }
+}
+
 /// Whether a registry has a manifest or blob of an image.
-fn image(reference: &str, role: Option<&str>, digest: &Digest, network: &Network) -> Answer<bool> {
-    let Ok(reference) = reference.parse::<Reference>() else { return Ok(false) };
+fn image(reference: &str, role: Option<&str>, digest: &Digest, network: &Network) -> Answer<Obtainable> {
+    let Ok(reference) = reference.parse::<Reference>() else { return Ok(gone()) };
     let target = Target::Digest(*digest);
     let asked = network.registry()?.first(&reference.with(&target), |repository| match role {
         Some("manifest") => repository.has_manifest(&target),
         _ => Ok(repository.has_blob(digest)?.is_some()),
     });
     match asked {
-        Ok((_, has)) => Ok(has),
-        Err(RegistryError::NotFound { .. }) => Ok(false),
-        Err(error) => Err(remote::registry(error)),
+        Ok((_, true)) => Ok(Obtainable::Yes),
+        Ok((_, false)) | Err(RegistryError::NotFound { .. }) => Ok(gone()),
+        Err(error) => {
+            let report = remote::registry(error);
+            if report.exit == Exit::NotNow {
+                return Err(report);
+            }
+            Ok(Obtainable::Unknown { why: report.headline })
+        }
     }
 }
