@@ -142,6 +142,7 @@ fn root_folder(folder: &Path) -> Outcome<PathBuf> {
 fn specification(root: &Path, scratch: &Path, level: Level) -> Spec {
     Spec {
         program: PathBuf::from(PROGRAM),
+        identity: selfsame_sandbox::Identity::Build,
         level,
         observe: false,
         lowers: vec![root.to_owned()],
@@ -150,6 +151,7 @@ fn specification(root: &Path, scratch: &Path, level: Level) -> Spec {
         scratch_dir: scratch.to_owned(),
         scratch_bytes: 1 << 30,
         placements: Vec::new(),
+        owners: Vec::new(),
         argv: vec!["/bin/true".to_owned()],
         env: BTreeMap::new(),
         cwd: "/build".to_owned(),

@@ -77,6 +77,16 @@ pub enum ExecutionError {
         /// The relaxation that would do without it, if there is one.
         relaxation: Option<String>,
     },
+    /// The action is root of a system, and there are no ids for one here.
+    #[error("action `{action}` needs ids for the root of a system: {because}")]
+    Ids {
+        /// Which.
+        action: String,
+        /// What is missing: `newuidmap is not installed`.
+        because: String,
+        /// The line that `/etc/subuid` and `/etc/subgid` are to have, where that helps: `ann:100000:65536`.
+        line: String,
+    },
     /// The user stopped it.
     #[error("action `{action}` was interrupted")]
     Interrupted {

@@ -70,6 +70,9 @@ impl OutputSink for Collector<'_> {
         let kind = match entry.kind {
             OutputKind::Directory => Kind::Directory,
             OutputKind::Symlink { target } => Kind::Symlink { target },
+            OutputKind::NewDirectory | OutputKind::Gone => {
+                return Err(io::Error::other("a change where an output was declared"));
+            }
             OutputKind::File { size, link } => {
                 let known = link.and_then(|identity| self.names.get_mut(&identity));
                 if let Some((names, digest)) = known {
@@ -111,7 +114,14 @@ mod tests {
 
     fn file(path: &str, size: u64, link: Option<(u64, u64)>) -> OutputEntry {
         let kind = OutputKind::File { size, link };
-        OutputEntry { output: 0, path: RelPath::new(path).unwrap(), kind, mode: 0o644, xattrs: BTreeMap::new() }
+        OutputEntry {
+            output: 0,
+            path: RelPath::new(path).unwrap(),
+            kind,
+            mode: 0o644,
+            owner: (0, 0),
+            xattrs: BTreeMap::new(),
+        }
     }
 
     /// Holes that a command made for nothing.

@@ -163,6 +163,7 @@ fn no_outcome(
             fault: error.to_string(),
             relaxation: relaxation.map(|relaxation| relaxation.to_string()),
         },
+        SandboxError::Ids { because, line } => ExecutionError::Ids { action: action.name.clone(), because, line },
         SandboxError::Output { .. } => ExecutionError::Output { action: action.name.clone(), fault: error.to_string() },
         SandboxError::Exec { .. } => ExecutionError::Failed {
             action: action.name.clone(),

@@ -75,6 +75,7 @@ pub(crate) fn specification(
     let relax = action.relaxations.iter().map(|name| name.parse()).collect::<Result<BTreeSet<_>, String>>();
     Ok(sandbox::Spec {
         program: place.program.to_owned(),
+        identity: sandbox::Identity::Build,
         level: level(action.level).map_err(fault)?,
         observe: host.is_some(),
         lowers,
@@ -83,6 +84,7 @@ pub(crate) fn specification(
         scratch_dir: place.scratch.to_owned(),
         scratch_bytes: action.scratch_bytes,
         placements,
+        owners: Vec::new(),
         argv: action.argv.clone(),
         env: action.environment.clone(),
         cwd: format!("/{CWD}"),

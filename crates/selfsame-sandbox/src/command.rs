@@ -10,9 +10,9 @@ use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use crate::filter::{assemble, deny_list};
+use crate::filter::{assemble, deny_list_of};
 use crate::observe;
-use crate::spec::{Level, Relaxation, Spec};
+use crate::spec::{Identity, Level, Relaxation, Spec};
 use crate::sys;
 use crate::wire::{Failure, errno};
 
@@ -113,13 +113,13 @@ fn prepare(spec: &Spec, handles: &Handles<'_>) -> Result<(Words, Words, Words), 
     }
     limit(spec);
     sys::reset_signals();
-    drop_privileges().map_err(refused("dropping capabilities"))?;
+    drop_privileges(spec.identity).map_err(refused("dropping capabilities"))?;
 
     let argv = spec.argv.iter().map(|word| word_of(word)).collect();
     let env = spec.env.iter().map(|(name, value)| word_of(&format!("{name}={value}"))).collect();
     let programs = programs(spec);
 
-    sys::install_filter(&assemble(deny_list()), false).map_err(Failure::refused("a seccomp filter"))?;
+    sys::install_filter(&assemble(deny_list_of(spec.identity)), false).map_err(Failure::refused("a seccomp filter"))?;
     if let Some(observer) = handles.listener {
         let hand_over = || -> io::Result<()> {
             let listener = sys::install_filter(&assemble(observe::rules()), true)?;
@@ -158,9 +158,25 @@ fn lower(wanted: Option<u64>, allowed: Option<u64>) -> Option<u64> {
     }
 }
 
-fn drop_privileges() -> rustix::io::Result<()> {
+/// What root of a system may do: to files and processes of the ids of its namespace, and nothing to the namespaces.
+const OF_ROOT: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETFCAP)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SYS_CHROOT);
+
+fn drop_privileges(identity: Identity) -> rustix::io::Result<()> {
+    let left = match identity {
+        Identity::Build => CapabilitySet::empty(),
+        Identity::System => OF_ROOT,
+    };
     rustix::thread::clear_ambient_capability_set()?;
-    for capability in 0..64 {
+    for capability in (0..64).filter(|capability| left.bits() & 1 << capability == 0) {
         match rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << capability)) {
             // The first number that this kernel does not have.
             Err(rustix::io::Errno::INVAL) => break,
@@ -168,8 +184,8 @@ fn drop_privileges() -> rustix::io::Result<()> {
         }
     }
     rustix::thread::set_no_new_privs(true)?;
-    let none = CapabilitySet::empty();
-    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+    let sets = CapabilitySets { effective: left, permitted: left, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets)
 }
 
 /// Where the command may be, in the order of `PATH`.

@@ -21,6 +21,14 @@ pub enum SandboxError {
         /// The relaxation that would do without, if there is one.
         relaxation: Option<Relaxation>,
     },
+    /// This user has no ids for a whole system.
+    #[error("there are no ids for the root of a system: {because}")]
+    Ids {
+        /// What is missing: `newuidmap is not installed`.
+        because: String,
+        /// The line that `/etc/subuid` and `/etc/subgid` are to have, where that helps: `ann:100000:65536`.
+        line: String,
+    },
     /// A step of the preparation failed on something of the caller's: a missing file, a full disk.
     #[error("preparing the sandbox: {step} `{path}`: {}", errno_text(*errno))]
     Setup {

@@ -6,6 +6,8 @@
 
 use libc::sock_filter;
 
+use crate::spec::Identity;
+
 const LOAD: u16 = 0x20;
 const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
@@ -135,6 +137,34 @@ const fn jump(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
 fn short(length: usize) -> u8 {
     u8::try_from(length).expect("a rule of a few tests")
 }
+
+/// The same for root of a system, who may set any bit of a mode and change the root of a process: neither reaches further
+/// than ids and files of its own namespaces.
+pub(crate) fn deny_list_of(identity: Identity) -> Vec<Rule> {
+    let mut rules = deny_list();
+    if identity == Identity::System {
+        rules.retain(|rule| !FOR_ROOT.contains(&libc::c_long::from(rule.number as i32)));
+    }
+    rules
+}
+
+/// Calls that only root of a system has a use for.
+const FOR_ROOT: &[libc::c_long] = &[
+    libc::SYS_chroot,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    SYS_FCHMODAT2,
+    libc::SYS_mknodat,
+    libc::SYS_openat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_creat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mknod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+];
 
 /// What no command needs that builds something, or what would undo the sandbox.
 pub(crate) fn deny_list() -> Vec<Rule> {
@@ -296,6 +326,20 @@ mod tests {
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), rules.len(), "two rules for one call");
+    }
+
+    #[test]
+    fn root_of_a_system_sets_modes_and_mounts_nothing() {
+        let program = assemble(deny_list_of(Identity::System));
+        let ask = |number: libc::c_long, args| answer(&program, OUR_ARCHITECTURE, number as u32, args);
+        assert_eq!(ask(libc::SYS_fchmodat, [0, 0, 0o4755, 0, 0, 0]), Answer::Allow.code());
+        assert_eq!(ask(libc::SYS_chroot, [0; 6]), Answer::Allow.code());
+        for denied in [libc::SYS_mount, libc::SYS_setns, libc::SYS_keyctl, libc::SYS_ptrace, libc::SYS_bpf] {
+            assert_eq!(ask(denied, [0; 6]), Answer::Errno(libc::EPERM).code());
+        }
+        let unshare = ask(libc::SYS_unshare, [libc::CLONE_NEWUSER as u64, 0, 0, 0, 0, 0]);
+        assert_eq!(unshare, Answer::Errno(libc::EPERM).code());
+        assert_eq!(deny_list().len() - deny_list_of(Identity::System).len(), FOR_ROOT.len());
     }
 
     #[test]

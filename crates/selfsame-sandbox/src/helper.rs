@@ -12,13 +12,14 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
 use crate::cgroup::Cgroup;
-use crate::identity;
+use crate::identity::{self, NotWhole};
 use crate::init;
 use crate::observe::Observer;
 use crate::oom::OomKills;
 use crate::outcome::SupplementaryGroups;
 use crate::probe::{self, PROBE};
-use crate::spec::HOSTNAME;
+use crate::spec::{HOSTNAME, Identity};
+use crate::subordinate::NoIds;
 use crate::sys;
 use crate::wire::{Channel, Failure, Frame, Wire};
 
@@ -95,9 +96,13 @@ fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<
     let cgroup = (spec.limits.memory_bytes.is_some() || !has_namespaced_pid_max())
         .then(|| Cgroup::create(&spec.limits, &wire.scratch_name))
         .flatten();
-    let result = namespaces().and_then(|groups| {
+    let result = namespaces(spec.identity).and_then(|groups| {
         let mut started = start(wire, channel, random, groups, rlimit_binds, cgroup.as_ref())?;
         let success = watch(channel, &mut started);
+        if spec.identity == Identity::System {
+            // What belongs to others of its ids, only somebody who is root over them can remove.
+            crate::run::remove_scratch(&spec.scratch_dir.join(&wire.scratch_name));
+        }
         finish(channel, started, cgroup.as_ref(), success);
         Ok(())
     });
@@ -107,14 +112,18 @@ fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<
     result
 }
 
-/// User namespaces with one user and one group, then the others. The same for root. Gives what became of the other groups.
-fn namespaces() -> Result<SupplementaryGroups, Failure> {
-    let before = fs::read_link("/proc/self/ns/user").ok();
-    let groups = identity::enter().map_err(|error| {
-        // Which of the two it was decides what helps.
-        let entered = fs::read_link("/proc/self/ns/user").ok() != before;
-        Failure::refused(if entered { "an id map for the user namespace" } else { "a user namespace" })(error)
-    })?;
+/// User namespaces, then the others. The same for root. Gives what became of the other groups.
+fn namespaces(identity: Identity) -> Result<SupplementaryGroups, Failure> {
+    let groups = match identity {
+        Identity::Build => one_user()?,
+        Identity::System => {
+            identity::enter_whole().map_err(|why| match why {
+                NotWhole::Ids(NoIds { because, line }) => Failure::Ids { because, line },
+                NotWhole::Refused(operation, error) => Failure::refused(operation)(error),
+            })?;
+            SupplementaryGroups::Dropped
+        }
+    };
     // A change of credentials clears it.
     let tie = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     tie.map_err(|e| Failure::refused("a parent death signal")(e.into()))?;
@@ -126,6 +135,16 @@ fn namespaces() -> Result<SupplementaryGroups, Failure> {
     };
     name().map_err(|e| Failure::refused("a host name")(e.into()))?;
     Ok(groups)
+}
+
+/// User namespaces with one user and one group.
+fn one_user() -> Result<SupplementaryGroups, Failure> {
+    let before = fs::read_link("/proc/self/ns/user").ok();
+    identity::enter().map_err(|error| {
+        // Which of the two it was decides what helps.
+        let entered = fs::read_link("/proc/self/ns/user").ok() != before;
+        Failure::refused(if entered { "an id map for the user namespace" } else { "a user namespace" })(error)
+    })
 }
 
 /// `kernel.pid_max` is a value of the pid namespace since Linux 6.14.

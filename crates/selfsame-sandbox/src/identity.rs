@@ -1,8 +1,9 @@
-//! Who a command is: one user and one group in user namespaces, and no other group where the host lets us drop them.
+//! Who a command is: one user and one group in user namespaces, and no other group where the host lets us drop them; or
+//! root of a whole system.
 //!
 //! Two namespaces, one in the other. In the outer one the host's ids become [`BUILD_UID`] and [`BUILD_GID`]; in the inner
 //! one these are mapped to themselves, so that `/proc/self/uid_map` names no id of the host, nor a group that only
-//! stands in the outer map so that groups may be dropped there.
+//! stands in the outer map so that groups may be dropped there. A whole system's ids are mapped in the same two steps.
 
 use std::fs;
 use std::io;
@@ -12,7 +13,7 @@ use rustix::thread::UnshareFlags;
 
 use crate::outcome::SupplementaryGroups;
 use crate::spec::{BUILD_GID, BUILD_UID};
-use crate::subordinate::MapWriter;
+use crate::subordinate::{MapWriter, NoIds};
 use crate::sys;
 
 /// Enters the namespaces, without the caller's supplementary groups where that can be.
@@ -28,6 +29,35 @@ pub(crate) fn enter() -> io::Result<SupplementaryGroups> {
             Ok(SupplementaryGroups::Kept { because })
         }
     }
+}
+
+/// Why there is no whole system.
+pub(crate) enum NotWhole {
+    /// There are no ids for it.
+    Ids(NoIds),
+    /// The kernel refuses something.
+    Refused(&'static str, io::Error),
+}
+
+/// Enters namespaces that have all ids of a system, as its root and with no other group. The ids are the host's own where
+/// this is root of it, else the user's subordinate ones with the user's own as root.
+pub(crate) fn enter_whole() -> Result<(), NotWhole> {
+    let refused = |what: &'static str| move |error: io::Error| NotWhole::Refused(what, error);
+    let failed = |because: String| NotWhole::Ids(NoIds { because, line: String::new() });
+    let writers = match rustix::process::geteuid().is_root() {
+        true => vec![MapWriter::direct().map_err(failed)?],
+        false => MapWriter::whole().map_err(NotWhole::Ids)?,
+    };
+    sys::unshare(UnshareFlags::NEWUSER).map_err(refused("a user namespace"))?;
+    for writer in writers {
+        writer.write().map_err(failed)?;
+    }
+    let groups = rustix::thread::set_thread_groups(&[Gid::ROOT]);
+    groups.map_err(|error| NotWhole::Refused("dropping groups", error.into()))?;
+    let writer = MapWriter::direct().map_err(failed)?;
+    sys::unshare(UnshareFlags::NEWUSER).map_err(refused("a second user namespace"))?;
+    writer.write().map_err(failed)?;
+    Ok(())
 }
 
 /// A user namespace in which this process has every capability and is [`BUILD_UID`]:[`BUILD_GID`], with whatever groups

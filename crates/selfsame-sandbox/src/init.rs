@@ -9,12 +9,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 use rustix::thread::UnshareFlags;
 
+use crate::changes;
 use crate::command::{self, Handles};
 use crate::mounts;
 use crate::outcome::{Achieved, End, HostFacts, Pressure, SupplementaryGroups, TaskLimit};
 use crate::outputs;
 use crate::place;
-use crate::spec::{Level, Relaxation, Spec};
+use crate::spec::{Identity, Level, Relaxation, Spec};
 use crate::sys;
 use crate::wire::{Channel, Failure, Frame, STOP_CANCELLED, Wire};
 
@@ -45,7 +46,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) fn run(mut inherited: Inherited<'_>) -> bool {
     let (wire, channel) = (inherited.wire, inherited.channel);
     match start(&mut inherited) {
-        Ok(command) => {
+        Ok((command, changes)) => {
             // Only the command holds these now, so that their readers see the end when it and its children are gone.
             drop((inherited.stdout, inherited.stderr, inherited.observer));
             let mut watch = Watch { spec: &wire.spec, channel, life: inherited.life, pressure: Pressure::default() };
@@ -54,7 +55,10 @@ pub(crate) fn run(mut inherited: Inherited<'_>) -> bool {
             let ended = Frame::Ended { end, pressure: watch.pressure, leftovers };
             if channel.send(&ended, None).is_ok() && takes {
                 // Fails only when the caller is gone, and then there is nobody to tell.
-                let _ = outputs::send(&wire.spec, channel);
+                let _ = match &changes {
+                    Some(changes) => changes::send(&wire.spec, changes, channel),
+                    None => outputs::send(&wire.spec, channel),
+                };
             }
             takes
         }
@@ -65,7 +69,7 @@ pub(crate) fn run(mut inherited: Inherited<'_>) -> bool {
     }
 }
 
-fn start(inherited: &mut Inherited<'_>) -> Result<Pid, Failure> {
+fn start(inherited: &mut Inherited<'_>) -> Result<(Pid, Option<OwnedFd>), Failure> {
     let spec = &inherited.wire.spec;
     let refused = |operation: &'static str| move |error: rustix::io::Errno| Failure::refused(operation)(error.into());
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(refused("a parent death signal"))?;
@@ -79,6 +83,9 @@ fn start(inherited: &mut Inherited<'_>) -> Result<Pid, Failure> {
     sys::loopback_up().map_err(Failure::refused("a loopback interface"))?;
 
     let root = mounts::prepare(inherited.wire, inherited.random.as_ref())?;
+    if spec.identity == Identity::System {
+        place::owners(&root.folder, spec)?;
+    }
     place::all(&root.folder, spec)?;
     let missing = command::missing_rlimits();
     root.enter()?;
@@ -101,7 +108,7 @@ fn start(inherited: &mut Inherited<'_>) -> Result<Pid, Failure> {
         namespaces: namespaces.map(str::to_owned).to_vec(),
         network: false,
         seccomp: true,
-        unprivileged: true,
+        unprivileged: spec.identity == Identity::Build,
         fixed_addresses,
         own_proc: root.own_proc,
         relaxed,
@@ -122,7 +129,7 @@ fn start(inherited: &mut Inherited<'_>) -> Result<Pid, Failure> {
         .channel
         .send(&Frame::Started { achieved, host }, None)
         .map_err(Failure::setup("telling", "the caller"))?;
-    Ok(command)
+    Ok((command, root.changes))
 }
 
 /// Starts the command and waits until it is executing, or why not.

@@ -17,6 +17,7 @@
 #![expect(clippy::disallowed_methods, reason = "timeouts and cgroup names need the monotonic clock and the pid")]
 
 mod cgroup;
+mod changes;
 mod command;
 mod error;
 mod filter;
@@ -45,6 +46,6 @@ pub use outcome::{
 };
 pub use run::run;
 pub use spec::{
-    BUILD_GID, BUILD_UID, Bind, HELPER_ARG, HOSTNAME, Level, LevelError, Limits, Placement, PlacementKind, Relaxation,
-    Spec, VIRTUAL_CPUS, Variation,
+    BUILD_GID, BUILD_UID, Bind, HELPER_ARG, HOSTNAME, Identity, Level, LevelError, Limits, Owner, Placement,
+    PlacementKind, Relaxation, Spec, VIRTUAL_CPUS, Variation,
 };

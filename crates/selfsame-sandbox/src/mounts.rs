@@ -24,7 +24,7 @@ use crate::outcome::UpperKind;
 use crate::place;
 use selfsame_core::profile::INPUT_MTIME_SECS;
 
-use crate::spec::{Bind, Level, Relaxation, Spec};
+use crate::spec::{Bind, Identity, Level, Relaxation, Spec};
 use crate::sys;
 use crate::wire::{Failure, Wire};
 
@@ -44,7 +44,7 @@ const ATTR_NODEV: u64 = 4;
 const ATTR_NOEXEC: u64 = 8;
 
 /// Folders at the top that are always our own.
-const OWN: &[&str] = &["dev", "proc", "sys"];
+pub(crate) const OWN: &[&str] = &["dev", "proc", "sys"];
 
 const PLAIN: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
@@ -59,6 +59,8 @@ pub(crate) struct Root {
     pub(crate) own_proc: bool,
     /// Whether the pid namespace holds at most so many tasks.
     pub(crate) pid_max: bool,
+    /// What is written goes here, where that is to be handed back.
+    pub(crate) changes: Option<OwnedFd>,
 }
 
 /// Makes mount namespace, staging and root, with everything but the placements in it.
@@ -93,7 +95,15 @@ pub(crate) fn prepare(wire: &Wire, random: Option<&OwnedFd>) -> Result<Root, Fai
     if spec.observe {
         place::etc(&folder)?;
     }
-    Ok(Root { folder, upper, own_proc, pid_max })
+    let changes = match spec.identity {
+        Identity::Build => None,
+        Identity::System => {
+            let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let changes = rustix::fs::openat(CWD, "x/u", folder, Mode::empty());
+            Some(changes.map_err(|e| Failure::setup("opening", "the upper layer")(e.into()))?)
+        }
+    };
+    Ok(Root { folder, upper, own_proc, pid_max, changes })
 }
 
 impl Root {
@@ -187,13 +197,15 @@ fn beneath_and_above(spec: &Spec) -> io::Result<()> {
         result => result,
     };
     folder("e")?;
-    folder("e/etc")?;
-    for (name, text) in fixed::ETC_FILES {
-        let path = format!("e/etc/{name}");
-        fs::write(&path, text)?;
-        set_mtime(CWD, &path, INPUT_MTIME_SECS)?;
+    if spec.identity == Identity::Build {
+        folder("e/etc")?;
+        for (name, text) in fixed::ETC_FILES {
+            let path = format!("e/etc/{name}");
+            fs::write(&path, text)?;
+            set_mtime(CWD, &path, INPUT_MTIME_SECS)?;
+        }
+        set_mtime(CWD, "e/etc", INPUT_MTIME_SECS)?;
     }
-    set_mtime(CWD, "e/etc", INPUT_MTIME_SECS)?;
     let scratch = spec.scratch_dirs.iter().filter_map(|path| path.strip_prefix('/'));
     for name in OWN.iter().copied().chain(scratch.filter(|name| !name.is_empty() && !name.contains('/'))) {
         folder(&format!("x/u/{name}"))?;

@@ -97,7 +97,7 @@ pub struct Achieved {
     pub network: bool,
     /// The deny list of system calls was on.
     pub seccomp: bool,
-    /// No new privileges, no capabilities.
+    /// No new privileges, no capabilities. Not so for [`crate::Identity::System`], which has some in its own namespaces.
     pub unprivileged: bool,
     /// Address randomisation was off (level `normalized`).
     pub fixed_addresses: bool,
@@ -179,15 +179,17 @@ pub enum TaskLimit {
 /// One entry of one output.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OutputEntry {
-    /// Which of [`crate::Spec::outputs`].
+    /// Which of [`crate::Spec::outputs`]; 0 for changes of a root.
     pub output: usize,
-    /// Where below it; the root for the output itself.
+    /// Where below it, or in the root that was changed; the root for the output itself.
     pub path: RelPath,
     /// What it is.
     pub kind: OutputKind,
     /// The lower twelve bits; 0o777 for links.
     pub mode: u32,
-    /// Attributes by full name, `user.` ones only.
+    /// User and group; 0 and 0 but for [`crate::Identity::System`].
+    pub owner: (u32, u32),
+    /// Attributes by full name: `user.` ones, and `security.capability` of [`crate::Identity::System`].
     pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
@@ -196,6 +198,10 @@ pub struct OutputEntry {
 pub enum OutputKind {
     /// A folder.
     Directory,
+    /// A folder in the place of another one, nothing of which is left. Only among changes of a root.
+    NewDirectory,
+    /// What was there is gone. Only among changes of a root.
+    Gone,
     /// A regular file.
     File {
         /// Its length in bytes.

@@ -14,7 +14,7 @@ use crate::spec::Spec;
 use crate::wire::{Channel, Entry, Frame};
 
 /// Entries over all outputs of a run.
-const MAX_ENTRIES: u64 = 4_000_000;
+pub(crate) const MAX_ENTRIES: u64 = 4_000_000;
 /// Bytes of all attributes of one entry, names included. A Linux file system rarely holds more than 64 KiB.
 const MAX_XATTR_BYTES: usize = 32 * 1024;
 
@@ -108,9 +108,10 @@ impl Walk<'_> {
                 return Err(OutputFault::Special { path, kind: kind.to_owned() });
             }
         };
-        let xattrs = opened.as_ref().map_or_else(|| Ok(BTreeMap::new()), xattrs).map_err(fail)?;
+        let read = |file: &OwnedFd| xattrs(file, |name| name.starts_with("user."));
+        let xattrs = opened.as_ref().map_or_else(|| Ok(BTreeMap::new()), read).map_err(fail)?;
         let file = opened.filter(|_| matches!(kind, OutputKind::File { .. }));
-        Ok((Entry { output: self.output, path, kind, mode, xattrs }, file))
+        Ok((Entry { output: self.output, path, kind, mode, owner: (0, 0), xattrs }, file))
     }
 }
 
@@ -136,20 +137,20 @@ fn open_base(absolute: &str) -> Result<OwnedFd, OutputFault> {
     }
 }
 
-fn open_beneath(folder: &OwnedFd, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn open_beneath(folder: &OwnedFd, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     rustix::fs::openat2(folder, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
 
 /// The same file or folder for reading, not by its name.
-fn reopen(link: &OwnedFd, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn reopen(link: &OwnedFd, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", link.as_raw_fd());
     rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())
 }
 
 /// Every path below a folder, itself included, in byte order.
-fn list(base: &OwnedFd, left: &mut u64) -> Result<Vec<RelPath>, OutputFault> {
+pub(crate) fn list(base: &OwnedFd, left: &mut u64) -> Result<Vec<RelPath>, OutputFault> {
     let mut paths = vec![RelPath::root()];
     let mut folders = vec![RelPath::root()];
     while let Some(folder) = folders.pop() {
@@ -178,7 +179,7 @@ fn list(base: &OwnedFd, left: &mut u64) -> Result<Vec<RelPath>, OutputFault> {
     Ok(paths)
 }
 
-fn identity(stat: &Stat) -> Option<(u64, u64)> {
+pub(crate) fn identity(stat: &Stat) -> Option<(u64, u64)> {
     (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino))
 }
 
@@ -201,8 +202,8 @@ fn escapes(path: &RelPath, target: &str) -> bool {
     false
 }
 
-/// Attributes that a user may set, in hex. What the overlay keeps for itself is not among them.
-fn xattrs(file: &OwnedFd) -> rustix::io::Result<BTreeMap<String, String>> {
+/// Attributes of wanted names, in hex. What the overlay keeps for itself is not among them.
+pub(crate) fn xattrs(file: &OwnedFd, wanted: impl Fn(&str) -> bool) -> rustix::io::Result<BTreeMap<String, String>> {
     let mut names = vec![0; MAX_XATTR_BYTES];
     let length = match rustix::fs::flistxattr(file, &mut names[..]) {
         Ok(length) => length,
@@ -212,7 +213,7 @@ fn xattrs(file: &OwnedFd) -> rustix::io::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     let mut total = length;
     for name in names[..length].split(|byte| *byte == 0) {
-        let Some(name) = std::str::from_utf8(name).ok().filter(|name| name.starts_with("user.")) else { continue };
+        let Some(name) = std::str::from_utf8(name).ok().filter(|name| wanted(name)) else { continue };
         if name.starts_with("user.overlay.") {
             continue;
         }
@@ -227,7 +228,7 @@ fn xattrs(file: &OwnedFd) -> rustix::io::Result<BTreeMap<String, String>> {
     Ok(found)
 }
 
-fn unreadable(path: &RelPath, error: Errno) -> OutputFault {
+pub(crate) fn unreadable(path: &RelPath, error: Errno) -> OutputFault {
     OutputFault::Unreadable { path: path.clone(), errno: error.raw_os_error() }
 }
 

@@ -11,7 +11,7 @@ use selfsame_core::RelPath;
 use selfsame_core::profile::INPUT_MTIME_SECS;
 
 use crate::fixed::ETC_FILES;
-use crate::mounts::{open_inside, set_mtime};
+use crate::mounts::{OWN, open_inside, set_mtime};
 use crate::spec::{Placement, PlacementKind, Spec};
 use crate::wire::Failure;
 
@@ -34,6 +34,65 @@ pub(crate) fn all(root: &OwnedFd, spec: &Spec) -> Result<(), Failure> {
         writer.implied(&path, INPUT_MTIME_SECS);
     }
     writer.finish()
+}
+
+/// Gives entries of the lowers the owners and modes that they are to have. Everything else has to be root's already.
+pub(crate) fn owners(root: &OwnedFd, spec: &Spec) -> Result<(), Failure> {
+    let known: BTreeSet<&RelPath> = spec.owners.iter().map(|owner| &owner.path).collect();
+    all_of_root(root, &known)?;
+    for owner in &spec.owners {
+        let give = || -> io::Result<()> {
+            let entry = open_inside(root, owner.path.as_str(), OFlags::PATH | OFlags::NOFOLLOW)?;
+            let (uid, gid) = (rustix::fs::Uid::from_raw(owner.uid), rustix::fs::Gid::from_raw(owner.gid));
+            rustix::fs::chownat(&entry, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
+            if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&entry)?.st_mode).is_symlink() {
+                return Ok(());
+            }
+            drop(entry);
+            let (parent, name) = owner.path.as_str().rsplit_once('/').unwrap_or((".", owner.path.as_str()));
+            let parent = open_inside(root, parent, FOLDER)?;
+            // Behind the owner: giving something away clears the bits that run it as its owner.
+            Ok(rustix::fs::chmodat(&parent, name, Mode::from_raw_mode(owner.mode & 0o7777), AtFlags::empty())?)
+        };
+        give().map_err(Failure::setup("giving away", format!("/{}", owner.path)))?;
+    }
+    Ok(())
+}
+
+/// Files that belong to another than the invoker show as another's in the root, and would be taken for that one's.
+fn all_of_root(root: &OwnedFd, but: &BTreeSet<&RelPath>) -> Result<(), Failure> {
+    let mut folders = vec![RelPath::root()];
+    while let Some(folder) = folders.pop() {
+        let look = || -> io::Result<Vec<RelPath>> {
+            let name = if folder.is_root() { "." } else { folder.as_str() };
+            let open = open_inside(root, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
+            let mut below = Vec::new();
+            for entry in rustix::fs::Dir::read_from(&open)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                if matches!(name.to_bytes(), b"." | b"..") {
+                    continue;
+                }
+                let stat = rustix::fs::statat(&open, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                let name = name.to_str().map_err(|_| io::ErrorKind::InvalidData)?;
+                let path = RelPath::new(name).and_then(|name| folder.join(&name)).map_err(io::Error::other)?;
+                // What is mounted here is ours.
+                if folder.is_root() && OWN.contains(&path.as_str()) {
+                    continue;
+                }
+                if (stat.st_uid, stat.st_gid) != (0, 0) && !but.contains(&path) {
+                    return Err(io::Error::from_raw_os_error(libc::EPERM));
+                }
+                if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
+                    below.push(path);
+                }
+            }
+            Ok(below)
+        };
+        folders
+            .extend(look().map_err(Failure::setup("finding all files to be the invoker's in", format!("/{folder}")))?);
+    }
+    Ok(())
 }
 
 struct Writer<'a> {

@@ -97,6 +97,13 @@ pub enum State {
         /// What is missing, in words.
         because: String,
     },
+    /// It cannot be had, and inputs with `rootfs = "configured"` cannot be made here; nothing else needs it.
+    Lacking {
+        /// What is missing, in words.
+        because: String,
+        /// The line that `/etc/subuid` and `/etc/subgid` are to have; empty where none would help.
+        line: String,
+    },
 }
 
 /// Tries everything. Takes a few dozen milliseconds.
@@ -106,6 +113,7 @@ pub fn probe(circumstances: &Circumstances) -> Result<Probe, SandboxError> {
     let incomplete = abilities.iter().any(|ability| matches!(ability.state, State::No { .. }));
     let mut remedies = if incomplete { remedy::remedies(&environment, &circumstances.installed) } else { Vec::new() };
     remedies.extend(abilities.iter().filter_map(remedy::for_groups));
+    remedies.extend(abilities.iter().filter_map(remedy::for_ids));
     Ok(Probe { abilities, environment, remedies })
 }
 

@@ -232,7 +232,7 @@ impl Conversation<'_> {
                 (said.end, said.pressure, said.leftovers) = (Some(end), pressure, leftovers);
             }
             Frame::Fault { output, fault } => {
-                let output = self.spec.outputs.get(output).cloned().unwrap_or_default();
+                let output = self.spec.outputs.get(output).cloned().unwrap_or_else(|| "/".to_owned());
                 said.error.get_or_insert(SandboxError::Output { output, fault });
             }
             Frame::Entry(entry) => {
@@ -281,11 +281,11 @@ impl Said {
 }
 
 fn output_entry(entry: Entry) -> Result<OutputEntry, SandboxError> {
-    let Entry { output, path, kind, mode, xattrs } = entry;
+    let Entry { output, path, kind, mode, owner, xattrs } = entry;
     let xattrs = xattrs.into_iter().map(|(name, value)| Some((name, unhex(&value)?)));
     let xattrs = xattrs.collect::<Option<BTreeMap<_, _>>>();
     let xattrs = xattrs.ok_or_else(|| SandboxError::Helper { detail: "an attribute is not hex".to_owned() })?;
-    Ok(OutputEntry { output, path, kind, mode, xattrs })
+    Ok(OutputEntry { output, path, kind, mode, owner, xattrs })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -26,6 +26,8 @@ pub struct Spec {
     /// The program that calls [`crate::helper_main`] when its first argument is [`HELPER_ARG`]; `/proc/self/exe` for
     /// the caller itself.
     pub program: PathBuf,
+    /// Who the command is.
+    pub identity: Identity,
     /// How much of the host is hidden.
     pub level: Level,
     /// Whether to record the paths that the command names. The root is then a tmpfs that holds `binds`, not an overlay.
@@ -43,6 +45,8 @@ pub struct Spec {
     pub scratch_bytes: u64,
     /// What stands in the sandbox when the command starts, besides lowers and binds; sorted by path.
     pub placements: Vec<Placement>,
+    /// What lowers cannot say of their own entries, for [`Identity::System`]: everything else belongs to root.
+    pub owners: Vec<Owner>,
     /// The command. A first word without `/` is searched for in `PATH` of `env`, inside the sandbox.
     pub argv: Vec<String>,
     /// Its whole environment.
@@ -51,7 +55,8 @@ pub struct Spec {
     pub cwd: String,
     /// A file in the sandbox that takes standard output, relative to `cwd` or absolute; else it is streamed.
     pub stdout_to: Option<String>,
-    /// What to hand back when the command exits with 0: files or folders, relative to `cwd` or absolute.
+    /// What to hand back when the command exits with 0: files or folders, relative to `cwd` or absolute. Empty for
+    /// [`Identity::System`]: that one hands back what it changed of its root.
     pub outputs: Vec<String>,
     /// Bounds on time, tasks and memory.
     pub limits: Limits,
@@ -59,6 +64,30 @@ pub struct Spec {
     pub relax: BTreeSet<Relaxation>,
     /// What a second, checking run does differently.
     pub variation: Variation,
+}
+
+/// Who a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// [`BUILD_UID`]:[`BUILD_GID`], the only ids there are, with no capability.
+    Build,
+    /// Root of a system with ids 0 to 65535, which may give files to any of them and become any of them. Its root has no
+    /// files of ours in `/etc`, and what it changed of that root is handed back in place of outputs.
+    System,
+}
+
+/// Owner and mode of an entry of a lower folder.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Owner {
+    /// Where, below the sandbox's root.
+    pub path: RelPath,
+    /// Whose.
+    pub uid: u32,
+    /// Of which group.
+    pub gid: u32,
+    /// The lower twelve bits; of no meaning for links.
+    pub mode: u32,
 }
 
 /// A host folder or file seen in the sandbox.
@@ -250,6 +279,12 @@ impl Spec {
         }
         if !self.observe && self.lowers.is_empty() {
             return Some("there is no folder to be the root".to_owned());
+        }
+        if self.identity == Identity::System && (self.observe || !self.outputs.is_empty()) {
+            return Some("a run as root of a system hands back its root, and is not observed".to_owned());
+        }
+        if self.identity == Identity::Build && !self.owners.is_empty() {
+            return Some("a run as one user knows no other owners".to_owned());
         }
         if self.lowers.len() > MAX_LOWERS {
             return Some(format!("{} folders make up the root; at most {MAX_LOWERS} can", self.lowers.len()));

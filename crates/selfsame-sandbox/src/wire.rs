@@ -63,6 +63,7 @@ pub(crate) struct Entry {
     pub(crate) path: RelPath,
     pub(crate) kind: OutputKind,
     pub(crate) mode: u32,
+    pub(crate) owner: (u32, u32),
     /// Values in hex.
     pub(crate) xattrs: BTreeMap<String, String>,
 }
@@ -73,6 +74,7 @@ pub(crate) enum Failure {
     Refused { operation: String, errno: i32, relaxation: Option<Relaxation> },
     Setup { step: String, path: String, errno: i32 },
     Exec { errno: i32 },
+    Ids { because: String, line: String },
 }
 
 impl Failure {
@@ -94,6 +96,7 @@ impl Failure {
         match self {
             Self::Refused { operation, errno, relaxation } => SandboxError::Refused { operation, errno, relaxation },
             Self::Setup { step, path, errno } => SandboxError::Setup { step, path, errno },
+            Self::Ids { because, line } => SandboxError::Ids { because, line },
             Self::Exec { errno } => SandboxError::Exec { command: command.to_owned(), errno },
         }
     }

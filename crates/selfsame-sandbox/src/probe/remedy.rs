@@ -61,6 +61,24 @@ pub(super) fn for_groups(ability: &Ability) -> Option<Remedy> {
     Some(remedy(&format!("actions keep the user's supplementary groups ({because})"), &lines))
 }
 
+/// What would give an ordinary user the ids of a system.
+pub(super) fn for_ids(ability: &Ability) -> Option<Remedy> {
+    let State::Lacking { because, line } = &ability.state else { return None };
+    if line.is_empty() {
+        return None;
+    }
+    let range = format!("echo {line} | sudo tee -a /etc/subuid /etc/subgid");
+    Some(remedy(
+        &format!("inputs with `rootfs = \"configured\"` cannot be made ({because})"),
+        &[
+            "# package uidmap of Debian and Ubuntu, shadow-utils of Fedora, shadow elsewhere",
+            "sudo apt-get install uidmap",
+            "# if one of the files has no line for the user",
+            &range,
+        ],
+    ))
+}
+
 fn for_barrier(barrier: Barrier, environment: &Environment, installed: &Path) -> Option<Remedy> {
     match barrier {
         Barrier::OldKernel => Some(remedy(

@@ -15,11 +15,12 @@ use super::{Ability, State};
 use crate::cgroup::Cgroup;
 use crate::filter::{assemble, deny_list};
 use crate::helper;
-use crate::identity;
+use crate::identity::{self, NotWhole};
 use crate::mounts;
 use crate::observe;
 use crate::outcome::SupplementaryGroups;
 use crate::spec::{Limits, Relaxation};
+use crate::subordinate::NoIds;
 use crate::sys;
 use crate::wire::{Channel, errno};
 
@@ -46,7 +47,29 @@ pub(crate) fn answer(channel: &Channel, scratch: Option<&OwnedFd>) -> io::Result
         }
     }
     abilities.push(Ability { name: GROUPS.to_owned(), state: groups(), relaxation: None });
+    abilities.push(Ability { name: WHOLE.to_owned(), state: whole(), relaxation: None });
     channel.send_bytes(&serde_json::to_vec(&abilities)?, &[])
+}
+
+/// Whether there are ids for the root of a system. Only `rootfs = "configured"` needs them.
+fn whole() -> State {
+    let answer = ask_child(&|| {
+        let why = identity::enter_whole().map_err(|why| match why {
+            NotWhole::Ids(NoIds { because, line }) => (because, line),
+            NotWhole::Refused(what, error) => {
+                (format!("{what}: {}", crate::error::errno_text(errno(&error))), String::new())
+            }
+        });
+        serde_json::to_vec(&why).unwrap_or_default()
+    });
+    let answer = answer.and_then(|bytes| Ok(serde_json::from_slice::<Result<(), (String, String)>>(&bytes)?));
+    match answer {
+        Ok(Ok(())) => State::Yes,
+        Ok(Err((because, line))) => State::Lacking { because, line },
+        Err(error) => {
+            State::Lacking { because: crate::error::errno_text(errno(&error)).to_owned(), line: String::new() }
+        }
+    }
 }
 
 /// What becomes of the supplementary groups.
@@ -70,6 +93,7 @@ const OVERLAY_TMPFS: &str = "overlay on tmpfs";
 const OVERLAY_DISK: &str = "overlay on disk";
 const PID_MAX: &str = "task limit of the pid namespace";
 const CGROUP: &str = "task limit of a cgroup";
+const WHOLE: &str = "ids for the root of a system";
 pub(super) const GROUPS: &str = "dropping supplementary groups";
 
 /// Where one of two is there, the other is not needed.

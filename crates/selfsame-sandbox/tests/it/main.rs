@@ -14,3 +14,4 @@ mod hosts;
 mod limits;
 mod observed;
 mod probed;
+mod system;

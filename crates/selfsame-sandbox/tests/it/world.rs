@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use selfsame_core::RelPath;
 use selfsame_sandbox::{
-    Bind, Level, Limits, Outcome, OutputEntry, OutputSink, Placement, PlacementKind, Relaxation, SandboxError, Spec,
-    Stream, Variation, run,
+    Bind, Identity, Level, Limits, Outcome, OutputEntry, OutputSink, Placement, PlacementKind, Relaxation,
+    SandboxError, Spec, Stream, Variation, run,
 };
 
 /// The helper of this crate's own.
@@ -163,6 +163,7 @@ impl World {
     pub(crate) fn spec(&self, argv: &[&str]) -> Spec {
         Spec {
             program: HELPER.into(),
+            identity: Identity::Build,
             level: Level::Normalized,
             observe: false,
             lowers: vec![self.path("root")],
@@ -171,6 +172,7 @@ impl World {
             scratch_dir: self.path("scratch"),
             scratch_bytes: 256 << 20,
             placements: Vec::new(),
+            owners: Vec::new(),
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
             env: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
             cwd: "/build".to_owned(),

@@ -89,6 +89,7 @@ fn show(probe: &Probe, tools: &[Tool], store: &selfsame_store::Store) {
             State::Without { because } => {
                 ("-  ", format!("{because}; builds go without it, and the run record says so"))
             }
+            State::Lacking { because, .. } => ("-  ", format!("{because}; only `rootfs = \"configured\"` needs them")),
         };
         terminal::data(format!("  {mark}  {:width$}  {}", ability.name, printable(&note)).trim_end());
     }

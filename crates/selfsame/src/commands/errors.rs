@@ -233,6 +233,18 @@ fn action(error: ExecutionError, store: &Store) -> Box<Report> {
                 None => report.into(),
             }
         }
+        ExecutionError::Ids { line, .. } => {
+            let report = Report::new(Exit::Unanswered, headline)
+                .consequence("Nothing was built: maintainer scripts give files to other users than one.");
+            match line.is_empty() {
+                true => report.hint("`selfsame doctor` tries what this machine can").into(),
+                false => report
+                    .fact("line", &line)
+                    .hint("add the line to /etc/subuid and to /etc/subgid: `selfsame doctor` has the commands")
+                    .hint("newuidmap and newgidmap are of package `uidmap` (shadow-utils of Fedora)")
+                    .into(),
+            }
+        }
         ExecutionError::Interrupted { .. } => {
             Report::new(Exit::NotNow, headline).consequence("Nothing was published; no process is left.").into()
         }

@@ -1,0 +1,192 @@
+//! Root of a whole system: what it may, what it may not, and what it changed of its root. The same for root of the host
+//! and for a user with subordinate ids.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, lchown};
+
+use selfsame_sandbox::probe::State;
+use selfsame_sandbox::{Identity, OutputKind, Owner, SandboxError, Spec};
+
+use crate::hosts::{is_root, works, wrapper};
+use crate::probed::here;
+use crate::world::{Done, World, go, rel, skip, world};
+
+const BUSYBOX: &str = "export PATH=/bin; ";
+
+/// Everything that root of a system is asked to do here, and what it is told.
+const WORK: &str = "id -u; id -G; cat /proc/self/uid_map /proc/self/gid_map | tr -s ' '; ls /etc
+    stat -c '%n %u:%g %a' /bin/busybox /usr/mail /usr/secret /etc
+    grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status
+    echo new >/etc/new; chown 42:43 /etc/new; chmod 4755 /etc/new; ln /etc/new /etc/other
+    echo more >>/etc/kept; rm /etc/gone; rm -r /usr/old; mkdir /usr/old; echo x >/usr/old/in
+    rm -r /usr/gone; mkdir -p /var/lib; ln -s ../../../up /var/lib/up; mkdir /var/mail; chmod 2775 /var/mail; chown 0:8 /var/mail
+    chroot / /bin/true && echo chroot; touch /tmp/nothing /dev/shm/nothing; chown 65535:65535 /etc/kept
+    ! mount -t tmpfs none /tmp 2>/dev/null; ! unshare -m true 2>/dev/null; ! chown 65536 /etc/new 2>/dev/null
+    mknod /tmp/null c 1 3 2>/dev/null || echo no device";
+
+fn spec(world: &World, script: &str) -> Spec {
+    for (name, content) in [("etc/kept", "kept\n"), ("etc/gone", ""), ("usr/old/out", ""), ("usr/gone/x", "")] {
+        world.file(&format!("root/{name}"), content);
+    }
+    fs::create_dir_all(world.path("root/usr/mail")).unwrap();
+    world.file("root/usr/secret", "of a group\n");
+    let mut spec = world.spec(&["sh", "-ec", &format!("{BUSYBOX}{script}")]);
+    spec.identity = Identity::System;
+    spec.cwd = "/".to_owned();
+    spec.scratch_dirs = vec!["/tmp".to_owned()];
+    spec.owners = vec![
+        Owner { path: rel("usr/mail"), uid: 0, gid: 8, mode: 0o2775 },
+        Owner { path: rel("usr/secret"), uid: 7, gid: 42, mode: 0o4640 },
+    ];
+    spec
+}
+
+/// One line an entry, as `ls -l` would have it.
+fn picture(done: &Done) -> String {
+    let mut text = String::new();
+    for (entry, content) in &done.outputs {
+        let (uid, gid) = entry.owner;
+        write!(text, "{} {:04o} {uid}:{gid} ", entry.path, entry.mode).unwrap();
+        match &entry.kind {
+            OutputKind::Directory => text.push_str("folder"),
+            OutputKind::NewDirectory => text.push_str("new folder"),
+            OutputKind::Gone => text.push_str("gone"),
+            OutputKind::Symlink { target } => text.push_str(target),
+            OutputKind::File { link, .. } => {
+                let names = if link.is_some() { "names of " } else { "" };
+                write!(text, "{names}{:?}", String::from_utf8_lossy(content)).unwrap();
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Everything of the world belongs to `nobody`, as a store belongs to who runs.
+fn give_away(world: &World) {
+    let mut folders = vec![world.path("root")];
+    while let Some(folder) = folders.pop() {
+        lchown(&folder, Some(65_534), Some(65_534)).unwrap();
+        for entry in fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                lchown(entry.path(), Some(65_534), Some(65_534)).unwrap();
+            }
+        }
+    }
+    lchown(world.path("scratch"), Some(65_534), Some(65_534)).unwrap();
+}
+
+/// A program that becomes the helper of `nobody` where these are all of `/etc/subuid` and `/etc/subgid`.
+fn of_a_user(world: &World, ranges: &str) -> std::path::PathBuf {
+    let file = world.file("ranges", ranges);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let file = file.display();
+    let mount = format!(
+        "mount --bind {file} /etc/subuid && mount --bind {file} /etc/subgid && \
+         exec setpriv --reuid 65534 --regid 65534 --groups 65534 \"$0\" \"$@\""
+    );
+    wrapper(world, &format!("exec unshare -m sh -ec '{mount}' \"$H\" \"$@\""))
+}
+
+#[test]
+fn sandbox_root_of_a_system_hands_back_what_it_changed() {
+    let Some(world) = world() else { return };
+    if !is_root() {
+        skip("needs root of the host, or subordinate ids");
+        return;
+    }
+    let as_root = go(&spec(&world, WORK));
+    assert!(!as_root.ok().achieved.unprivileged);
+    insta::assert_snapshot!(as_root.stdout.replace('\t', " "), @r"
+    0
+    0
+     0 0 1
+     1 1 65535
+     0 0 1
+     1 1 65535
+    gone
+    kept
+    /bin/busybox 0:0 755
+    /usr/mail 0:8 2775
+    /usr/secret 7:42 4640
+    /etc 0:0 755
+    CapEff: 00000000800400ff
+    CapBnd: 00000000800400ff
+    NoNewPrivs: 1
+    chroot
+    no device
+    ");
+    insta::assert_snapshot!(picture(&as_root), @r#"
+    etc 0755 0:0 folder
+    etc/gone 0000 0:0 gone
+    etc/kept 0644 65535:65535 "kept\nmore\n"
+    etc/new 4755 42:43 names of "new\n"
+    etc/other 4755 42:43 names of "new\n"
+    usr 0755 0:0 folder
+    usr/gone 0000 0:0 gone
+    usr/mail 2775 0:8 folder
+    usr/old 0755 0:0 new folder
+    usr/old/in 0644 0:0 "x\n"
+    usr/secret 4640 7:42 "of a group\n"
+    var 0755 0:0 folder
+    var/lib 0755 0:0 folder
+    var/lib/up 0777 0:0 ../../../up
+    var/mail 2775 0:8 folder
+    "#);
+
+    give_away(&world);
+    // The same files, which are another's now.
+    match go(&spec(&world, "true")).error() {
+        SandboxError::Setup { step, errno: libc::EPERM, .. } => assert!(step.starts_with("finding all files")),
+        other => panic!("{other:?}"),
+    }
+    if !works("newuidmap", &["--help"]) && !std::path::Path::new("/usr/bin/newuidmap").exists() {
+        return;
+    }
+    for on_disk in [false, true] {
+        let mut of_user = spec(&world, WORK);
+        give_away(&world);
+        of_user.program = of_a_user(&world, "nobody:300000:65536\n");
+        of_user.scratch_bytes = if on_disk { 0 } else { of_user.scratch_bytes };
+        let user = go(&of_user);
+        assert_eq!(user.ok().achieved, as_root.ok().achieved);
+        assert_eq!((&user.stdout, picture(&user)), (&as_root.stdout, picture(&as_root)));
+        let left: Vec<_> = fs::read_dir(world.path("scratch")).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn sandbox_without_ids_names_the_line_to_add() {
+    let Some(world) = world() else { return };
+    if !is_root() {
+        skip("only root can be two users");
+        return;
+    }
+    let mut lacking = spec(&world, "true");
+    give_away(&world);
+    lacking.program = of_a_user(&world, "someone:100000:65536\nnobody:300000:100\n");
+    match go(&lacking).error() {
+        SandboxError::Ids { because, line } => {
+            let missing = because.starts_with("the user has no range of 65536 ids in /etc/subuid");
+            assert!(missing || because == "newuidmap is not installed", "{because}");
+            assert_eq!(line, "nobody:300100:65536");
+        }
+        other => panic!("{other:?}"),
+    }
+    let probe = here(&world, lacking.program.clone());
+    let lacks = probe.abilities.iter().any(|ability| matches!(&ability.state, State::Lacking { .. }));
+    assert!(lacks && probe.is_complete(), "{probe:#?}");
+    let lines: Vec<_> = probe.remedies.iter().flat_map(|remedy| &remedy.lines).collect();
+    assert!(lines.iter().any(|line| line.contains("nobody:300100:65536")), "{lines:?}");
+
+    let program = of_a_user(&world, "nobody:300000:65536\n");
+    let lacks = |state: &State| matches!(state, State::Lacking { .. });
+    if std::path::Path::new("/usr/bin/newuidmap").exists() {
+        assert!(!here(&world, program).abilities.iter().any(|ability| lacks(&ability.state)));
+    }
+}
