@@ -67,7 +67,7 @@ pub(super) fn for_ids(ability: &Ability) -> Option<Remedy> {
     if line.is_empty() {
         return None;
     }
-    let range = format!("echo {line} | sudo tee -a /etc/subuid /etc/subgid");
+    let range = ["echo", line, "|", "sudo tee -a /etc/subuid /etc/subgid"].join(" ");
     Some(remedy(
         &format!("inputs with `rootfs = \"configured\"` cannot be made ({because})"),
         &[
