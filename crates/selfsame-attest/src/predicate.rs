@@ -7,6 +7,7 @@ pub mod provenance;
 pub mod rebuild;
 pub mod resource;
 pub mod run_record;
+mod several;
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};

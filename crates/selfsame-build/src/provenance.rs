@@ -79,6 +79,14 @@ pub fn request_from(provenance: &Provenance) -> Result<Request, NotOurs> {
     let platform: Platform = text(external, "platform")?
         .parse()
         .map_err(|error| NotOurs { field: "platform", fault: format!(": {error}") })?;
+    let platforms = match external.contains_key("platforms") {
+        false => Vec::new(),
+        true => {
+            let fault = || NotOurs { field: "platforms", fault: "is not a list of platforms".to_owned() };
+            let names = provenance.platforms().ok_or_else(fault)?;
+            names.iter().map(|name| name.parse().map_err(|_| fault())).collect::<Result<_, _>>()?
+        }
+    };
     let build_platform = match internal.contains_key("buildPlatform") {
         false => platform.clone(),
         true => text(internal, "buildPlatform")?
@@ -109,6 +117,7 @@ pub fn request_from(provenance: &Provenance) -> Result<Request, NotOurs> {
         profile,
         level,
         platform,
+        platforms,
         build_platform,
         relaxations,
         builder_id: provenance.run_details.builder.id.clone(),
@@ -199,6 +208,10 @@ fn external_parameters(request: &Request) -> Map<String, Value> {
         ("source".to_owned(), Value::Object(source)),
         ("version".to_owned(), json!(request.version)),
     ]);
+    if !request.platforms.is_empty() {
+        let platforms: Vec<String> = request.platforms.iter().map(ToString::to_string).collect();
+        parameters.insert("platforms".to_owned(), json!(platforms));
+    }
     if !request.relaxations.is_empty() {
         parameters.insert("relaxations".to_owned(), json!(request.relaxations));
     }

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use selfsame_core::{Digest, media};
-use selfsame_oci::layout::{self, CREATED};
+use selfsame_core::{Digest, Platform, SourceEpoch, media};
+use selfsame_oci::layout::{self, CREATED, DockerImage};
 use selfsame_oci::{Contents, Descriptor, Document, referrer_manifest, write_archive as layout_archive};
 use selfsame_store::Store;
 
@@ -14,6 +14,7 @@ use crate::build::Built;
 use crate::error::BuildError;
 use crate::evidence::Evidence;
 use crate::layer::StoreContents;
+use crate::record::Image;
 use crate::request::Request;
 use crate::subject::Subject;
 
@@ -56,21 +57,29 @@ impl Content {
     }
 }
 
+/// Documents about one manifest of a release.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// What they are about.
+    pub subject: &'a Descriptor,
+    /// The signed ones.
+    pub evidence: &'a Evidence,
+    /// The inputs, where they are its own.
+    pub capsule: Option<&'a [Descriptor]>,
+}
+
 /// Lays a release out. The image's descriptor comes first, then a referrer for each bundle, then the capsule.
 #[must_use]
 pub fn lay_out(built: &Built, evidence: &Evidence, capsule: &[Descriptor]) -> ReleaseFiles {
-    lay_out_subject(&Subject::one(&built.record.image), &built.record.request, evidence, capsule)
+    let image = &built.record.image;
+    let about = About { subject: &image.manifest, evidence, capsule: Some(capsule) };
+    lay_out_subject(&Subject::one(image), &built.record.request, &[about])
 }
 
-/// The same for a subject that may be an index: it comes first, with the images that it names, and the referrers are
-/// about it.
+/// The same for a subject that may be an index: it comes first, with the images that it names; then what is about each,
+/// in the order given.
 #[must_use]
-pub fn lay_out_subject(
-    subject: &Subject,
-    request: &Request,
-    evidence: &Evidence,
-    capsule: &[Descriptor],
-) -> ReleaseFiles {
+pub fn lay_out_subject(subject: &Subject, request: &Request, documents: &[About<'_>]) -> ReleaseFiles {
     let top = &subject.descriptor;
     let mut files = BTreeMap::new();
     let created = BTreeMap::from([(CREATED.to_owned(), request.epoch.rfc3339())]);
@@ -92,18 +101,21 @@ pub fn lay_out_subject(
         bytes(&mut files, index.clone());
     }
     let mut referrers = Vec::new();
-    for signed in &evidence.bundles {
-        let mut annotations = created.clone();
-        annotations.insert(BUNDLE_CONTENT.to_owned(), "dsse-envelope".to_owned());
-        annotations.insert(BUNDLE_PREDICATE.to_owned(), signed.predicate_type.clone());
-        let layer = Descriptor::of(media::BUNDLE, &signed.bundle);
-        files.insert(layout::blob_path(layer.digest), Content::Bytes(signed.bundle.clone()));
-        referrers.push(bytes(&mut files, referrer_manifest(top, media::BUNDLE, &[layer], &annotations)));
+    for About { subject, evidence, capsule } in documents {
+        for signed in &evidence.bundles {
+            let mut annotations = created.clone();
+            annotations.insert(BUNDLE_CONTENT.to_owned(), "dsse-envelope".to_owned());
+            annotations.insert(BUNDLE_PREDICATE.to_owned(), signed.predicate_type.clone());
+            let layer = Descriptor::of(media::BUNDLE, &signed.bundle);
+            files.insert(layout::blob_path(layer.digest), Content::Bytes(signed.bundle.clone()));
+            referrers.push(bytes(&mut files, referrer_manifest(subject, media::BUNDLE, &[layer], &annotations)));
+        }
+        let Some(capsule) = capsule else { continue };
+        for descriptor in *capsule {
+            blob(&mut files, descriptor);
+        }
+        referrers.push(bytes(&mut files, referrer_manifest(subject, media::CAPSULE, capsule, &created)));
     }
-    for descriptor in capsule {
-        blob(&mut files, descriptor);
-    }
-    referrers.push(bytes(&mut files, referrer_manifest(top, media::CAPSULE, capsule, &created)));
     files.insert(layout::blob_path(Descriptor::empty().digest), Content::Bytes(Descriptor::EMPTY_BYTES.to_vec()));
 
     let reference = format!("{}:{}", request.name, request.version);
@@ -134,10 +146,27 @@ impl ReleaseFiles {
     }
 
     /// Writes the release as one tar with Docker's `manifest.json`, for `docker load` and `podman load`.
-    pub fn write_archive(&self, built: &Built, store: &Store, out: &mut impl Write) -> Result<(), BuildError> {
-        let image = &built.record.image;
-        let layers: Vec<Descriptor> = image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
-        let docker = layout::docker_file(&image.config, &layers, std::slice::from_ref(&self.reference));
+    ///
+    /// That list knows no platforms. Of an index it has every image, each under a name of its own; or only the one
+    /// `for_one`, under the release's name.
+    pub fn write_archive(
+        &self,
+        subject: &Subject,
+        for_one: Option<&Platform>,
+        epoch: SourceEpoch,
+        store: &Store,
+        out: &mut impl Write,
+    ) -> Result<(), BuildError> {
+        let is_wanted = |image: &&Image| for_one.is_none() || image.manifest.platform.as_ref() == for_one;
+        let docker = subject.images.iter().filter(is_wanted).map(|image| {
+            let layers: Vec<Descriptor> = image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
+            let tag = match (&subject.index, for_one, &image.manifest.platform) {
+                (Some(_), None, Some(platform)) => layout::docker_tag(&self.reference, platform),
+                _ => self.reference.clone(),
+            };
+            DockerImage::new(&image.config, &layers, &[tag])
+        });
+        let docker = layout::docker_file_of(&docker.collect::<Vec<_>>());
         let mut index: &[u8] = &[];
         let mut contents = ArchiveContents { own: BTreeMap::new(), store: StoreContents(store) };
         let mut blobs = BTreeMap::new();
@@ -153,7 +182,7 @@ impl ReleaseFiles {
                 Content::Blob(digest, size) => _ = blobs.insert(*digest, *size),
             }
         }
-        layout_archive(out, built.record.request.epoch, index, Some(&docker), &blobs, &contents)
+        layout_archive(out, epoch, index, Some(&docker), &blobs, &contents)
             .map(drop)
             .map_err(|fault| BuildError::Layer { fault: fault.to_string() })
     }

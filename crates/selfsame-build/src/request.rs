@@ -33,6 +33,8 @@ pub struct Request {
     pub level: Level,
     /// What the image is for.
     pub platform: Platform,
+    /// All that were asked for together, sorted by their names, where those are several; this one is among them.
+    pub platforms: Vec<Platform>,
     /// What the actions run on.
     pub build_platform: Platform,
     /// Named exceptions from the level, with the reason that was given.

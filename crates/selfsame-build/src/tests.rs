@@ -117,6 +117,7 @@ fn inputs(store: &Store) -> Inputs {
             profile: Profile::CURRENT,
             level: Level::Normalized,
             platform: "linux/amd64".parse::<Platform>().expect("a platform"),
+            platforms: Vec::new(),
             build_platform: "linux/amd64".parse::<Platform>().expect("a platform"),
             relaxations: BTreeMap::new(),
             builder_id: uri::BUILDER_LOCAL.to_owned(),

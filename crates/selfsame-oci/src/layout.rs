@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use selfsame_core::{Digest, media};
+use selfsame_core::{Digest, Platform, media};
 use serde::{Deserialize, Serialize};
 
 use crate::descriptor::{Descriptor, Document, DocumentError, bounded, parse_document};
@@ -76,12 +76,32 @@ pub struct DockerImage {
 /// The content of [`DOCKER_FILE`] for one image whose blobs lie where a layout has them.
 #[must_use]
 pub fn docker_file(config: &Descriptor, layers: &[Descriptor], repo_tags: &[String]) -> Vec<u8> {
-    let image = DockerImage {
-        config: blob_path(config.digest),
-        repo_tags: (!repo_tags.is_empty()).then(|| repo_tags.to_vec()),
-        layers: layers.iter().map(|layer| blob_path(layer.digest)).collect(),
-    };
-    selfsame_core::json::canonical(&[image])
+    docker_file_of(&[DockerImage::new(config, layers, repo_tags)])
+}
+
+/// The same for several images, in their order.
+#[must_use]
+pub fn docker_file_of(images: &[DockerImage]) -> Vec<u8> {
+    selfsame_core::json::canonical(&images)
+}
+
+/// What Docker's list calls the image for one of several platforms: `name:1.0.0-linux-arm64`. It has no other way to tell
+/// them apart.
+#[must_use]
+pub fn docker_tag(name: &str, platform: &Platform) -> String {
+    format!("{name}-{}", platform.to_string().replace('/', "-"))
+}
+
+impl DockerImage {
+    /// An image whose blobs lie where a layout has them.
+    #[must_use]
+    pub fn new(config: &Descriptor, layers: &[Descriptor], repo_tags: &[String]) -> Self {
+        Self {
+            config: blob_path(config.digest),
+            repo_tags: (!repo_tags.is_empty()).then(|| repo_tags.to_vec()),
+            layers: layers.iter().map(|layer| blob_path(layer.digest)).collect(),
+        }
+    }
 }
 
 /// Reads a [`DOCKER_FILE`]. The paths in it are only names until the caller finds them among the archive's entries.

@@ -208,24 +208,25 @@ pub(crate) fn complete_all(
     Ok(Complete { release_id, key_id, inputs, name })
 }
 
-/// The signature over an index and the inventory that lists it and those of the parts, by one signer.
+/// The signature over an index and the inventory that lists it and those of the parts, by one signer; and the provenance
+/// of what was built together.
 fn joined(
     bundles: &[Vec<u8>],
     index: Digest,
     inventories: &BTreeSet<Digest>,
 ) -> Result<(String, Digest), OutlineError> {
     for (key_id, documents) in &by_signer(bundles, index) {
-        let one = |kind: &str| match documents.get(kind).map(Vec::as_slice) {
-            Some([payload]) => Some(payload.clone()),
-            _ => None,
-        };
-        let (Some(sign), Some(list)) = (one(uri::COSIGN_SIGN), one(uri::INVENTORY)) else { continue };
-        let Ok(inventory) = Statement::parse(&list).and_then(|list| list.predicate_as::<Inventory>()) else { continue };
+        let Some([list]) = documents.get(uri::INVENTORY).map(Vec::as_slice) else { continue };
+        let Ok(inventory) = Statement::parse(list).and_then(|list| list.predicate_as::<Inventory>()) else { continue };
         let named = |kind: &str, sha256: Digest| InventoryDocument { predicate_type: kind.to_owned(), sha256 };
         let mut wanted: BTreeSet<_> = inventories.iter().map(|digest| named(uri::INVENTORY, *digest)).collect();
-        wanted.insert(named(uri::COSIGN_SIGN, Digest::of(&sign)));
-        if inventory.documents.into_iter().collect::<BTreeSet<_>>() == wanted {
-            return Ok((key_id.clone(), release_id(&list)));
+        for (kind, payloads) in documents.iter().filter(|(kind, _)| kind.as_str() != uri::INVENTORY) {
+            let own = payloads.iter().filter(|_| !LATER.contains(&kind.as_str()));
+            wanted.extend(own.map(|payload| named(kind, Digest::of(payload))));
+        }
+        let is_signed = documents.contains_key(uri::COSIGN_SIGN);
+        if is_signed && inventory.documents.into_iter().collect::<BTreeSet<_>>() == wanted {
+            return Ok((key_id.clone(), release_id(list)));
         }
     }
     Err(incomplete("nothing joins its parts: no inventory lists exactly theirs"))

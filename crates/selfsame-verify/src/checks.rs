@@ -15,6 +15,9 @@ mod referrers;
 mod sbom;
 mod side;
 
+pub(crate) use documents::LATER;
+pub(crate) use side::{may_stand_beside, read_run_record};
+
 use selfsame_attest::RunRecord;
 use selfsame_core::{Digest, uri};
 

@@ -27,6 +27,34 @@ pub trait ReleaseFiles: Sync {
     fn names(&self) -> io::Result<Vec<String>>;
 }
 
+impl<F: ReleaseFiles + ?Sized> ReleaseFiles for &F {
+    fn read(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        (**self).read(name, limit)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send + '_>>> {
+        (**self).open(name)
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        (**self).names()
+    }
+}
+
+impl<F: ReleaseFiles + ?Sized> ReleaseFiles for Box<F> {
+    fn read(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        (**self).read(name, limit)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send + '_>>> {
+        (**self).open(name)
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        (**self).names()
+    }
+}
+
 /// A release in memory.
 impl ReleaseFiles for BTreeMap<String, Vec<u8>> {
     fn read(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {

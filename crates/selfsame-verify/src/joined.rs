@@ -1,42 +1,89 @@
-//! Releases of one image for several platforms that were built apart and joined: docs/release/joined.md.
+//! Releases of one image for several platforms, built together or built apart and joined: docs/release/joined.md.
 //!
 //! Each part is a release, judged by [`verify`] as if it stood alone. What joins them is an index, a signature over it,
-//! and an inventory that lists that signature and the inventory of every part.
+//! and an inventory that lists that signature and the inventory of every part; and where they were built together, the
+//! provenance of all.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+mod documents;
+mod parts;
 
-use selfsame_attest::{Bundle, Inventory, InventoryDocument, Statement};
-use selfsame_core::{Digest, Platform, media, uri};
-use selfsame_oci::{Descriptor, Index, Manifest, image_index, layout};
+use selfsame_attest::{Inventory, Provenance, PublicKey, RunRecord};
+use selfsame_core::{Digest, Platform};
+use selfsame_oci::layout;
 
-use crate::checks::verify;
-use crate::files::ReleaseFiles;
+pub use parts::{JoinedFiles, Part, PartFiles};
+
+use crate::checks::{may_stand_beside, read_run_record, verify};
+use crate::files::{RUN_RECORD_FILE, ReleaseFiles};
 use crate::options::{Depth, Options};
 use crate::trust::Trust;
-use crate::verdict::{Class, Verdict};
+use crate::verdict::{Class, Fact, Outcome, Verdict};
+use crate::verified::Verified;
+use documents::Closed;
 
-const MANIFEST_BYTES: u64 = 4 << 20;
 const DOCUMENT_BYTES: u64 = 64 << 20;
-/// The most platforms that are read.
-const MOST_PARTS: usize = 64;
-/// The most documents that an index is read with.
-const MOST_REFERRERS: usize = 4000;
 
-/// The verdict on a joined release.
+/// The verdict on a release for several platforms.
 #[derive(Clone, Debug)]
 pub struct JoinedVerdict {
-    /// The digest of the index.
-    pub index: Digest,
+    /// The digest of the index, once it is known. Believe it only when verified.
+    pub index: Option<Digest>,
     /// What the index is filed under.
     pub name: String,
     /// The digest of the joining inventory's payload, once it is known.
     pub release_id: Option<Digest>,
     /// The parts in the order of the index, each with its own verdict.
     pub parts: Vec<(Platform, Verdict)>,
-    /// What does not hold of that which joins them, in the order in which it was found.
-    pub faults: Vec<String>,
+    /// What was asked of that which joins them, in order.
+    pub checks: Vec<JoinedCheck>,
+    /// What joins them, when all of it is verified.
+    pub joining: Option<Verified<Joining>>,
 }
+
+/// One question to what joins the parts, and the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedCheck {
+    /// Its stable name.
+    pub id: &'static str,
+    /// What is asked, as a phrase that is true when the check passes.
+    pub title: &'static str,
+    /// The answer.
+    pub outcome: Outcome,
+    /// What it rests on.
+    pub facts: Vec<Fact>,
+}
+
+/// What joins the parts of a release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Joining {
+    /// The digest of the index.
+    pub index: Digest,
+    /// The SHA-256 of the joining inventory's payload.
+    pub release_id: Digest,
+    /// The key that signed it.
+    pub signer: PublicKey,
+    /// The joining inventory.
+    pub inventory: Inventory,
+    /// The provenance of all, where they were built together.
+    pub provenance: Option<Provenance>,
+    /// SHA-256 of each DSSE payload about the index by predicate type.
+    pub payloads: std::collections::BTreeMap<String, Digest>,
+    /// The run record about the whole, where there is one by the signer.
+    pub run_record: Option<RunRecord>,
+}
+
+/// What is asked, in this order; the last one decides nothing.
+const CHECKS: [(&str, &str); 8] = [
+    ("index", "the index names one image for each platform, and every document is about one of them or about it"),
+    ("parts", "the release of each platform is verified"),
+    ("signature", "one trusted key signed the index"),
+    ("platforms", "the platforms are exactly those that were asked for together"),
+    ("inventory", "the inventory lists exactly what joins the platforms, and the inventory of each"),
+    ("expectations", "the release is the expected one"),
+    ("nothing-extra", "there is no file that nothing names"),
+    ("run-record", "the run record is about this release and by its signer"),
+];
+const RUN_RECORD: &str = "run-record";
 
 impl JoinedVerdict {
     /// Verified if every part is and nothing is wrong with what joins them.
@@ -44,223 +91,201 @@ impl JoinedVerdict {
     pub fn class(&self) -> Class {
         let is = |class: Class| self.parts.iter().any(|(_, verdict)| verdict.class == class);
         match () {
-            () if is(Class::NotVerified) || !self.faults.is_empty() => Class::NotVerified,
-            () if is(Class::Unanswered) || self.release_id.is_none() => Class::Unanswered,
+            () if is(Class::NotVerified) || self.faults().next().is_some() => Class::NotVerified,
+            () if is(Class::Unanswered) || self.joining.is_none() => Class::Unanswered,
             () => Class::Verified,
         }
+    }
+
+    /// What does not hold, in the order of the checks.
+    pub fn faults(&self) -> impl Iterator<Item = &str> {
+        self.checks.iter().filter_map(|check| match &check.outcome {
+            Outcome::Failed { reason } => Some(reason.as_str()),
+            Outcome::Passed | Outcome::NotPerformed { .. } => None,
+        })
     }
 }
 
 /// Judges a release whose first descriptor is an index; nothing where it is another, which [`verify`] judges.
 ///
-/// Expectations are those of each part.
+/// Of the expectations, `image`, `release` and `platform` are those of the whole or of one of its parts; the others are
+/// those of each part.
 #[must_use]
 pub fn verify_joined(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Option<JoinedVerdict> {
-    let bytes = release.read(layout::INDEX_FILE, MANIFEST_BYTES).ok()??;
-    let index = Index::parse(&bytes, media::INDEX).ok()?;
-    let mut manifests = index.manifests.into_iter();
-    let mut top = manifests.next().filter(|top| top.media_type == media::INDEX)?;
-    let name = top.annotations.remove(layout::REF_NAME).unwrap_or_default();
-    let mut verdict =
-        JoinedVerdict { index: top.digest, name, release_id: None, parts: Vec::new(), faults: Vec::new() };
-    let referrers: Vec<Descriptor> = manifests.collect();
-    let canonical = layout::index_file(&top, &verdict.name, &referrers).bytes == bytes;
-    if !canonical || top != top.bare() || referrers.len() > MOST_REFERRERS {
-        verdict.faults.push("index.json holds more than the index, its name and its referrers".to_owned());
-        return Some(verdict);
+    let files = JoinedFiles::open(release)?;
+    let mut judge = Judge { answers: Vec::new() };
+    let mut verdict = JoinedVerdict {
+        index: None,
+        name: String::new(),
+        release_id: None,
+        parts: Vec::new(),
+        checks: Vec::new(),
+        joining: None,
+    };
+    match files {
+        Ok(files) => {
+            verdict.index = Some(files.index.digest);
+            verdict.name.clone_from(&files.name);
+            judge.pass("index", files.parts.iter().map(|part| fact(&part.platform, part.image.digest)).collect());
+            judge.all(release, &files, trust, options, &mut verdict);
+        }
+        Err(fault) => judge.fail("index", fault),
     }
-    if let Err(fault) = judge(release, trust, options, &top, &referrers, &mut verdict) {
-        verdict.faults.push(fault);
+    verdict.checks = judge.finish(options.depth);
+    if verdict.faults().next().is_some() {
+        verdict.joining = None;
     }
     Some(verdict)
 }
 
-fn judge(
-    release: &dyn ReleaseFiles,
-    trust: &Trust,
-    options: &Options,
-    top: &Descriptor,
-    referrers: &[Descriptor],
-    verdict: &mut JoinedVerdict,
-) -> Result<(), String> {
-    let bytes = blob(release, top, MANIFEST_BYTES)?;
-    let index = Index::parse(&bytes, media::INDEX).map_err(|error| error.to_string())?;
-    let images = index.manifests;
-    if images.is_empty() || images.len() > MOST_PARTS {
-        return Err(format!("the index names {} images; from 1 to {MOST_PARTS} are read", images.len()));
-    }
-    let again = image_index(&images, &index.annotations).map_err(|error| error.to_string())?;
-    if again.bytes != bytes || images.iter().any(|image| image.media_type != media::MANIFEST) {
-        return Err("the index holds more than one image for each platform, or is not canonical".to_owned());
-    }
-    let mut parts: BTreeMap<Digest, Part<'_>> = BTreeMap::new();
-    for image in &images {
-        let part = Part::new(release, image)?;
-        if parts.insert(image.digest, part).is_some() {
-            return Err(format!("the index names {} for two platforms", image.digest));
-        }
-    }
-    let mut wanted: BTreeSet<String> =
-        [layout::LAYOUT_FILE.to_owned(), layout::INDEX_FILE.to_owned(), layout::blob_path(top.digest)].into();
-    let mut joining = Vec::new();
-    for descriptor in referrers {
-        let bytes = blob(release, descriptor, MANIFEST_BYTES)?;
-        let manifest = Manifest::parse(&bytes, media::MANIFEST).map_err(|error| error.to_string())?;
-        let subject = manifest.subject.clone().ok_or_else(|| format!("{} is about nothing", descriptor.digest))?;
-        if let Some(part) = parts.get_mut(&subject.digest) {
-            part.add(descriptor, &manifest);
-            continue;
-        }
-        let listed =
-            descriptor.artifact_type == manifest.artifact_type && descriptor.annotations == manifest.annotations;
-        let [layer] = &manifest.layers[..] else { return Err(format!("{} is no signed document", descriptor.digest)) };
-        let is_document = manifest.artifact_type.as_deref() == Some(media::BUNDLE) && layer.media_type == media::BUNDLE;
-        if subject != *top || !listed || !is_document || manifest.config.bare() != Descriptor::empty() {
-            return Err(format!("{} is about nothing of this release, or no signed document", descriptor.digest));
-        }
-        joining.push(blob(release, layer, DOCUMENT_BYTES)?);
-        for descriptor in [descriptor, &manifest.config, layer] {
-            wanted.insert(layout::blob_path(descriptor.digest));
-        }
-    }
-    let mut inventories = BTreeSet::new();
-    for image in &images {
-        let part = &parts[&image.digest];
-        let view = part.view(release, &verdict.name);
-        wanted.extend(part.names.iter().cloned());
-        let judged = verify(&view, trust, options);
-        inventories.extend(judged.evidence.as_ref().map(|evidence| evidence.release_id));
-        let platform = image.platform.clone().ok_or("an image of the index is for no platform")?;
-        verdict.parts.push((platform, judged));
-    }
-    if options.depth >= Depth::Blobs {
-        let names = release.names().map_err(|error| format!("the files cannot be listed: {error}"))?;
-        if let Some(extra) = names.iter().find(|name| !wanted.contains(*name)) {
-            return Err(format!("nothing names `{}`", extra.escape_debug()));
-        }
-    }
-    // Without trust nothing is answered, by the parts neither.
-    if trust.keys().is_empty() {
-        return Ok(());
-    }
-    verdict.release_id = Some(closed(&joining, trust, top.digest, &inventories)?);
-    Ok(())
+fn fact(label: &impl ToString, value: impl ToString) -> Fact {
+    Fact::new(label.to_string(), value.to_string())
 }
 
-/// What one trusted key says about the index: its signature, and the inventory that lists it and those of the parts.
-fn closed(joining: &[Vec<u8>], trust: &Trust, index: Digest, inventories: &BTreeSet<Digest>) -> Result<Digest, String> {
-    let mut fault = "no trusted key signed what joins the parts".to_owned();
-    for trusted in trust.keys() {
-        let by_key = joining.iter().filter_map(|bytes| {
-            let bundle = Bundle::parse(bytes).ok()?;
-            let statement = bundle.verify(&trusted.key).ok()?;
-            statement.is_about(index).then(|| (statement, bundle.payload_digest()))
-        });
-        let by_key: Vec<(Statement, Digest)> = by_key.collect();
-        let of =
-            |kind: &str| by_key.iter().filter(|(statement, _)| statement.predicate_type == kind).collect::<Vec<_>>();
-        let (signatures, lists) = (of(uri::COSIGN_SIGN), of(uri::INVENTORY));
-        match (&signatures[..], &lists[..]) {
-            ([], []) => continue,
-            ([(_, signature)], [(list, release_id)]) if by_key.len() == 2 => {
-                let list: Inventory = list.predicate_as().map_err(|error| error.to_string())?;
-                let named = |kind: &str, sha256: Digest| InventoryDocument { predicate_type: kind.to_owned(), sha256 };
-                let mut present: BTreeSet<_> =
-                    inventories.iter().map(|inventory| named(uri::INVENTORY, *inventory)).collect();
-                present.insert(named(uri::COSIGN_SIGN, *signature));
-                let count = list.documents.len();
-                let listed: BTreeSet<_> = list.documents.into_iter().collect();
-                if listed.len() == count && listed == present {
-                    return Ok(*release_id);
-                }
-                fault = "the joining inventory does not list exactly the inventories of the parts".to_owned();
+/// The answers so far.
+struct Judge {
+    answers: Vec<(&'static str, Outcome, Vec<Fact>)>,
+}
+
+impl Judge {
+    fn pass(&mut self, id: &'static str, facts: Vec<Fact>) {
+        self.answers.push((id, Outcome::Passed, facts));
+    }
+
+    fn fail(&mut self, id: &'static str, reason: impl Into<String>) {
+        self.answers.push((id, Outcome::Failed { reason: reason.into() }, Vec::new()));
+    }
+
+    fn skip(&mut self, id: &'static str, reason: impl Into<String>) {
+        self.answers.push((id, Outcome::NotPerformed { reason: reason.into() }, Vec::new()));
+    }
+
+    fn all(
+        &mut self,
+        release: &dyn ReleaseFiles,
+        files: &JoinedFiles,
+        trust: &Trust,
+        options: &Options,
+        verdict: &mut JoinedVerdict,
+    ) {
+        let (whole, each) = options.expect.of_joined();
+        let of_each = Options { expect: each, ..options.clone() };
+        for part in &files.parts {
+            verdict.parts.push((part.platform.clone(), verify(&part.of(release), trust, &of_each)));
+        }
+        self.names(release, files, options.depth);
+        // Without trust nothing is answered, by the parts neither; without every part there is nothing to join.
+        let counts = verdict.parts.iter().map(|(platform, part)| fact(platform, part.class.as_str())).collect();
+        match verdict.parts.iter().find(|(_, part)| !part.is_verified()) {
+            None => self.pass("parts", counts),
+            Some((platform, part)) if part.class == Class::NotVerified => {
+                let reason = part.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default();
+                return self.fail("parts", format!("{platform}: {reason}"));
             }
-            _ => fault = "one signature and one inventory join the parts, and there are others".to_owned(),
+            Some((platform, _)) => return self.skip("parts", format!("not answered for {platform}")),
         }
-    }
-    Err(fault)
-}
-
-/// One image and what is about it.
-struct Part<'a> {
-    image: &'a Descriptor,
-    referrers: Vec<Descriptor>,
-    /// Every file that belongs to it.
-    names: BTreeSet<String>,
-}
-
-impl<'a> Part<'a> {
-    fn new(release: &dyn ReleaseFiles, image: &'a Descriptor) -> Result<Self, String> {
-        let bytes = blob(release, image, MANIFEST_BYTES)?;
-        let manifest = Manifest::parse(&bytes, media::MANIFEST).map_err(|error| error.to_string())?;
-        let mut part = Self { image, referrers: Vec::new(), names: BTreeSet::new() };
-        part.name(image, &manifest);
-        Ok(part)
-    }
-
-    fn add(&mut self, referrer: &Descriptor, manifest: &Manifest) {
-        self.name(referrer, manifest);
-        self.referrers.push(referrer.clone());
-    }
-
-    fn name(&mut self, descriptor: &Descriptor, manifest: &Manifest) {
-        let blobs = [descriptor, &manifest.config].into_iter().chain(&manifest.layers);
-        self.names.extend(blobs.map(|blob| layout::blob_path(blob.digest)));
+        let evidence: Vec<_> = verdict.parts.iter().filter_map(|(_, part)| part.evidence.as_deref()).collect();
+        let closed = match documents::closed(files, trust, &evidence) {
+            Ok(closed) => closed,
+            Err((id, fault)) => return self.fail(id, fault),
+        };
+        let Closed { mut joining, asked_together } = closed;
+        self.pass("signature", vec![fact(&"key", joining.signer.key_id())]);
+        match asked_together {
+            true => self.pass("platforms", files.parts.iter().map(|part| fact(&"platform", &part.platform)).collect()),
+            false => self.skip("platforms", "its parts were built apart, and joined"),
+        }
+        self.pass("inventory", vec![fact(&"release", joining.release_id)]);
+        verdict.release_id = Some(joining.release_id);
+        let images = [joining.index].into_iter().chain(evidence.iter().map(|part| part.image));
+        let releases = [joining.release_id].into_iter().chain(evidence.iter().map(|part| part.release_id));
+        let platforms = files.parts.iter().map(|part| part.platform.to_string());
+        let found = [
+            ("image", images.map(|image| image.to_string()).collect::<Vec<_>>()),
+            ("release", releases.map(|release| release.to_string()).collect()),
+            ("platform", platforms.collect()),
+        ];
+        self.expectations(&whole, &found);
+        self.run_record(release, &mut joining);
+        verdict.joining = Some(Verified::new(joining));
     }
 
-    /// The part as a release of its own.
-    fn view<'r>(&self, release: &'r dyn ReleaseFiles, name: &str) -> View<'r> {
-        let index = layout::index_file(self.image, name, &self.referrers).bytes;
-        View { release, index, names: self.names.clone() }
-    }
-}
-
-struct View<'r> {
-    release: &'r dyn ReleaseFiles,
-    index: Vec<u8>,
-    names: BTreeSet<String>,
-}
-
-impl View<'_> {
-    fn has(&self, name: &str) -> bool {
-        name == layout::LAYOUT_FILE || self.names.contains(name)
-    }
-}
-
-impl ReleaseFiles for View<'_> {
-    fn read(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        match name {
-            layout::INDEX_FILE if self.index.len() as u64 > limit => Err(io::ErrorKind::FileTooLarge.into()),
-            layout::INDEX_FILE => Ok(Some(self.index.clone())),
-            name if self.has(name) => self.release.read(name, limit),
-            _ => Ok(None),
+    /// No file that nothing names, and Docker's list as it should be.
+    fn names(&mut self, release: &dyn ReleaseFiles, files: &JoinedFiles, depth: Depth) {
+        const ID: &str = "nothing-extra";
+        match release.read(layout::DOCKER_FILE, DOCUMENT_BYTES) {
+            Ok(None) => {}
+            Ok(Some(bytes)) if bytes == files.docker_file() => {}
+            Ok(Some(_)) => return self.fail(ID, "manifest.json lists something else than the images of the index"),
+            Err(error) => return self.fail(ID, format!("manifest.json cannot be read: {error}")),
+        }
+        if depth < Depth::Blobs {
+            return;
+        }
+        let names = match release.names() {
+            Ok(names) => names,
+            Err(error) => return self.fail(ID, format!("the release's files cannot be listed: {error}")),
+        };
+        let belongs = |name: &str| files.has(name) || name == layout::DOCKER_FILE || may_stand_beside(name);
+        match names.iter().find(|name| !belongs(name)) {
+            Some(extra) => self.fail(ID, format!("nothing names `{}`", extra.escape_debug())),
+            None => self.pass(ID, vec![fact(&"files", names.len())]),
         }
     }
 
-    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send + '_>>> {
-        match name {
-            layout::INDEX_FILE => Ok(Some(Box::new(&self.index[..]))),
-            name if self.has(name) => self.release.open(name),
-            _ => Ok(None),
+    /// What is expected of the whole, or of one of its parts.
+    fn expectations(&mut self, whole: &[(&str, &str)], found: &[(&str, Vec<String>)]) {
+        const ID: &str = "expectations";
+        for (name, expected) in whole {
+            let there = found.iter().find(|(known, _)| known == name).map(|(_, there)| there.as_slice());
+            if !there.unwrap_or_default().iter().any(|there| there == expected) {
+                let expected = expected.escape_debug();
+                return self.fail(ID, format!("neither the release nor a part of it has the {name} `{expected}`"));
+            }
+        }
+        self.pass(ID, whole.iter().map(|(name, value)| fact(name, value.escape_debug())).collect());
+    }
+
+    /// It never decides: a run record is outside the compared set and may be taken away.
+    fn run_record(&mut self, release: &dyn ReleaseFiles, joining: &mut Joining) {
+        match release.read(RUN_RECORD_FILE, DOCUMENT_BYTES) {
+            Ok(None) => self.skip(RUN_RECORD, "there is none"),
+            Err(error) => self.skip(RUN_RECORD, format!("not used: {RUN_RECORD_FILE} cannot be read: {error}")),
+            Ok(Some(bytes)) => match read_run_record(&bytes, &joining.signer, joining.index, joining.release_id) {
+                Ok(record) => {
+                    joining.run_record = Some(record);
+                    self.pass(RUN_RECORD, vec![fact(&"file", RUN_RECORD_FILE)]);
+                }
+                Err(fault) => self.skip(RUN_RECORD, format!("not used: {RUN_RECORD_FILE}: {fault}")),
+            },
         }
     }
 
-    fn names(&self) -> io::Result<Vec<String>> {
-        let mut names = self.release.names()?;
-        names.retain(|name| name == layout::INDEX_FILE || self.has(name));
-        Ok(names)
+    /// Every check in its order; what nobody answered was not reached.
+    fn finish(mut self, depth: Depth) -> Vec<JoinedCheck> {
+        let mut last_failed = None;
+        CHECKS
+            .into_iter()
+            .map(|(id, title)| {
+                let answer = self.answers.iter().position(|(answered, ..)| *answered == id);
+                let (outcome, facts) = match answer.map(|place| self.answers.swap_remove(place)) {
+                    Some((_, outcome, facts)) => (outcome, facts),
+                    None => {
+                        let reason = match last_failed {
+                            _ if id == "nothing-extra" && depth < Depth::Blobs => {
+                                format!("not asked for at depth `{}`", depth.as_str())
+                            }
+                            Some(failed) => format!("not reached: `{failed}` failed"),
+                            None => "not reached".to_owned(),
+                        };
+                        (Outcome::NotPerformed { reason }, Vec::new())
+                    }
+                };
+                if matches!(outcome, Outcome::Failed { .. }) {
+                    last_failed = Some(id);
+                }
+                JoinedCheck { id, title, outcome, facts }
+            })
+            .collect()
     }
-}
-
-fn blob(release: &dyn ReleaseFiles, descriptor: &Descriptor, limit_bytes: u64) -> Result<Vec<u8>, String> {
-    let name = layout::blob_path(descriptor.digest);
-    if descriptor.size > limit_bytes {
-        return Err(format!("{name} has more than {limit_bytes} bytes"));
-    }
-    let bytes = release.read(&name, descriptor.size).map_err(|error| format!("{name} cannot be read: {error}"))?;
-    let bytes = bytes.ok_or_else(|| format!("{name} is missing"))?;
-    if bytes.len() as u64 != descriptor.size || Digest::of(&bytes) != descriptor.digest {
-        return Err(format!("{name} is not what it is named for"));
-    }
-    Ok(bytes)
 }

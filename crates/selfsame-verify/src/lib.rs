@@ -20,7 +20,7 @@ pub mod verified;
 
 pub use checks::verify;
 pub use files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX};
-pub use joined::{JoinedVerdict, verify_joined};
+pub use joined::{JoinedCheck, JoinedFiles, JoinedVerdict, Joining, Part, PartFiles, verify_joined};
 pub use options::{Depth, ExpectError, Expectations, Options};
 pub use trust::{Trust, TrustedKey};
 pub use verdict::{Check, CheckId, Class, Fact, Outcome, Unlisted, VERDICT_SCHEMA, Verdict};

@@ -84,6 +84,13 @@ impl Expectations {
         self.0.get(name).map(String::as_str)
     }
 
+    /// What is expected of a release for several platforms or of one of its parts, and what of each part.
+    pub(crate) fn of_joined(&self) -> (Vec<(&'static str, &str)>, Self) {
+        let (whole, each): (Vec<_>, Vec<_>) =
+            self.iter().partition(|(name, _)| matches!(*name, "image" | "platform" | "release"));
+        (whole, Self(each.into_iter().map(|(name, value)| (name, value.to_owned())).collect()))
+    }
+
     /// Names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))

@@ -1,20 +1,20 @@
 //! From a project folder to the inputs of a build: definition, lock, source, crates, toolchains.
 
+mod toolchains;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use selfsame_action::{Bound, Plan};
 use selfsame_build::build::Inputs;
 use selfsame_build::request::{Component, CrateInput, Origin, Request, Source, ToolchainInput, ToolchainKind};
 use selfsame_build::sbom::ToolchainPackage;
-use selfsame_build::{Mode, Quiet};
 use selfsame_core::{Digest, Level, Platform, Profile, RelPath, SourceEpoch};
 use selfsame_definition::{Command, Definition, Epoch, SourceOrigin, Toolchain};
-use selfsame_executor::{HostView, LocalExecutor, Settings as ExecutorSettings};
+use selfsame_executor::Settings as ExecutorSettings;
 use selfsame_fetch as fetch;
-use selfsame_lock::{HostLock, Lock, LockedToolchain};
+use selfsame_lock::{Lock, LockedToolchain};
 use selfsame_store::Store;
 use selfsame_toolchain as toolchain;
 use selfsame_tree::Tree;
@@ -60,7 +60,8 @@ pub(crate) struct Wishes {
 
 /// Inputs, and what must be asked of the source again before anything is signed.
 pub(crate) struct Prepared {
-    pub(crate) inputs: Inputs,
+    /// For each platform, sorted by its name.
+    pub(crate) inputs: Vec<Inputs>,
     pub(crate) bound: Option<fetch::BoundSource>,
 }
 
@@ -113,14 +114,17 @@ impl<'a> Project<'a> {
             &format!("{} files, {}, epoch {}", bound.tree.len(), size(bound.tree.size_bytes()), bound.epoch.rfc3339()),
         );
         let (crates, cargo) = self.crates(&bound.tree)?;
-        let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
-        let bound_inputs = inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &cx, self.voice)?;
-        let (host_lock, host_text) = self.toolchains(&bound, &bound_inputs, cargo, wishes)?;
-        let mut toolchains = BTreeMap::new();
-        let mut trees = root_trees(&self.definition, &bound_inputs);
-        let base = inputs::base(&self.definition, lock.as_ref(), &bound_inputs, &cx)?;
-        let described = bound_inputs.described();
+        let platforms = self.platforms();
+        let mut bound_inputs = Vec::with_capacity(platforms.len());
+        for platform in &platforms {
+            if platforms.len() > 1 && self.definition.all_inputs().next().is_some() {
+                self.voice.say("platform", &platform.to_string());
+            }
+            let cx = self.context(platform);
+            bound_inputs.push(inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &cx, self.voice)?);
+        }
+        let (host_lock, host_text) = self.toolchains(&bound, &platforms, &bound_inputs, cargo, wishes)?;
+        let (mut toolchains, mut trees) = (BTreeMap::new(), BTreeMap::new());
         let mut packages: Vec<ToolchainPackage> = Vec::new();
         for name in host_toolchains(&self.definition) {
             let locked = &host_lock.toolchains[name];
@@ -129,52 +133,60 @@ impl<'a> Project<'a> {
             packages.extend(locked.packages.iter().map(toolchain_package));
         }
         let put = |text: &str| self.store.put_bytes(text.as_bytes(), false).map_err(errors::store);
-        let request = Request {
-            name: self.definition.name.to_string(),
-            version: self.definition.version.clone(),
-            definition: put(&self.text)?,
-            lock: lock_text.as_deref().map(put).transpose()?,
-            host_lock: host_text.as_deref().map(put).transpose()?,
-            source: Source { tree: bound.digest, origin: bound.origin },
-            toolchains,
-            inputs: bound_inputs.sets,
-            crates,
-            epoch: bound.epoch,
-            profile: Profile::CURRENT,
-            level: wishes.level,
-            platform,
-            build_platform: Platform::native(),
-            relaxations: wishes.relaxations.clone(),
-            builder_id: wishes.builder_id.clone(),
-        };
-        let inputs = Inputs {
-            definition: self.definition.clone(),
-            request,
-            source: bound.tree,
-            toolchains: trees,
-            inputs: bound_inputs.trees,
-            base,
-            cargo,
-            described,
-            toolchain_packages: packages,
-        };
+        let (definition, lock_digest) = (put(&self.text)?, lock_text.as_deref().map(put).transpose()?);
+        let host_lock = host_text.as_deref().map(put).transpose()?;
+        let mut inputs = Vec::with_capacity(platforms.len());
+        for (platform, bound_inputs) in platforms.iter().zip(bound_inputs) {
+            let cx = self.context(platform);
+            let base = inputs::base(&self.definition, lock.as_ref(), &bound_inputs, &cx)?;
+            let mut toolchain_trees = root_trees(&self.definition, &bound_inputs);
+            toolchain_trees.extend(trees.clone());
+            let described = bound_inputs.described();
+            let request = Request {
+                name: self.definition.name.to_string(),
+                version: self.definition.version.clone(),
+                definition,
+                lock: lock_digest,
+                host_lock,
+                source: Source { tree: bound.digest, origin: bound.origin.clone() },
+                toolchains: toolchains.clone(),
+                inputs: bound_inputs.sets,
+                crates: crates.clone(),
+                epoch: bound.epoch,
+                profile: Profile::CURRENT,
+                level: wishes.level,
+                platform: platform.clone(),
+                platforms: asked_together(&self.definition),
+                build_platform: Platform::native(),
+                relaxations: wishes.relaxations.clone(),
+                builder_id: wishes.builder_id.clone(),
+            };
+            inputs.push(Inputs {
+                definition: self.definition.clone(),
+                request,
+                source: bound.tree.clone(),
+                toolchains: toolchain_trees,
+                inputs: bound_inputs.trees,
+                base,
+                cargo,
+                described,
+                toolchain_packages: packages.clone(),
+            });
+        }
         Ok(Prepared { inputs, bound: bound.path })
     }
 
-    /// What the image is for: this machine's platform, or the one that the definition states.
-    fn platform(&self) -> Answer<Platform> {
+    /// What the image is for, sorted by name: this machine's platform, or those that the definition states.
+    fn platforms(&self) -> Vec<Platform> {
         match self.definition.image.platforms.as_slice() {
-            [] => Ok(Platform::native()),
-            [platform] => Ok(platform.clone()),
-            platforms => {
-                let list: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-                let fault = format!("the image is for several platforms at once: {}", list.join(", "));
-                Err(Report::new(Exit::Unanswered, fault)
-                    .consequence("Nothing was built.")
-                    .hint("build a release for each platform; `selfsame index` joins them")
-                    .into())
-            }
+            [] => vec![Platform::native()],
+            platforms => sorted(platforms),
         }
+    }
+
+    /// What inputs for one of the platforms are resolved, fetched and laid out with.
+    fn context<'c>(&'c self, platform: &'c Platform) -> fetch::Context<'c> {
+        inputs::context(&self.folder, &self.definition, &self.network, self.store, platform, false)
     }
 
     /// The lock, read or made. There is none where the definition needs none.
@@ -225,8 +237,9 @@ impl<'a> Project<'a> {
         keep: impl Fn(&selfsame_definition::Name) -> bool,
     ) -> Answer<Lock> {
         self.pins_exist()?;
-        let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
+        // Resolving asks for all of them.
+        let platforms = self.platforms();
+        let cx = self.context(&platforms[0]);
         fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch).map_err(|mut report| {
             if report.consequence.as_deref() == Some("Nothing was built.") {
                 report.consequence = Some("The lock was not changed.".to_owned());
@@ -305,9 +318,10 @@ impl<'a> Project<'a> {
 
     /// Brings what the lock names.
     fn fetch_locked(&self, lock: &Lock) -> Answer<()> {
-        let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
-        fetch::fetch(&self.definition, lock, &cx).map_err(errors::fetch)
+        for platform in &self.platforms() {
+            fetch::fetch(&self.definition, lock, &self.context(platform)).map_err(errors::fetch)?;
+        }
+        Ok(())
     }
 
     /// Brings everything that a build would: what the lock names and the crates of the source. Says how much that is.
@@ -323,203 +337,42 @@ impl<'a> Project<'a> {
         };
         let bound = self.source(lock.as_ref(), &wishes)?;
         let (crates, _) = self.crates(&bound.tree)?;
-        let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
         let mut count = crates.len();
         if let Some(lock) = &lock {
-            fetch::fetch(&self.definition, lock, &cx).map_err(errors::fetch)?;
+            self.fetch_locked(lock)?;
             count += lock.parts().count();
         }
-        for (name, spec) in self.definition.all_inputs().filter(|(_, spec)| spec.pins().is_some()) {
-            let parts = inputs::parts(name.as_str(), spec, None, &bound.tree, &cx)?;
-            fetch::fetch_input(name.as_str(), spec, &parts, &cx.of(&self.definition, name.as_str()))
-                .map_err(errors::fetch)?;
-            count += parts.len();
-        }
-        Ok(count)
-    }
-
-    /// The host lock, with every toolchain of the definition recorded and in the store.
-    fn toolchains(
-        &self,
-        bound: &BoundSource,
-        bound_inputs: &BoundInputs,
-        cargo: Option<Digest>,
-        wishes: &Wishes,
-    ) -> Answer<(HostLock, Option<String>)> {
-        if host_toolchains(&self.definition).next().is_none() {
-            return Ok((HostLock::default(), None));
-        }
-        let path = self.folder.join(HostLock::FILE_NAME);
-        let mut lock = self.host_lock()?;
-        let answers = selfsame_lock::host_answers(&self.definition, &lock).is_ok();
-        let present = |locked: &LockedToolchain| self.is_present(locked);
-        let recorded = host_toolchains(&self.definition).map(|name| lock.toolchains.get(name).map(present));
-        let complete =
-            recorded.into_iter().map(|present| present.unwrap_or(Ok(false))).collect::<Answer<Vec<bool>>>()?;
-        if !answers || complete.contains(&false) {
-            lock = self.capture(bound, bound_inputs, cargo, wishes)?;
-        }
-        let text =
-            read_text(&path)?.ok_or_else(|| Report::new(Exit::Unanswered, format!("`{}` vanished", path.display())))?;
-        Ok((lock, Some(text)))
-    }
-
-    /// The host lock as it is; empty where there is none.
-    pub(crate) fn host_lock(&self) -> Answer<HostLock> {
-        let path = self.folder.join(HostLock::FILE_NAME);
-        match read_text(&path)? {
-            Some(text) => HostLock::parse(&text).map_err(|error| errors::text(&path, &error)),
-            None => Ok(HostLock::default()),
-        }
-    }
-
-    fn is_present(&self, locked: &LockedToolchain) -> Answer<bool> {
-        if !self.store.has(&locked.tree) {
-            return Ok(false);
-        }
-        let tree = self.store.tree(&locked.tree).map_err(errors::store)?;
-        Ok(self.store.missing(&tree).map_err(errors::store)?.is_empty())
-    }
-
-    /// Binds source and crates, then records every toolchain anew.
-    pub(crate) fn capture_all(&self, wishes: &Wishes) -> Answer<HostLock> {
-        let (lock, _) = self.lock(wishes.locked)?;
-        let bound = self.source(lock.as_ref(), wishes)?;
-        let (_, cargo) = self.crates(&bound.tree)?;
-        let platform = self.platform()?;
-        let cx = inputs::context(&self.folder, &self.definition, &self.network, self.store, &platform, false);
-        let bound_inputs = inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &cx, self.voice)?;
-        self.capture(&bound, &bound_inputs, cargo, wishes)
-    }
-
-    /// Records every toolchain of the definition and writes the host lock.
-    fn capture(
-        &self,
-        bound: &BoundSource,
-        bound_inputs: &BoundInputs,
-        cargo: Option<Digest>,
-        wishes: &Wishes,
-    ) -> Answer<HostLock> {
-        let mut lock = self.host_lock()?;
-        let mut digests = BTreeMap::new();
-        let mut input_trees = BTreeMap::new();
-        for (name, set) in &bound_inputs.sets {
-            let is_toolchain = self.definition.toolchains.keys().any(|known| known.as_str() == name);
-            let trees = if is_toolchain { &mut digests } else { &mut input_trees };
-            trees.insert(name.clone(), set.tree);
-        }
-        let empty = self.store.put_tree(&Tree::new()).map_err(errors::store)?;
-        for (name, kind) in &self.definition.toolchains {
-            match kind {
-                Toolchain::Input(_) => {}
-                Toolchain::Host { .. } => _ = digests.insert(name.to_string(), empty),
-                Toolchain::Rustup { channel, components } => {
-                    self.voice.say("record", &format!("rustup toolchain {channel} as `{name}`"));
-                    let locked = self.rustup(name.as_str(), channel, components)?;
-                    digests.insert(name.to_string(), locked.tree);
-                    lock.toolchains.insert(name.clone(), locked);
-                }
+        let mut pinned = BTreeSet::new();
+        for platform in &self.platforms() {
+            let cx = self.context(platform);
+            for (name, spec) in self.definition.all_inputs().filter(|(_, spec)| spec.pins().is_some()) {
+                let cx = cx.of(&self.definition, name.as_str());
+                let parts = inputs::parts(name.as_str(), spec, None, &bound.tree, &cx)?;
+                fetch::fetch_input(name.as_str(), spec, &parts, &cx).map_err(errors::fetch)?;
+                pinned.extend(parts.into_iter().map(|part| (name.as_str(), part.sha256)));
             }
         }
-        let is_host = |kind: &Toolchain| matches!(kind, Toolchain::Host { .. });
-        if self.definition.toolchains.values().any(is_host) {
-            let captured = self.observe(bound, cargo, wishes, digests, input_trees)?;
-            for (name, kind) in &self.definition.toolchains {
-                if let Toolchain::Host { root } = kind {
-                    lock.toolchains.insert(name.clone(), LockedToolchain { root: root.clone(), ..captured.clone() });
-                }
-            }
-        }
-        write_text(&self.folder.join(HostLock::FILE_NAME), &lock.to_string())?;
-        Ok(lock)
-    }
-
-    fn rustup(&self, name: &str, channel: &str, components: &[String]) -> Answer<LockedToolchain> {
-        let home = self.settings.rustup_home.as_ref().ok_or_else(|| {
-            Report::new(Exit::Unanswered, "no rustup toolchain can be found: neither RUSTUP_HOME nor HOME is set")
-        })?;
-        let recorded =
-            toolchain::rustup_toolchain(channel, name, home, components, self.store).map_err(errors::toolchain)?;
-        let tree = self.store.put_tree(&recorded.tree).map_err(errors::store)?;
-        Ok(LockedToolchain {
-            kind: selfsame_lock::ToolchainKind::Rustup,
-            channel: Some(channel.to_owned()),
-            root: None,
-            tree,
-            entries: recorded.tree.len() as u64,
-            size: recorded.tree.size_bytes(),
-            platform: Platform::native(),
-            packages: Vec::new(),
-            components: recorded
-                .components
-                .into_iter()
-                .map(|part| selfsame_lock::ToolchainComponent { name: part.name, url: part.url, sha256: part.sha256 })
-                .collect(),
-        })
-    }
-
-    /// Runs the actions once under observation and records what of the host they touch.
-    fn observe(
-        &self,
-        source: &BoundSource,
-        cargo: Option<Digest>,
-        wishes: &Wishes,
-        toolchains: BTreeMap<String, Digest>,
-        input_trees: BTreeMap<String, Digest>,
-    ) -> Answer<LockedToolchain> {
-        self.voice.say("observe", "the actions, once, to record which of this machine's tools they use");
-        let host = host_with_roots(&self.definition, self.settings)?;
-        let view = toolchain::visible(&host);
-        let view = HostView {
-            binds: view.binds.into_iter().map(|bind| (bind.host, format!("/{}", bind.inside.as_str()))).collect(),
-            links: view.links.into_iter().map(|link| (link.inside, link.target)).collect(),
-        };
-        let bound = Bound {
-            source: source.digest,
-            epoch: source.epoch,
-            toolchains,
-            inputs: input_trees,
-            cargo,
-            profile: Profile::CURRENT,
-            level: wishes.level,
-            platform: Platform::native(),
-            target: self.platform()?,
-            relaxations: wishes.relaxations.keys().cloned().collect::<BTreeSet<_>>(),
-        };
-        let plan = Plan::new(&self.definition, &bound).map_err(|error| errors::build(error.into(), self.store))?;
-        let executor = LocalExecutor::observing(self.executor_settings()?, view);
-        let mode = Mode { use_cache: false, check: false };
-        selfsame_build::steps::run_steps(&plan, self.store, &executor, mode, &Quiet)
-            .map_err(|error| errors::build(error, self.store))?;
-        let observed = executor.into_observed();
-        let captured = toolchain::capture(&observed, &host, self.store).map_err(errors::toolchain)?;
-        let tree = self.store.put_tree(&captured.tree).map_err(errors::store)?;
-        self.voice.say(
-            "record",
-            &format!(
-                "{} files of {} packages, {}",
-                captured.tree.len(),
-                captured.packages.len(),
-                size(captured.tree.size_bytes())
-            ),
-        );
-        Ok(LockedToolchain {
-            kind: selfsame_lock::ToolchainKind::Captured,
-            channel: None,
-            root: None,
-            tree,
-            entries: captured.tree.len() as u64,
-            size: captured.tree.size_bytes(),
-            platform: Platform::native(),
-            packages: captured.packages,
-            components: Vec::new(),
-        })
+        Ok(count + pinned.len())
     }
 
     /// What the executor needs.
     pub(crate) fn executor_settings(&self) -> Answer<ExecutorSettings<'_>> {
         executor_settings(self.store, self.voice, self.cancel)
+    }
+}
+
+/// Sorted by their names, as an index has them.
+fn sorted(platforms: &[Platform]) -> Vec<Platform> {
+    let mut sorted = platforms.to_vec();
+    sorted.sort_by_key(ToString::to_string);
+    sorted
+}
+
+/// What a request says was asked for together: nothing where that is one platform.
+pub(crate) fn asked_together(definition: &Definition) -> Vec<Platform> {
+    match definition.image.platforms.as_slice() {
+        [] | [_] => Vec::new(),
+        platforms => sorted(platforms),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use selfsame_attest::{ActionRun, Cpu, Host, RunRecord, Tool, User};
-use selfsame_build::Built;
+use selfsame_build::{Built, StepRecord};
 use selfsame_core::{Digest, Hasher, SourceEpoch};
 use selfsame_diff::HostFacts;
 
@@ -34,9 +34,14 @@ pub(crate) fn tool() -> Answer<Tool> {
 }
 
 /// The record of a run that made a release.
-pub(crate) fn record(built: &Built, release_id: Digest, started: &Started) -> Answer<RunRecord> {
+pub(crate) fn record(builds: &[Built], release_id: Digest, started: &Started) -> Answer<RunRecord> {
     let time = |secs: u64| SourceEpoch::new(secs).map(SourceEpoch::rfc3339).unwrap_or_default();
-    let steps = &built.record.steps;
+    let steps = builds.iter().flat_map(|built| built.record.steps.iter().map(move |step| (built, step)));
+    // Of several platforms each action ran for one of them.
+    let name = |built: &Built, step: &StepRecord| match builds.len() {
+        1 => step.name.clone(),
+        _ => format!("{} for {}", step.name, built.record.request.platform),
+    };
     Ok(RunRecord {
         release_id,
         selfsame: tool()?,
@@ -46,15 +51,14 @@ pub(crate) fn record(built: &Built, release_id: Digest, started: &Started) -> An
         host: host(),
         user: user(),
         actions: steps
-            .iter()
-            .map(|step| ActionRun {
-                name: step.name.clone(),
+            .map(|(built, step)| ActionRun {
+                name: name(built, step),
                 digest: step.action,
                 cached: step.run.cached,
                 duration_ms: step.run.duration_millis,
             })
             .collect(),
-        not_covered: not_covered(built),
+        not_covered: not_covered(builds),
     })
 }
 
@@ -95,10 +99,10 @@ fn host_facts(host: &Host, user: &User) -> HostFacts {
 }
 
 /// What the level, or this host, could not hide from the actions.
-fn not_covered(built: &Built) -> Vec<String> {
+fn not_covered(builds: &[Built]) -> Vec<String> {
     let always = ["clocks", "cpu instruction set", "modification times of new files", "order of threads and processes"];
     let mut phrases: BTreeSet<String> = always.iter().map(|phrase| (*phrase).to_owned()).collect();
-    for step in &built.record.steps {
+    for step in builds.iter().flat_map(|built| &built.record.steps) {
         let fact = |name: &str| step.run.host.get(name).map_or("", String::as_str);
         if let Some(because) = fact("supplementaryGroups").strip_prefix("kept") {
             let because = because.strip_prefix(": ").map(|text| format!(" ({text})")).unwrap_or_default();

@@ -17,8 +17,11 @@ use crate::keys::Key;
 /// What is said about a release when it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
-    /// The image's manifest.
+    /// The image's manifest, or the index of several.
     pub(crate) image: Digest,
+    /// The manifests below an index, by platform.
+    #[serde(default)]
+    pub(crate) images: BTreeMap<String, Digest>,
     /// The inventory's payload.
     pub(crate) release_id: Digest,
     /// The level that every action achieved.
@@ -59,7 +62,7 @@ struct Entry {
 impl<'a> Standing<'a> {
     /// Nothing if this program or the key cannot be told from others.
     pub(crate) fn of(
-        request: &Request,
+        requests: &[&Request],
         asked: Asked,
         key: &Key,
         output: &'a Path,
@@ -76,7 +79,7 @@ impl<'a> Standing<'a> {
             "noCheck": asked.no_check,
             "program": [program.device, program.inode, program.size],
             "programTime": [program.ctime_ns.to_string(), program.mtime_ns.to_string()],
-            "request": selfsame_build::provenance::request_digest(request),
+            "requests": requests.iter().map(|request| selfsame_build::provenance::request_digest(request)).collect::<Vec<_>>(),
             "standing": "v1",
             "version": env!("CARGO_PKG_VERSION"),
         }));
@@ -222,7 +225,15 @@ mod tests {
     fn summary() -> Summary {
         let digest = Digest::of(b"");
         let level = "normalized".to_owned();
-        Summary { image: digest, release_id: digest, level, checked: true, layer_bytes: 5, files: 1 }
+        Summary {
+            image: digest,
+            images: BTreeMap::new(),
+            release_id: digest,
+            level,
+            checked: true,
+            layer_bytes: 5,
+            files: 1,
+        }
     }
 
     #[test]

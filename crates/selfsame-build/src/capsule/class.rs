@@ -222,6 +222,7 @@ to = "/a"
             profile: Profile::CURRENT,
             level: Level::Normalized,
             platform: Platform::native(),
+            platforms: Vec::new(),
             build_platform: Platform::native(),
             relaxations: BTreeMap::new(),
             builder_id: "https://example.com/builder".to_owned(),

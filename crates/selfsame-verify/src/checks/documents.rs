@@ -25,7 +25,7 @@ pub(super) const EVIDENCE: [(&str, &str); 4] = [
 ];
 
 /// What a release's own signer may add later without being listed: statements that come after the inventory.
-pub(super) const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, "https://slsa.dev/verification_summary/v1"];
+pub(crate) const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, "https://slsa.dev/verification_summary/v1"];
 
 /// The signed documents of one signer.
 pub(super) struct Documents<'a> {

@@ -1,10 +1,12 @@
 //! What the provenance says: builder, build type, parameters, relaxations, profile, inputs.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use selfsame_attest::text::quote;
 use selfsame_attest::{DigestSet, Provenance};
-use selfsame_core::{Level, Profile, suggest, uri};
+use selfsame_core::{Level, Platform, Profile, suggest, uri};
 
 use super::image::Image;
 use crate::options::Options;
@@ -22,16 +24,19 @@ enum Shape {
     Source,
     /// An object of texts under any name.
     Texts,
+    /// At least two platforms, sorted by their names.
+    Platforms,
 }
 
 /// The fields of `externalParameters` that build type v1 has, and whether each must be there. "Verifiers should reject
 /// unrecognised fields" (SLSA build provenance, "externalParameters"): what nobody reads may have changed the build.
 /// docs/build-type/v1.md is the page for readers; this is the one place in code.
-const EXTERNAL_PARAMETERS: [(&str, Shape, bool); 7] = [
+const EXTERNAL_PARAMETERS: [(&str, Shape, bool); 8] = [
     ("definition", Shape::Text, true),
     ("level", Shape::Text, true),
     ("name", Shape::Text, true),
     ("platform", Shape::Text, true),
+    ("platforms", Shape::Platforms, false),
     ("relaxations", Shape::Texts, false),
     ("source", Shape::Source, true),
     ("version", Shape::Text, true),
@@ -110,6 +115,9 @@ fn parameters(provenance: &Provenance, image: &Image, rows: &mut Rows) {
         let facts = vec![fact("platform"), Fact::new("image", image.config.platform.to_string())];
         return rows.fail(ID, "the provenance and the image are for different platforms", facts);
     }
+    if provenance.platforms().is_some_and(|platforms| !platforms.contains(&platform)) {
+        return rows.fail(ID, "the platform is none of those that were asked for together", vec![fact("platform")]);
+    }
     if external(provenance, "level").is_none_or(|level| level.parse::<Level>().is_err()) {
         return rows.fail(ID, "externalParameters: `level` is none that this version knows", vec![fact("level")]);
     }
@@ -146,6 +154,15 @@ fn shape_fault(value: &Value, shape: Shape) -> Option<String> {
         (Shape::Text, _) => Some("is not a text".to_owned()),
         (Shape::Texts, Value::Object(texts)) if texts.values().all(Value::is_string) => None,
         (Shape::Texts, _) => Some("is not an object of texts".to_owned()),
+        (Shape::Platforms, Value::Array(names)) => {
+            let parsed = |name: &Value| name.as_str()?.parse::<Platform>().ok().map(|platform| platform.to_string());
+            let again: Option<BTreeSet<String>> = names.iter().map(parsed).collect();
+            let sorted = again.is_some_and(|again| {
+                names.len() > 1 && again.iter().map(String::as_str).eq(names.iter().filter_map(Value::as_str))
+            });
+            (!sorted).then(|| "is not a sorted list of several platforms".to_owned())
+        }
+        (Shape::Platforms, _) => Some("is not a list".to_owned()),
         (Shape::Source, Value::Object(source)) => {
             if let Some(unknown) = source.keys().find(|name| !SOURCE_FIELDS.contains(&name.as_str())) {
                 return Some(format!("has the unknown field `{}`", quote(unknown)));

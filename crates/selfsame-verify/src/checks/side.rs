@@ -1,6 +1,7 @@
 //! Bundles beside the layout, and statements that decided nothing.
 
-use selfsame_attest::{Bundle, Predicate, RunRecord, Statement};
+use selfsame_attest::{Bundle, Predicate, PublicKey, RunRecord, Statement};
+use selfsame_core::Digest;
 
 use super::blob::MOST_DOCUMENT_BYTES;
 use super::documents::{Documents, note};
@@ -14,7 +15,7 @@ use crate::verified::Evidence;
 const MOST_REBUILDS: usize = 256;
 
 /// Whether a bundle of this name may stand beside the layout without being listed.
-pub(super) fn may_stand_beside(name: &str) -> bool {
+pub(crate) fn may_stand_beside(name: &str) -> bool {
     let rebuild = || {
         let middle = name.strip_prefix(REBUILD_PREFIX)?.strip_suffix(SIDE_SUFFIX)?;
         let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -37,7 +38,7 @@ pub(super) fn run_record(release: &dyn ReleaseFiles, evidence: &Evidence, rows: 
             return None;
         }
     };
-    match parse_run_record(&bytes, evidence) {
+    match read_run_record(&bytes, &evidence.signer, evidence.image, evidence.release_id) {
         Ok(record) => {
             rows.pass(
                 ID,
@@ -52,17 +53,23 @@ pub(super) fn run_record(release: &dyn ReleaseFiles, evidence: &Evidence, rows: 
     }
 }
 
-fn parse_run_record(bytes: &[u8], evidence: &Evidence) -> Result<RunRecord, String> {
+/// A run record that this key signed about this image, or index, and this release.
+pub(crate) fn read_run_record(
+    bytes: &[u8],
+    signer: &PublicKey,
+    image: Digest,
+    release_id: Digest,
+) -> Result<RunRecord, String> {
     // No digest covers this file: one byte more than was signed would be nobody's word.
     if Bundle::parse(bytes).is_ok_and(|bundle| bundle.to_bytes() != bytes) {
         return Err("it is not canonical".to_owned());
     }
-    let statement = signed_by(bytes, |bundle| bundle.verify(&evidence.signer).map_err(|error| error.to_string()))?;
+    let statement = signed_by(bytes, |bundle| bundle.verify(signer).map_err(|error| error.to_string()))?;
     let record: RunRecord = statement.predicate_as().map_err(|error| error.to_string())?;
-    if !statement.is_about(evidence.image) {
+    if !statement.is_about(image) {
         return Err("it is about another image".to_owned());
     }
-    if record.release_id != evidence.release_id {
+    if record.release_id != release_id {
         return Err(format!("it is about another release, {}", record.release_id));
     }
     Ok(record)

@@ -4,10 +4,11 @@
 use std::fmt::Display;
 
 use selfsame_build::request::{CrateInput, Origin, Request};
+use selfsame_core::Platform;
 use selfsame_definition::{Definition, Epoch, Name, SourceOrigin};
 use selfsame_lock::{HostLock, Lock, answers};
 
-use crate::prepare::{host_toolchains, toolchain_input};
+use crate::prepare::{asked_together, host_toolchains, toolchain_input};
 use crate::report::{Exit, Report};
 
 /// A claim that the inputs do not bear out.
@@ -48,8 +49,11 @@ pub(super) fn of_request(
     if let Epoch::At(epoch) = definition.source.epoch {
         same("epoch", request.epoch.seconds(), epoch.seconds())?;
     }
-    if let Some(platform) = definition.image.platforms.first() {
-        same("platform", &request.platform, platform)?;
+    let names = |platforms: &[Platform]| platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    same("platforms", names(&request.platforms), names(&asked_together(definition)))?;
+    let stated = &definition.image.platforms;
+    if !stated.is_empty() && !stated.contains(&request.platform) {
+        same("platform", &request.platform, names(stated))?;
     }
     source(request, definition, lock)?;
     toolchains(request, definition, host_lock)
@@ -162,6 +166,7 @@ mod tests {
             profile: Profile::CURRENT,
             level: Level::Normalized,
             platform: Platform::native(),
+            platforms: Vec::new(),
             build_platform: Platform::native(),
             relaxations: BTreeMap::new(),
             builder_id: "https://example.com/builder".to_owned(),

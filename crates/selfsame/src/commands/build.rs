@@ -1,14 +1,14 @@
 //! `selfsame build`: from a project to a release folder, all or nothing.
 
+mod made;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use selfsame_action::Executor;
-use selfsame_attest::{Statement, sign_statement};
-use selfsame_build::{Built, Event, Evidence, Extent, Mode, Progress as _, RUN_RECORD, ReleaseFiles, Request};
-use selfsame_build::{capsule, evidence, lay_out, sign, statements};
-use selfsame_core::{Level, uri};
+use selfsame_build::{Built, Event, Extent, Inputs, Mode, Progress as _, RUN_RECORD, Request};
+use selfsame_core::{Level, Platform, uri};
 use selfsame_executor::LocalExecutor;
 use selfsame_registry::{Reference, Target};
 use selfsame_store::{Replace, Staging, Store};
@@ -20,11 +20,12 @@ use crate::keys::{self, Key};
 use crate::prepare::{self, Project, Wishes};
 use crate::remote;
 use crate::report::{Answer, Exit, Report, with_schema};
-use crate::run_record::{self, Started};
+use crate::run_record::Started;
 use crate::settings::Settings;
 use crate::shared::{self, Sharing};
 use crate::standing::{Asked, Standing, Summary};
 use crate::terminal::{self, Voice, seconds, size};
+use made::Made;
 
 pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
@@ -61,8 +62,10 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     let mode = Mode { use_cache: !arguments.no_cache, check };
     let extent = if arguments.capsule { Extent::Full } else { Extent::Slim };
     let asked = Asked { extent, check, no_check: arguments.no_check };
-    let request = &prepared.inputs.request;
-    let standing = Standing::of(request, asked, &key, &output, &store);
+    refuse_load(arguments, &prepared.inputs)?;
+    let request = &prepared.inputs[0].request;
+    let requests: Vec<&Request> = prepared.inputs.iter().map(|inputs| &inputs.request).collect();
+    let standing = Standing::of(&requests, asked, &key, &output, &store);
     let only_the_folder = arguments.archive.is_none() && arguments.load.is_none();
     if let Some(standing) = standing.as_ref().filter(|_| mode.use_cache && only_the_folder)
         && let Some(done) = standing.recall()
@@ -88,31 +91,35 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
         Some(sharing) => sharing,
         None => &executor,
     };
-    let built = selfsame_build::build(&prepared.inputs, &store, executor, mode, super::threads(), &voice)
-        .map_err(|error| errors::build(error, &store))?;
+    let mut builds = Vec::with_capacity(prepared.inputs.len());
+    for inputs in &prepared.inputs {
+        if prepared.inputs.len() > 1 {
+            voice.say("platform", &inputs.request.platform.to_string());
+        }
+        let built = selfsame_build::build(inputs, &store, executor, mode, super::threads(), &voice);
+        builds.push(built.map_err(|error| errors::build(error, &store))?);
+    }
     if let Some(bound) = &prepared.bound {
         bound.still_same().map_err(errors::source)?;
     }
 
     voice.event(Event::Signing);
-    let not_checked = not_checked_because(arguments, &key, &built);
-    let evidence = sign(&statements(&built, not_checked), key.signer.as_ref()).map_err(signing)?;
-    let capsule = capsule::contents(&prepared.inputs, extent, &store, super::threads())
-        .map_err(|error| errors::build(error, &store))?;
-    let release = lay_out(&built, &evidence, &capsule);
-    let run_record = run_record(&built, &evidence, &key, &started)?;
-    publish(&release, &run_record, &output, arguments, &built, &store)?;
-    let done = summary_of(&built, &evidence);
+    let why = |built: &Built| not_checked_because(arguments, &key, built);
+    let made = Made::sign(builds, &prepared.inputs, why, key.signer.as_ref(), extent, &store)?;
+    let run_record = made.run_record(key.signer.as_ref(), &started)?;
+    publish(&made, &run_record, &output, arguments, &store)?;
+    let done = made.summary();
     if let Some(standing) = &standing {
-        standing.note(&release, &run_record, &done);
+        standing.note(&made.release, &run_record, &done);
     }
 
     if let Some(shared) = &cache_to {
-        let actions: Vec<_> = built.record.steps.iter().map(|step| step.action).collect();
+        let steps = made.builds.iter().flat_map(|built| &built.record.steps);
+        let actions: Vec<_> = steps.map(|step| step.action).collect();
         shared::leave(shared, &actions, &store, &voice);
     }
     if let Some(engine) = arguments.load {
-        load(engine, &release, &built, &store)?;
+        load(engine, &made, &store)?;
     }
     if let Some((reference, target)) = &push_to {
         push(&output, reference, target, &project)?;
@@ -228,7 +235,7 @@ fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>) -> 
 
 /// The source is published with the release, in its capsule: the key that signs must not be in it.
 fn refuse_own_key(prepared: &prepare::Prepared, key: &Key) -> Answer<()> {
-    let tree = &prepared.inputs.source;
+    let tree = &prepared.inputs[0].source;
     let holds = |path: &str| tree.content(path).is_some_and(|(digest, _)| Some(digest) == key.content);
     let Some((path, _)) = tree.iter().find(|(path, _)| key.content.is_some() && holds(path.as_str())) else {
         return Ok(());
@@ -272,24 +279,11 @@ fn signing(error: selfsame_attest::SignError) -> Box<Report> {
     Report::new(Exit::Unanswered, error.to_string()).consequence("Nothing was published.").into()
 }
 
-fn run_record(built: &Built, evidence: &Evidence, key: &Key, started: &Started) -> Answer<Vec<u8>> {
-    let record = run_record::record(built, evidence.release_id, started)?;
-    let statement = Statement::new(vec![evidence::subject(built)], &record);
-    Ok(sign_statement(&statement, key.signer.as_ref()).map_err(signing)?.to_bytes())
-}
-
 /// Folder and archive, each by one rename, and neither before all of both is written.
-fn publish(
-    release: &ReleaseFiles,
-    run_record: &[u8],
-    output: &Path,
-    arguments: &Build,
-    built: &Built,
-    store: &Store,
-) -> Answer<()> {
+fn publish(made: &Made, run_record: &[u8], output: &Path, arguments: &Build, store: &Store) -> Answer<()> {
     let staging = Staging::beside(output).map_err(errors::publish)?;
     let folder = staging.create_dir().map_err(errors::publish)?;
-    release.write(&folder, store).map_err(|error| errors::build(error, store))?;
+    made.release.write(&folder, store).map_err(|error| errors::build(error, store))?;
     let path = folder.join(RUN_RECORD);
     std::fs::write(&path, run_record)
         .map_err(|error| Report::new(Exit::Unanswered, format!("cannot write the run record: {error}")))?;
@@ -297,7 +291,7 @@ fn publish(
     if let Some(archive) = &arguments.archive {
         let staging = Staging::beside(archive).map_err(errors::publish)?;
         let mut file = std::fs::File::create_new(staging.path()).map(std::io::BufWriter::new).map_err(archive_fault)?;
-        write_archive(release, built, store, &mut file)?;
+        write_archive(made, None, store, &mut file)?;
         file.flush().map_err(archive_fault)?;
         stagings.push(staging);
     }
@@ -311,13 +305,28 @@ fn archive_fault(error: std::io::Error) -> Box<Report> {
         .into()
 }
 
-/// The release as one tar, with Docker's `manifest.json`.
-fn write_archive(release: &ReleaseFiles, built: &Built, store: &Store, out: &mut impl std::io::Write) -> Answer<()> {
-    release.write_archive(built, store, out).map_err(|error| errors::build(error, store))
+/// The release as one tar, with Docker's `manifest.json`: for all platforms, or for one of several.
+fn write_archive(made: &Made, for_one: Option<&Platform>, store: &Store, out: &mut impl std::io::Write) -> Answer<()> {
+    let epoch = made.request().epoch;
+    let written = made.release.write_archive(&made.subject, for_one, epoch, store, out);
+    written.map_err(|error| errors::build(error, store))
+}
+
+/// Of several platforms the one of this machine is loaded; there has to be one, and that is found out before building.
+fn refuse_load(arguments: &Build, inputs: &[Inputs]) -> Answer<()> {
+    let native = Platform::native();
+    let is_native = |inputs: &Inputs| selfsame_oci::same_platform(&inputs.request.platform, &native);
+    if arguments.load.is_none() || inputs.len() < 2 || inputs.iter().any(is_native) {
+        return Ok(());
+    }
+    let report = Report::new(Exit::Unanswered, format!("none of the platforms is this machine's, {native}"))
+        .consequence("Nothing was built.")
+        .hint("`--load` loads the image for this machine; without it the release has all of them");
+    Err(report.into())
 }
 
 /// Pipes the archive into `docker load` or `podman load`.
-fn load(engine: Engine, release: &ReleaseFiles, built: &Built, store: &Store) -> Answer<()> {
+fn load(engine: Engine, made: &Made, store: &Store) -> Answer<()> {
     let program = match engine {
         Engine::Docker => "docker",
         Engine::Podman => "podman",
@@ -334,7 +343,8 @@ fn load(engine: Engine, release: &ReleaseFiles, built: &Built, store: &Store) ->
         .map_err(|error| fault(format!("it could not be started: {error}")))?;
     let stdin = child.stdin.take().ok_or_else(|| fault("it has no standard input".to_owned()))?;
     let mut stdin = std::io::BufWriter::with_capacity(1 << 20, stdin);
-    let written = write_archive(release, built, store, &mut stdin);
+    let for_one = made.subject.index.as_ref().and_then(|_| made.image_for(&Platform::native()));
+    let written = write_archive(made, for_one.as_ref(), store, &mut stdin);
     drop(stdin);
     let status = child.wait().map_err(|error| fault(error.to_string()))?;
     if !status.success() {
@@ -368,33 +378,22 @@ fn side_files(arguments: &Build, request: &Request, done: &Summary, output: &Pat
 }
 
 fn metadata(request: &Request, done: &Summary, output: &Path) -> String {
-    with_schema(
-        "https://selfsame.dev/built/v1",
-        &json!({
-            "builderId": request.builder_id,
-            "checked": done.checked,
-            "class": "built",
-            "image": done.image,
-            "level": done.level,
-            "name": request.name,
-            "profile": request.profile.number(),
-            "release": output.display().to_string(),
-            "releaseId": done.release_id,
-            "version": request.version,
-        }),
-    )
-}
-
-fn summary_of(built: &Built, evidence: &Evidence) -> Summary {
-    let image = &built.record.image;
-    Summary {
-        image: image.manifest.digest,
-        release_id: evidence.release_id,
-        level: built.record.level.name().to_owned(),
-        checked: built.checked,
-        layer_bytes: image.layers.iter().map(|layer| layer.descriptor.size).sum(),
-        files: image.origins.len(),
+    let mut body = json!({
+        "builderId": request.builder_id,
+        "checked": done.checked,
+        "class": "built",
+        "image": done.image,
+        "level": done.level,
+        "name": request.name,
+        "profile": request.profile.number(),
+        "release": output.display().to_string(),
+        "releaseId": done.release_id,
+        "version": request.version,
+    });
+    if !done.images.is_empty() {
+        body["platforms"] = json!(done.images);
     }
+    with_schema("https://selfsame.dev/built/v1", &body)
 }
 
 #[expect(clippy::too_many_arguments, reason = "all that is known at the end is said here")]
@@ -418,15 +417,22 @@ fn summary(
         terminal::data(&done.image.to_string());
         return;
     }
-    terminal::data(&format!(
-        "image    {}  ({}:{}, {} in {} files)\nrelease  {}",
+    let several = match done.images.len() {
+        0 => String::new(),
+        count => format!("{count} platforms, "),
+    };
+    let mut text = format!(
+        "image    {}  ({}:{}, {several}{} in {} files)\n",
         done.image,
         request.name,
         request.version,
         size(done.layer_bytes),
         done.files,
-        done.release_id,
-    ));
+    );
+    for (platform, image) in &done.images {
+        text += &format!("         {image}  {platform}\n");
+    }
+    terminal::data(&format!("{text}release  {}", done.release_id));
     let public = key.public_file.as_deref().map_or_else(|| "KEY.pub".to_owned(), errors::quoted);
     let release = errors::quoted(shown);
     let program = program_name();

@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use selfsame_attest::bundle::{ANNOTATION_CONTENT, ANNOTATION_PREDICATE_TYPE, CONTENT};
-use selfsame_attest::{Inventory, InventoryDocument, Signer, Statement, Subject, sign_statement};
-use selfsame_core::{Digest, media, uri};
+use selfsame_attest::{Signer, sign_statement};
+use selfsame_build::{Joined, joining_statements};
+use selfsame_core::{Digest, media};
 use selfsame_oci::{Descriptor, Document, image_index, layout, referrer_manifest};
 use selfsame_publish::Outline;
 use selfsame_store::{Replace, Staging};
@@ -92,36 +93,42 @@ fn part(path: &Path, arguments: &Index) -> Answer<Part> {
             .hint("give the key that signed it with `--key PUB`; several may be given")
             .into());
     };
+    if let Some(platforms) = evidence.provenance.platforms() {
+        return Err(Report::new(Exit::No, format!("`{shown}` was built as one of several platforms"))
+            .fact("platforms", platforms.join(", "))
+            .consequence("Nothing was joined.")
+            .hint("the release that it was taken out of has all of them under one index already")
+            .into());
+    }
     Ok(Part { shown, files, outline, evidence })
 }
 
 /// What joins the parts.
-struct Joined {
+struct Whole {
     index: Document,
     /// Manifests and bundles about the index, in the order of index.json.
     referrers: Vec<(Document, Vec<u8>)>,
     release_id: Digest,
 }
 
-fn join(parts: &[Part], signer: &dyn Signer) -> Answer<Joined> {
+fn join(parts: &[Part], signer: &dyn Signer) -> Answer<Whole> {
     let images: Vec<Descriptor> = parts.iter().map(|part| part.outline.subject.descriptor.clone()).collect();
     let index = image_index(&images, &BTreeMap::new())
         .map_err(|error| Report::new(Exit::No, error.to_string()).consequence("Nothing was joined."))?;
     let top = &index.descriptor;
-    let subject = || Subject::new(parts[0].outline.name.clone(), top.digest);
-    let sign = Statement::cosign_sign(vec![subject()]);
-    let named = |kind: &str, sha256: Digest| InventoryDocument { predicate_type: kind.to_owned(), sha256 };
-    let mut documents: Vec<InventoryDocument> =
-        parts.iter().map(|part| named(uri::INVENTORY, part.evidence.release_id)).collect();
-    documents.push(named(uri::COSIGN_SIGN, Digest::of(&sign.to_payload())));
     let unchecked = parts.iter().find(|part| !part.evidence.inventory.checked);
     let why = unchecked.map(|part| part.evidence.inventory.not_checked_because.as_str());
-    let inventory = Statement::new(vec![subject()], &Inventory::new(documents, why));
-    let release_id = Digest::of(&inventory.to_payload());
+    let part = |part: &Part| {
+        let platform = part.outline.subject.descriptor.platform.clone()?;
+        Some(Joined { platform, image: part.evidence.image, release_id: part.evidence.release_id })
+    };
+    let each: Vec<Joined> = parts.iter().filter_map(part).collect();
+    let statements = joining_statements(&parts[0].outline.name, top.digest, &each, None, why);
+    let release_id = statements.last().map(|inventory| Digest::of(&inventory.to_payload())).expect("there is one");
     // No clock: the time of a part's own documents, which is that of its source.
     let created = parts[0].outline.bundles.iter().find_map(|item| item.descriptor.annotations.get(layout::CREATED));
     let mut referrers = Vec::new();
-    for statement in [&sign, &inventory] {
+    for statement in &statements {
         let bundle = sign_statement(statement, signer)
             .map_err(|error| Report::new(Exit::Unanswered, error.to_string()).consequence("Nothing was joined."))?
             .to_bytes();
@@ -133,10 +140,10 @@ fn join(parts: &[Part], signer: &dyn Signer) -> Answer<Joined> {
         let layer = Descriptor::of(media::BUNDLE, &bundle);
         referrers.push((referrer_manifest(top, media::BUNDLE, &[layer], &annotations), bundle));
     }
-    Ok(Joined { index, referrers, release_id })
+    Ok(Whole { index, referrers, release_id })
 }
 
-fn write(folder: &Path, parts: &[Part], joined: &Joined) -> std::io::Result<()> {
+fn write(folder: &Path, parts: &[Part], joined: &Whole) -> std::io::Result<()> {
     std::fs::create_dir_all(folder.join(layout::BLOBS))?;
     let bytes = |bytes: &[u8]| std::fs::write(folder.join(layout::blob_path(Digest::of(bytes))), bytes);
     bytes(&joined.index.bytes)?;

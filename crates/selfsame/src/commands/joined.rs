@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use selfsame_core::Platform;
-use selfsame_verify::{Class, Depth, Expectations, JoinedVerdict, Options, ReleaseFiles, Trust, Verdict};
+use selfsame_verify::{
+    Class, Depth, Expectations, Fact, JoinedCheck, JoinedVerdict, Options, ReleaseFiles, Trust, Verdict,
+};
 use serde_json::{Value, json};
 
 use super::verify;
@@ -24,9 +26,20 @@ pub(super) fn show(joined: &JoinedVerdict, arguments: &Verify) -> Answer {
             let verdict: Value = serde_json::from_str(&verdict.to_json()).unwrap_or_default();
             json!({ "platform": platform.to_string(), "verdict": verdict })
         };
+        let check = |check: &JoinedCheck| {
+            let fact = |fact: &Fact| json!({ "label": fact.label, "value": fact.value });
+            json!({
+                "facts": check.facts.iter().map(fact).collect::<Vec<_>>(),
+                "id": check.id,
+                "outcome": check.outcome.as_str(),
+                "reason": check.outcome.reason(),
+                "title": check.title,
+            })
+        };
         let body = json!({
-            "class": match exit { Exit::Yes => "verified", Exit::No => "not-verified", _ => "unanswered" },
-            "faults": joined.faults,
+            "checks": joined.checks.iter().map(check).collect::<Vec<_>>(),
+            "class": joined.class().as_str(),
+            "faults": joined.faults().collect::<Vec<_>>(),
             "image": joined.index,
             "name": joined.name,
             "parts": joined.parts.iter().map(part).collect::<Vec<_>>(),
@@ -36,29 +49,36 @@ pub(super) fn show(joined: &JoinedVerdict, arguments: &Verify) -> Answer {
         return Ok(exit);
     }
     if arguments.print_digest && exit == Exit::Yes {
-        terminal::data(&printable(&format!("{}@{}", joined.name, joined.index)));
-        return Ok(exit);
-    }
-    let shown = arguments.release.display();
-    let mut text = match (exit, joined.faults.first()) {
-        (Exit::Yes, _) => format!("verified: `{shown}`, {} platforms\n", joined.parts.len()),
-        (_, Some(fault)) => format!("not verified: {}\n", printable(fault)),
-        (Exit::No, None) => format!("not verified: a part of `{shown}`\n"),
-        (_, None) => format!("not answered: `{shown}`\n"),
-    };
-    text += &format!("  image    {}\n", joined.index);
-    if let Some(release_id) = joined.release_id {
-        text += &format!("  release  {release_id}\n");
-    }
-    for (platform, verdict) in &joined.parts {
-        text += &format!("\n{platform}, {}", verify::text(verdict, &arguments.release));
-    }
-    if arguments.print_digest {
-        terminal::talk(&text)
+        let index = joined.index.map(|index| index.to_string()).unwrap_or_default();
+        terminal::data(&printable(&format!("{}@{index}", joined.name)));
+    } else if arguments.print_digest {
+        terminal::talk(&text(joined, exit, &arguments.release));
     } else {
-        terminal::data(&text)
+        terminal::data(&text(joined, exit, &arguments.release));
     }
     Ok(exit)
+}
+
+/// Headline, what joins the platforms, then each as it would be shown alone.
+fn text(joined: &JoinedVerdict, exit: Exit, release: &Path) -> String {
+    let shown = release.display();
+    let mut text = match (exit, joined.faults().next()) {
+        (Exit::Yes, _) => format!("verified: `{shown}`, {} platforms\n", joined.parts.len()),
+        (_, Some(fault)) => format!("not verified: {}\n", printable(fault)),
+        (_, None) => format!("not answered: `{shown}`\n"),
+    };
+    for (label, digest) in [("image", joined.index), ("release", joined.release_id)] {
+        if let Some(digest) = digest {
+            text += &format!("  {label:<7}  {digest}\n");
+        }
+    }
+    for check in &joined.checks {
+        text += &verify::row(&check.outcome, check.title, &check.facts);
+    }
+    for (platform, verdict) in &joined.parts {
+        text += &format!("\n{platform}, {}", verify::text(verdict, release));
+    }
+    text
 }
 
 /// A joined release has no one build that could be done again.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use selfsame_verify::{CheckId, Class, Depth, Expectations, Options, Outcome, ReleaseFiles, Trust, Verdict};
+use selfsame_verify::{CheckId, Class, Depth, Expectations, Fact, Options, Outcome, ReleaseFiles, Trust, Verdict};
 
 use crate::cli::{self, TrustArgs, Verify};
 use crate::keys;
@@ -98,24 +98,30 @@ pub(super) fn text(verdict: &Verdict, release: &Path) -> String {
         text += &format!("  release  {release_id}\n");
     }
     for check in &verdict.checks {
-        let (mark, reason) = match &check.outcome {
-            Outcome::Passed => ("passed ", String::new()),
-            Outcome::Failed { reason } => ("FAILED ", format!(": {}", printable(reason))),
-            Outcome::NotPerformed { reason } => ("not run", format!(": {}", printable(reason))),
-        };
-        text += &format!("  {mark}  {}{reason}\n", check.title());
-        if matches!(check.outcome, Outcome::Failed { .. }) {
-            let width = check.facts.iter().map(|fact| fact.label.len()).max().unwrap_or(0);
-            for fact in &check.facts {
-                text += &format!("             {:width$}  {}\n", fact.label, printable(&fact.value));
-            }
-        }
+        text += &row(&check.outcome, check.title(), &check.facts);
     }
     if verdict.failed().any(|check| check.id == CheckId::Trust) {
         text += "\nhint: `--key FILE.pub` names the key that the release has to be signed by\n";
     }
     for unlisted in &verdict.unlisted {
         text += &format!("  unlisted, not used: {} ({})\n", printable(&unlisted.file), printable(&unlisted.note));
+    }
+    text
+}
+
+/// One check, with what it rests on where it failed.
+pub(super) fn row(outcome: &Outcome, title: &str, facts: &[Fact]) -> String {
+    let (mark, reason) = match outcome {
+        Outcome::Passed => ("passed ", String::new()),
+        Outcome::Failed { reason } => ("FAILED ", format!(": {}", printable(reason))),
+        Outcome::NotPerformed { reason } => ("not run", format!(": {}", printable(reason))),
+    };
+    let mut text = format!("  {mark}  {title}{reason}\n");
+    if matches!(outcome, Outcome::Failed { .. }) {
+        let width = facts.iter().map(|fact| fact.label.len()).max().unwrap_or(0);
+        for fact in facts {
+            text += &format!("             {:width$}  {}\n", fact.label, printable(&fact.value));
+        }
     }
     text
 }
