@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use selfsame_core::json::{self, JsonError, Limits};
 use selfsame_core::{Digest, media};
 
+use crate::canonical::canonical_of;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::key::PublicKey;
 use crate::statement::{Statement, StatementError};
@@ -27,14 +28,17 @@ pub const ANNOTATION_PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     envelope: Envelope,
-    log_entries: usize,
+    log_entries: Vec<Value>,
     timestamps: usize,
 }
 
 impl Bundle {
+    /// The most log entries that a bundle from outside may carry.
+    pub const MOST_LOG_ENTRIES: usize = 32;
+
     /// A bundle of an envelope that has exactly one signature.
     pub(crate) fn new(envelope: Envelope) -> Self {
-        Self { envelope, log_entries: 0, timestamps: 0 }
+        Self { envelope, log_entries: Vec::new(), timestamps: 0 }
     }
 
     /// The bytes that were signed, by whomever: for showing what a release says of itself, never for deciding.
@@ -44,7 +48,8 @@ impl Bundle {
     }
 
     /// Parses the JSON form: exactly one DSSE envelope with exactly one signature, a key hint equal to its `keyid`, and
-    /// nothing that selfsame would have to pass over in silence. Log entries and timestamps are counted, not checked.
+    /// nothing that selfsame would have to pass over in silence. Log entries are kept as they are, and timestamps counted;
+    /// neither is checked.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
         let document = json::parse(bytes, Limits::DOCUMENT).map_err(BundleError::Json)?;
         let fields = document.as_object().ok_or(BundleError::Field { field: "bundle", fault: "is not an object" })?;
@@ -83,17 +88,46 @@ impl Bundle {
                 return Err(BundleError::Field { field: "timestampVerificationData", fault: "is not an object" });
             }
         };
-        Ok(Self { log_entries: count(material, "tlogEntries")?, timestamps, envelope })
+        let log_entries = match material.get("tlogEntries") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(entries)) if entries.len() > Self::MOST_LOG_ENTRIES => {
+                return Err(BundleError::LogEntries { count: entries.len() });
+            }
+            // What could not be printed again is no entry of any log.
+            Some(entries) if canonical_of(entries).is_err() => {
+                return Err(BundleError::Field { field: "tlogEntries", fault: "holds a number that is no integer" });
+            }
+            Some(Value::Array(entries)) => entries.clone(),
+            Some(_) => return Err(BundleError::Field { field: "tlogEntries", fault: "is not an array" }),
+        };
+        Ok(Self { log_entries, timestamps, envelope })
     }
 
-    /// The canonical JSON text. Entries of logs and timestamps of a bundle that was read are not carried over.
+    /// The same bundle with these entries of logs, in their JSON form, and no other.
+    #[must_use]
+    pub fn with_log_entries(self, log_entries: Vec<Value>) -> Self {
+        Self { log_entries, ..self }
+    }
+
+    /// The canonical JSON text. Timestamps of a bundle that was read are not carried over.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        // `tlogEntries` is written although it is empty: sigstore-python demands the field.
+        self.print(&self.log_entries)
+    }
+
+    /// The bundle as it is before any log or clock has seen it: envelope and key hint alone. What a log adds comes later
+    /// and is another each time, so this is what two builds are compared by.
+    #[must_use]
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        self.print(&[])
+    }
+
+    fn print(&self, log_entries: &[Value]) -> Vec<u8> {
+        // `tlogEntries` is written also where it is empty: sigstore-python demands the field.
         json::canonical(&json!({
             "dsseEnvelope": self.envelope.to_json(),
             "mediaType": media::BUNDLE,
-            "verificationMaterial": { "publicKey": { "hint": self.key_id() }, "tlogEntries": [] },
+            "verificationMaterial": { "publicKey": { "hint": self.key_id() }, "tlogEntries": log_entries },
         }))
     }
 
@@ -109,10 +143,10 @@ impl Bundle {
         &self.envelope.signatures[0].key_id
     }
 
-    /// How many transparency log entries it carries. Nothing here has checked them.
+    /// The transparency log entries that it carries, in their JSON form. Nothing here has checked them.
     #[must_use]
-    pub const fn log_entries(&self) -> usize {
-        self.log_entries
+    pub fn log_entries(&self) -> &[Value] {
+        &self.log_entries
     }
 
     /// How many signed timestamps it carries. Nothing here has checked them.
@@ -180,6 +214,12 @@ pub enum BundleError {
     /// Not exactly one signature.
     #[error("the bundle's envelope has {count} signatures; exactly one is read")]
     Signatures {
+        /// How many there are.
+        count: usize,
+    },
+    /// More entries of logs than are read.
+    #[error("the bundle has {count} log entries; at most {most} are read", most = Bundle::MOST_LOG_ENTRIES)]
+    LogEntries {
         /// How many there are.
         count: usize,
     },

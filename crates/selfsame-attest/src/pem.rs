@@ -19,6 +19,20 @@ pub const BUILDER_ID_HEADER: &str = "selfsame-builder-id:";
 /// The largest key file, in bytes.
 pub const MOST_BYTES: usize = 64 << 10;
 
+/// A text that is wiped when it is dropped.
+pub type Secret = Zeroizing<String>;
+
+/// The bytes of the one `PRIVATE KEY` block of a file, whatever key they are.
+pub fn private_block(file: &[u8]) -> Result<Zeroizing<Vec<u8>>, PemError> {
+    parse(file, "PRIVATE KEY").map(|block| block.der)
+}
+
+/// A file with one block.
+#[must_use]
+pub fn print_block(label: &str, der: &[u8]) -> Secret {
+    print(label, der, None)
+}
+
 /// A parsed file: the block's bytes and the builder that it names.
 pub(crate) struct Block {
     pub(crate) der: Zeroizing<Vec<u8>>,

@@ -19,7 +19,7 @@ fn signs_and_verifies() {
     assert_eq!(bundle.verify(&test_key().public()).unwrap(), statement());
     assert_eq!(bundle.key_id(), test_key().public().key_id());
     assert_eq!(bundle.payload_digest(), Digest::of(&statement().to_payload()));
-    assert_eq!((bundle.log_entries(), bundle.timestamps()), (0, 0));
+    assert_eq!((bundle.log_entries().len(), bundle.timestamps()), (0, 0));
     refused(bundle.verify(&key("another").public()), "not made by this key");
     // RFC 6979: the same statement and key give the same bundle.
     assert_eq!(good(), good());
@@ -68,8 +68,14 @@ fn counts_log_entries_and_timestamps_without_believing_them() {
         "\"tlogEntries\":[{},{}],\"timestampVerificationData\":{\"rfc3161Timestamps\":[{}]}",
     );
     let bundle = Bundle::parse(text.as_bytes()).unwrap();
-    assert_eq!((bundle.log_entries(), bundle.timestamps()), (2, 1));
+    assert_eq!((bundle.log_entries().len(), bundle.timestamps()), (2, 1));
     assert!(bundle.verify(&test_key().public()).is_ok());
+    assert_eq!(bundle.signed_bytes(), good().as_bytes(), "entries and time stamps come later");
+    assert_eq!(Bundle::parse(&bundle.to_bytes()).unwrap().log_entries().len(), 2);
+    let many = good().replace("\"tlogEntries\":[]", &format!("\"tlogEntries\":[{}]", vec!["{}"; 33].join(",")));
+    refused(Bundle::parse(many.as_bytes()), "33 log entries; at most 32");
+    let odd = good().replace("\"tlogEntries\":[]", "\"tlogEntries\":[{\"logIndex\":1.5}]");
+    refused(Bundle::parse(odd.as_bytes()), "holds a number that is no integer");
     // Absent entries read like none: older writers leave the empty list out.
     assert!(Bundle::parse(good().replace(",\"tlogEntries\":[]", "").as_bytes()).is_ok());
 }

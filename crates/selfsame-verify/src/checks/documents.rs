@@ -71,7 +71,7 @@ pub(super) fn read<'a>(
         let Some(layer) = referrer.manifest.layers.first() else { continue };
         if let Some(bundle) = bundle(release, referrer, layer, rows, unlisted) {
             reading.bundles += 1;
-            reading.log_entries += bundle.log_entries();
+            reading.log_entries += bundle.log_entries().len();
             reading.timestamps += bundle.timestamps();
             reading.judge(referrer, layer, &bundle, trust, rows, unlisted);
         }
@@ -152,7 +152,7 @@ impl<'a> Reading<'a> {
                 match statement(referrer, bundle) {
                     Ok(statement) => {
                         let predicate = statement.predicate_bytes(&bundle.envelope().payload).map(Digest::of);
-                        let (payload, bundle) = (bundle.payload_digest(), layer.digest);
+                        let (payload, bundle) = (bundle.payload_digest(), Digest::of(&bundle.signed_bytes()));
                         let document = Document { statement, predicate, payload, bundle, file };
                         self.signed.push(Signed { key, document });
                     }
