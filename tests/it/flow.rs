@@ -92,7 +92,7 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   the SBOM's files are the image's files
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
-      not run  transparency log and time stamps: the trust that was given names no log and no time stamp authority
+      not run  every evidence document is in a trusted transparency log: the trust that was given names no log and no time stamp authority
     ");
 
     let rebuilt = env.selfsame(["rebuild-verify", release_path, "--key", key]);
@@ -149,7 +149,7 @@ fn sandbox_a_newcomer_tries_everything() {
       not run  the SBOM's files are the image's files: not reached: `blobs` failed
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
-      not run  transparency log and time stamps: the trust that was given names no log and no time stamp authority
+      not run  every evidence document is in a trusted transparency log: the trust that was given names no log and no time stamp authority
     ");
 
     // What it shows of itself.

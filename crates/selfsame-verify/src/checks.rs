@@ -9,6 +9,7 @@ mod expectations;
 mod image;
 mod inventory;
 mod layout;
+pub(crate) mod log;
 mod names;
 mod provenance;
 mod referrers;
@@ -96,6 +97,7 @@ fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options, rows: &mu
         seen.run_record = side::run_record(release, evidence, rows);
         side::rebuilds(release, trust, evidence, &mut seen.unlisted);
     }
-    side::report(&seen.unlisted, documents.as_ref(), rows);
+    side::report(&seen.unlisted, rows);
+    log::report(documents.as_ref(), trust, rows);
     Some(())
 }

@@ -73,12 +73,13 @@ pub struct Joining {
 }
 
 /// What is asked, in this order; the last one decides nothing.
-const CHECKS: [(&str, &str); 8] = [
+const CHECKS: [(&str, &str); 9] = [
     ("index", "the index names one image for each platform, and every document is about one of them or about it"),
     ("parts", "the release of each platform is verified"),
     ("signature", "one trusted key signed the index"),
     ("platforms", "the platforms are exactly those that were asked for together"),
     ("inventory", "the inventory lists exactly what joins the platforms, and the inventory of each"),
+    ("log", "every document that joins the platforms is in a trusted transparency log"),
     ("expectations", "the release is the expected one"),
     ("nothing-extra", "there is no file that nothing names"),
     ("run-record", "the run record is about this release and by its signer"),
@@ -196,6 +197,10 @@ impl Judge {
             false => self.skip("platforms", "its parts were built apart, and joined"),
         }
         self.pass("inventory", vec![fact(&"release", joining.release_id)]);
+        match trust.logs().is_empty() {
+            true => self.skip("log", "the trust that was given names no log"),
+            false => self.pass("log", Vec::new()),
+        }
         verdict.release_id = Some(joining.release_id);
         let images = [joining.index].into_iter().chain(evidence.iter().map(|part| part.image));
         let releases = [joining.release_id].into_iter().chain(evidence.iter().map(|part| part.release_id));

@@ -1,11 +1,13 @@
 //! Where trust starts from: keys, and the builders that each may speak for.
 
 use selfsame_attest::{PublicKey, builder_id};
+use selfsame_log::LogKey;
 
 /// Keys that count, each once: of two entries with one key the first binds. Empty trust verifies nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     keys: Vec<TrustedKey>,
+    logs: Vec<LogKey>,
 }
 
 /// One key that counts.
@@ -23,19 +25,31 @@ impl Trust {
     ///
     /// A development key counts like any other once it is given: nothing but giving it makes it count.
     pub fn in_keys(keys: impl IntoIterator<Item = PublicKey>) -> Self {
-        Self { keys: keys.into_iter().map(|key| TrustedKey { key, builder_ids: Vec::new() }).collect() }
+        Self::new(keys.into_iter().map(|key| TrustedKey { key, builder_ids: Vec::new() }).collect())
     }
 
     /// Trust in these keys.
     #[must_use]
     pub fn new(keys: Vec<TrustedKey>) -> Self {
-        Self { keys }
+        Self { keys, logs: Vec::new() }
+    }
+
+    /// The same trust, and these transparency logs: every evidence document has to be in one of them.
+    #[must_use]
+    pub fn with_logs(self, logs: Vec<LogKey>) -> Self {
+        Self { logs, ..self }
     }
 
     /// The keys.
     #[must_use]
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys
+    }
+
+    /// The logs of which a document has to be in one. With none, no log is asked.
+    #[must_use]
+    pub fn logs(&self) -> &[LogKey] {
+        &self.logs
     }
 }
 

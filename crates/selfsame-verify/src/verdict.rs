@@ -254,6 +254,6 @@ check_ids! {
     RunRecord, "run-record", None, "the run record is about this release and by its signer";
     /// Statements of others.
     Unlisted, "unlisted", None, "statements outside the inventory were not used";
-    /// Transparency logs.
-    Log, "log", None, "transparency log and time stamps";
+    /// Transparency logs. Once a log is trusted, a document that is in none fails.
+    Log, "log", None, "every evidence document is in a trusted transparency log";
 }

@@ -52,6 +52,6 @@ pub struct Evidence {
     pub inventory: Inventory,
     /// SHA-256 of each DSSE payload by predicate type: what a rebuild compares.
     pub payloads: BTreeMap<String, Digest>,
-    /// SHA-256 of each bundle by predicate type: what a rebuild with the same key compares as well.
+    /// SHA-256 of each bundle without its log entries, by predicate type: what a rebuild with the same key compares as well.
     pub bundles: BTreeMap<String, Digest>,
 }

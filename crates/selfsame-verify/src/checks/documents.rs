@@ -10,6 +10,7 @@ use selfsame_oci::{Descriptor, layout};
 
 use super::blob::{self, MOST_DOCUMENT_BYTES};
 use super::image::Image;
+use super::log::Entries;
 use super::referrers::{Referrer, Referrers};
 use crate::files::ReleaseFiles;
 use crate::rows::Rows;
@@ -32,7 +33,7 @@ pub(super) struct Documents<'a> {
     pub(super) signer: &'a TrustedKey,
     /// The four of [`EVIDENCE`], by predicate type.
     pub(super) by_type: BTreeMap<String, Document>,
-    /// Log entries and timestamps, which nothing has checked.
+    /// Log entries and timestamps of all bundles, strangers' included.
     pub(super) log_entries: usize,
     pub(super) timestamps: usize,
 }
@@ -44,8 +45,10 @@ pub(super) struct Document {
     pub(super) predicate: Option<Digest>,
     /// SHA-256 of the DSSE payload.
     pub(super) payload: Digest,
-    /// SHA-256 of the bundle.
+    /// SHA-256 of the bundle as it was signed, before any log saw it.
     pub(super) bundle: Digest,
+    /// What transparency logs say of it.
+    pub(super) log: Entries,
     /// Where the bundle lies.
     file: String,
 }
@@ -152,8 +155,9 @@ impl<'a> Reading<'a> {
                 match statement(referrer, bundle) {
                     Ok(statement) => {
                         let predicate = statement.predicate_bytes(&bundle.envelope().payload).map(Digest::of);
+                        let log = Entries::of(bundle, &key.key, trust);
                         let (payload, bundle) = (bundle.payload_digest(), Digest::of(&bundle.signed_bytes()));
-                        let document = Document { statement, predicate, payload, bundle, file };
+                        let document = Document { statement, predicate, payload, bundle, log, file };
                         self.signed.push(Signed { key, document });
                     }
                     Err(reason) => rows.fail(CheckId::Statements, format!("{file}: {reason}"), Vec::new()),

@@ -4,7 +4,7 @@ use selfsame_attest::{Bundle, Predicate, PublicKey, RunRecord, Statement};
 use selfsame_core::Digest;
 
 use super::blob::MOST_DOCUMENT_BYTES;
-use super::documents::{Documents, note};
+use super::documents::note;
 use crate::files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX};
 use crate::rows::Rows;
 use crate::trust::Trust;
@@ -118,15 +118,8 @@ fn signed_by(bytes: &[u8], statement: impl FnOnce(&Bundle) -> Result<Statement, 
     statement(&bundle)
 }
 
-/// The rows `unlisted` and `log`.
-pub(super) fn report(unlisted: &[Unlisted], documents: Option<&Documents<'_>>, rows: &mut Rows) {
+/// The row `unlisted`.
+pub(super) fn report(unlisted: &[Unlisted], rows: &mut Rows) {
     let facts = unlisted.iter().map(|it| Fact::new(it.file.clone(), it.note.clone())).collect();
     rows.pass(CheckId::Unlisted, facts);
-    if let Some(documents) = documents {
-        let facts = vec![
-            Fact::new("log entries", documents.log_entries.to_string()),
-            Fact::new("time stamps", documents.timestamps.to_string()),
-        ];
-        rows.skip(CheckId::Log, "the trust that was given names no log and no time stamp authority", facts);
-    }
 }

@@ -7,6 +7,7 @@ use selfsame_core::{Digest, uri};
 
 use super::{JoinedFiles, Joining};
 use crate::checks::LATER;
+use crate::checks::log::Entries;
 use crate::trust::Trust;
 use crate::verified::Evidence;
 
@@ -25,11 +26,14 @@ pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) ->
     let mut fault = ("signature", "no trusted key signed what joins the parts".to_owned());
     for trusted in trust.keys() {
         let mut by_type: BTreeMap<String, Vec<(Statement, Digest)>> = BTreeMap::new();
+        let mut unlogged = None;
         for (_, bytes) in &files.joining {
             let Ok(bundle) = Bundle::parse(bytes) else { continue };
             let Ok(statement) = bundle.verify(&trusted.key) else { continue };
             // What its signer may add after the inventory is in no list.
             if statement.is_about(files.index.digest) && !LATER.contains(&statement.predicate_type.as_str()) {
+                let refusal = Entries::of(&bundle, &trusted.key, trust).refusal().filter(|_| !trust.logs().is_empty());
+                unlogged = unlogged.or(refusal);
                 let of_type = by_type.entry(statement.predicate_type.clone()).or_default();
                 of_type.push((statement, bundle.payload_digest()));
             }
@@ -38,7 +42,10 @@ pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) ->
             continue;
         }
         match by_key(files, &trusted.key, by_type, parts) {
-            Ok(closed) => return Ok(closed),
+            Ok(closed) => match unlogged {
+                None => return Ok(closed),
+                Some(refusal) => fault = ("log", format!("a document that joins the parts {refusal}")),
+            },
             Err(refusal) => fault = refusal,
         }
     }

@@ -4,6 +4,7 @@ mod claims;
 mod fake;
 mod files;
 mod layout;
+mod logs;
 mod signatures;
 mod unlisted;
 mod verdicts;

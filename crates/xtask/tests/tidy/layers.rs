@@ -19,6 +19,7 @@ const BESIDE: &[(&str, &str)] = &[
     ("selfsame-deb", "selfsame-oci"),
     ("selfsame-packages", "selfsame-deb"),
     ("selfsame-packages", "selfsame-lock"),
+    ("selfsame-verify", "selfsame-log"),
     ("selfsame-verify", "selfsame-oci"),
     ("selfsame-executor", "selfsame-sandbox"),
     ("selfsame-executor", "selfsame-store"),

@@ -1,0 +1,74 @@
+//! Transparency logs: whether each evidence document is in one that is trusted.
+
+use selfsame_attest::{Bundle, PublicKey};
+use selfsame_log::{LogEntry, verify_entry};
+
+use super::documents::{Documents, type_name};
+use crate::rows::Rows;
+use crate::trust::Trust;
+use crate::verdict::{CheckId, Fact};
+
+/// What the entries of one bundle come to.
+#[derive(Default)]
+pub(crate) struct Entries {
+    /// `ORIGIN, entry 3 of 8`, for each that counts.
+    pub(crate) found: Vec<String>,
+    /// Of logs that nobody gave: they say nothing.
+    pub(crate) unknown: usize,
+    /// What is wrong with the first one that names a trusted log, or that cannot be read.
+    pub(crate) fault: Option<String>,
+}
+
+impl Entries {
+    /// Judges every entry of a bundle that `key` signed. With no log to trust, none is looked at.
+    pub(crate) fn of(bundle: &Bundle, key: &PublicKey, trust: &Trust) -> Self {
+        let mut entries = Self::default();
+        if trust.logs().is_empty() {
+            return entries;
+        }
+        for entry in bundle.log_entries() {
+            let judged = LogEntry::from_json(entry).map_err(|error| error.to_string()).and_then(|entry| {
+                verify_entry(&entry, bundle.envelope(), key, trust.logs()).map_err(|error| error.to_string())
+            });
+            match judged {
+                Ok(Some(logged)) => {
+                    let size = logged.checkpoint.checkpoint.size;
+                    entries.found.push(format!("{}, entry {} of {size}", logged.log.origin(), logged.index));
+                }
+                Ok(None) => entries.unknown += 1,
+                Err(fault) => _ = entries.fault.get_or_insert(fault),
+            }
+        }
+        entries
+    }
+
+    /// Why a document with these entries is not in a trusted log, if it is not.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        match (&self.fault, self.found.is_empty(), self.unknown) {
+            (Some(fault), ..) => Some(format!("has a log entry that does not count: {fault}")),
+            (None, false, _) => None,
+            (None, true, 0) => Some("has no log entry".to_owned()),
+            (None, true, _) => Some("is in no log that was given".to_owned()),
+        }
+    }
+}
+
+/// The `log` row.
+pub(super) fn report(documents: Option<&Documents<'_>>, trust: &Trust, rows: &mut Rows) {
+    const ID: CheckId = CheckId::Log;
+    let Some(documents) = documents else { return };
+    let mut facts = vec![Fact::new("time stamps", format!("{}, not looked at", documents.timestamps))];
+    if trust.logs().is_empty() {
+        facts.insert(0, Fact::new("log entries", documents.log_entries.to_string()));
+        return rows.skip(ID, "the trust that was given names no log and no time stamp authority", facts);
+    }
+    for (predicate_type, document) in &documents.by_type {
+        let name = type_name(predicate_type);
+        if let Some(refusal) = document.log.refusal() {
+            let logs = trust.logs().iter().map(|log| Fact::new("log", log.origin().to_owned())).collect();
+            rows.fail(ID, format!("the {name} {refusal}"), logs);
+        }
+        facts.extend(document.log.found.iter().map(|found| Fact::new(name.clone(), found.clone())));
+    }
+    rows.pass(ID, facts);
+}
