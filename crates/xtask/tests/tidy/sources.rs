@@ -12,6 +12,7 @@ const UNSAFE: &str = "crates/selfsame-sandbox/";
 /// (RFC 2606). Where bytes are fetched from is the configuration of the machine that fetches, never of this project.
 const HOSTS: &[&str] = &[
     "arxiv.org",
+    "c2sp.org",
     "cyclonedx.org",
     "docs.kernel.org",
     "git-lfs.github.com",
