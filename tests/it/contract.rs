@@ -104,13 +104,22 @@ pub(crate) fn validate_sbom(env: &TestEnv, release: &Path) {
     assert!(said.trim_end().ends_with(": valid"), "{said}");
 }
 
-/// Unpacks a release's image with umoci and runs a program in it: standard output, or nothing where that cannot be.
+/// Unpacks a release's image with umoci and runs a program in it, in the environment that the image asks for: standard
+/// output, or nothing where that cannot be.
 #[track_caller]
 pub(crate) fn run_image(env: &TestEnv, release: &Path, name: &str, argv: &[&str]) -> Option<String> {
-    let bundle = unpack_image(env, release, name)?;
+    let unpacked = unpack_image(env, release, name)?;
+    let bundle = unpacked.path().join("bundle");
+    let config = json(&fs::read(bundle.join("config.json")).expect("umoci's runtime config"));
+    let variables = config["process"]["env"].as_array().expect("an environment").iter().map(|variable| {
+        let variable = variable.as_str().expect("a text");
+        variable.split_once('=').expect("NAME=VALUE")
+    });
+    // By its whole path: the image's PATH is not this machine's.
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let rootfs = bundle.path().join("bundle/rootfs");
-    Some(prints(Command::new("chroot").arg(rootfs).args(argv).env_clear().env("PATH", path)))
+    let chroot = std::env::split_paths(&path).map(|folder| folder.join("chroot")).find(|program| program.is_file());
+    let chroot = chroot.expect("unpack_image asked for it");
+    Some(prints(Command::new(chroot).arg(bundle.join("rootfs")).args(argv).env_clear().envs(variables)))
 }
 
 /// A release's image as umoci unpacks it, at `bundle/rootfs`; nothing where that cannot be.
