@@ -177,3 +177,80 @@ fn sandbox_results_by_a_registry() {
     let registry = Registry::new();
     results_go_round(&format!("oci://{}/team/results", registry.server.address()));
 }
+
+/// A slim release, another machine, and nothing but the shared store: what was locked is had from there.
+#[test]
+fn sandbox_a_rebuild_asks_the_shared_store_for_what_the_release_lacks() {
+    let Some(here) = sandboxed() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let remote = folder.path().display().to_string();
+    fs::write(here.at("data.bin"), ONLY_HERE).expect("a file");
+    project(&here, &remote);
+    // Without a lock `build` writes one, and shares as `lock` does.
+    build(&here, &[]).succeeds().says("selfsame.lock written").says("share 1 file, ");
+    let release = here.at("project/probe-1.0.0.release").display().to_string();
+    let key = here.at(DEV_KEY).display().to_string();
+    let there = crate::world::empty();
+    let alone = there.selfsame(["rebuild-verify", &release, "--key", &key]);
+    alone.exits(2).says("could not rebuild: 1 input").says("input data, data.bin");
+    configure(&there, &remote);
+    there.selfsame(["rebuild-verify", &release, "--key", &key]).succeeds().says("from the shared store");
+    // A folder is no network.
+    let offline = crate::world::empty();
+    configure(&offline, &remote);
+    offline.selfsame(["rebuild-verify", &release, "--key", &key, "--offline"]).succeeds();
+}
+
+#[test]
+fn sandbox_a_shared_store_that_is_away_stops_no_build() {
+    let Some(here) = sandboxed() else { return };
+    fs::write(here.at("data.bin"), ONLY_HERE).expect("a file");
+    project(&here, "/nowhere");
+    build(&here, &[]).succeeds().says("not shared: ").says("is not there");
+}
+
+/// A crate without code.
+fn leaf() -> Vec<u8> {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, text) in [("Cargo.toml", "[package]\nname = \"leaf\"\nversion = \"1.0.0\"\n"), ("src/lib.rs", "")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, format!("leaf-1.0.0/{name}"), text.as_bytes()).expect("memory");
+    }
+    tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("memory")
+}
+
+/// Crates come from the shared store before cargo is asked, and go there when a registry gave them.
+#[test]
+fn crates_are_shared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let remote = folder.path().display().to_string();
+    let mut here = crate::world::empty();
+    let bytes = leaf();
+    let checksum = selfsame_core::Digest::of(&bytes).hex();
+    let text = definition("cargo = [\"build\"]\noutputs = [\"out\"]");
+    let lock = format!(
+        "version = 4\n\n[[package]]\nname = \"leaf\"\nversion = \"1.0.0\"\n\
+         source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"{checksum}\"\n"
+    );
+    for name in [("selfsame.toml", text.as_str()), ("Cargo.lock", &lock)] {
+        here.write(name.0, name.1);
+    }
+    configure(&here, &remote);
+    // What cargo fetched before.
+    let home = here.at("cargo");
+    let cache = home.join("registry/cache/index");
+    fs::create_dir_all(&cache).expect("a folder");
+    fs::write(cache.join("leaf-1.0.0.crate"), &bytes).expect("a file");
+    here.set("CARGO_HOME", home);
+    here.selfsame(["fetch"]).succeeds().says("share 1 file, ");
+    let shared = folder.path().join("blobs/sha256").join(&checksum[..2]).join(&checksum);
+    assert_eq!(fs::read(&shared).expect("it is shared"), bytes);
+    let there = crate::world::empty();
+    for name in ["selfsame.toml", "Cargo.lock"] {
+        there.write(name, here.read(format!("project/{name}")));
+    }
+    configure(&there, &remote);
+    there.selfsame(["fetch", "--offline"]).succeeds().says("1 file, ").says("from the shared store");
+}

@@ -162,6 +162,12 @@ impl From<StoreError> for CratesError {
     }
 }
 
+/// The digests of the crates that a Cargo.lock of the source pins; none of them is looked for.
+pub fn pinned_crates(source: &Tree, lock_path: &RelPath, store: &Store) -> Result<BTreeSet<Digest>, CratesError> {
+    let text = read_text(source, lock_path, store, cargo_lock::LIMIT_BYTES)?;
+    Ok(cargo_lock::locked_crates(&text.ok_or_else(|| CratesError::NoLock { path: lock_path.clone() })?)?)
+}
+
 /// Brings every registry crate of a Cargo.lock into the store: from there, from cargo's own cache, or by `cargo fetch`,
 /// which then reads this machine's configuration. Each is checked against Cargo.lock's checksum.
 ///

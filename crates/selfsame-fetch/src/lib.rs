@@ -29,7 +29,7 @@ pub use archive::{ArchiveError, Limits, unpack_archive};
 pub use cargo::CargoError;
 pub use cargo_lock::{CargoLockError, locked_crates};
 pub use context::{Context, Described, FetchProgress, Silent};
-pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, vendor_tree};
+pub use crates::{CrateInput, CrateSet, CratesError, fetch_crates, fetch_pinned, pinned_crates, vendor_tree};
 pub use kinds::deb::DebInputError;
 pub use kinds::git::GitError;
 pub use kinds::oci::{LayerFile, OciError, OciImage};

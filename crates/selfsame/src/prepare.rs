@@ -207,6 +207,9 @@ impl<'a> Project<'a> {
             }
             let (lock, text) = self.resolve(None, |_| false)?;
             self.voice.say("lock", &format!("{} written: commit it", path.display()));
+            let only_here: Vec<(Digest, u64)> =
+                crate::commands::only_here(&self.definition, &lock).map(|part| (part.sha256, part.size)).collect();
+            crate::shared::offer(&self.network, &only_here, self.store, self.voice);
             return Ok((Some(lock), Some(text)));
         };
         let lock = Lock::parse(&text).map_err(|error| errors::text(&path, &error))?;
@@ -312,8 +315,30 @@ impl<'a> Project<'a> {
     }
 
     /// The crates that the source's Cargo.lock pins, where an action is cargo's, and their vendored tree.
+    /// What is not here is asked of the shared store first; what the registry had to give is shared then.
     fn crates(&self, source: &Tree) -> Answer<(Vec<CrateInput>, Option<Digest>)> {
-        crates(&self.definition, source, &self.settings.environment(), self.store, self.voice, false)
+        let wanted = match uses_cargo(&self.definition) {
+            true => fetch::pinned_crates(source, &cargo_lock(), self.store).map_err(errors::crates)?,
+            false => BTreeSet::new(),
+        };
+        let blobs = wanted.iter().map(|digest| (*digest, None));
+        crate::shared::bring_blobs(&self.network, blobs, self.store, self.voice)?;
+        let absent: BTreeSet<Digest> = wanted.into_iter().filter(|digest| !self.store.has(digest)).collect();
+        let offline = self.network.http.options().offline;
+        let crates = crates(&self.definition, source, &self.settings.environment(), self.store, self.voice, offline)?;
+        self.share_crates(crates.0.iter().filter(|krate| absent.contains(&krate.sha256)))?;
+        Ok(crates)
+    }
+
+    /// Leaves crates in the shared store, if there is one.
+    fn share_crates<'c>(&self, crates: impl Iterator<Item = &'c CrateInput>) -> Answer<()> {
+        let mut blobs = Vec::new();
+        for krate in crates {
+            let size = self.store.blob_size(&krate.sha256).map_err(errors::store)?;
+            blobs.extend(size.map(|size| (krate.sha256, size)));
+        }
+        crate::shared::offer(&self.network, &blobs, self.store, self.voice);
+        Ok(())
     }
 
     /// Brings what the lock names.
@@ -337,6 +362,7 @@ impl<'a> Project<'a> {
         };
         let bound = self.source(lock.as_ref(), &wishes)?;
         let (crates, _) = self.crates(&bound.tree)?;
+        self.share_crates(crates.iter())?;
         let mut count = crates.len();
         if let Some(lock) = &lock {
             self.fetch_locked(lock)?;
@@ -437,11 +463,10 @@ pub(crate) fn crates(
     voice: &Voice,
     offline: bool,
 ) -> Answer<(Vec<CrateInput>, Option<Digest>)> {
-    if !definition.actions.iter().any(|action| matches!(action.command, Command::Cargo(_))) {
+    if !uses_cargo(definition) {
         return Ok((Vec::new(), None));
     }
-    let path = RelPath::new("Cargo.lock").expect("a constant");
-    let fetched = fetch::fetch_crates(source, &path, environment, store, offline).map_err(errors::crates)?;
+    let fetched = fetch::fetch_crates(source, &cargo_lock(), environment, store, offline).map_err(errors::crates)?;
     let mount = format!("/{}/cargo", selfsame_action::action::INPUTS);
     let vendor = fetch::vendor_tree(&fetched, &mount, store).map_err(errors::crates)?;
     voice.say("crates", &format!("{} of Cargo.lock, by checksum", fetched.crates.len()));
@@ -453,6 +478,15 @@ pub(crate) fn crates(
         .collect();
     crates.sort();
     Ok((crates, Some(digest)))
+}
+
+fn uses_cargo(definition: &Definition) -> bool {
+    definition.actions.iter().any(|action| matches!(action.command, Command::Cargo(_)))
+}
+
+/// Where the source has the lock of its crates.
+fn cargo_lock() -> RelPath {
+    RelPath::new("Cargo.lock").expect("a constant")
 }
 
 /// A toolchain of the host lock as the request names it.

@@ -1,6 +1,6 @@
 //! The store that machines share: inputs on their way to and from it, and results where they were asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use selfsame_action::{Action, Execution, ExecutionError, Executor, Variation};
@@ -24,8 +24,20 @@ fn configured(network: &Network) -> Answer<Option<Result<SharedStore<'_>, Shared
 /// Brings what a lock names and the shared store has. What it has not, and all of it where it cannot be asked, is left
 /// for the origins: what is said then is a warning.
 pub(crate) fn bring(network: &Network, lock: &Lock, store: &Store, voice: &Voice) -> Answer<()> {
-    let missing: Vec<&Part> = lock.parts().map(|(_, part)| part).filter(|part| !store.has(&part.sha256)).collect();
-    if missing.is_empty() || network.http.options().offline && !is_folder(network) {
+    let parts = lock.parts().map(|(_, part)| (part.sha256, Some(part.size)));
+    bring_blobs(network, parts, store, voice)
+}
+
+/// The same for blobs, with their sizes as far as they are known.
+pub(crate) fn bring_blobs(
+    network: &Network,
+    blobs: impl Iterator<Item = (Digest, Option<u64>)>,
+    store: &Store,
+    voice: &Voice,
+) -> Answer<()> {
+    let wanted: BTreeMap<Digest, Option<u64>> = blobs.filter(|(digest, _)| !store.has(digest)).collect();
+    let wanted: Vec<(Digest, Option<u64>)> = wanted.into_iter().collect();
+    if wanted.is_empty() || network.http.options().offline && !is_folder(network) {
         return Ok(());
     }
     let shared = match configured(network)? {
@@ -36,7 +48,6 @@ pub(crate) fn bring(network: &Network, lock: &Lock, store: &Store, voice: &Voice
             return Ok(());
         }
     };
-    let wanted: Vec<(Digest, Option<u64>)> = missing.iter().map(|part| (part.sha256, Some(part.size))).collect();
     let (mut files, mut bytes) = (0_u64, 0_u64);
     let mut told = false;
     for got in shared.get_each(&wanted, store) {
@@ -69,23 +80,32 @@ pub(crate) fn keep<'a>(
     store: &Store,
     voice: &Voice,
 ) -> Answer<usize> {
-    let parts: Vec<&Part> = parts.collect();
-    if parts.is_empty() {
-        return Ok(0);
-    }
-    let after = |mut report: Box<Report>| {
+    let blobs: Vec<(Digest, u64)> = parts.map(|part| (part.sha256, part.size)).collect();
+    keep_blobs(network, &blobs, store, voice).map_err(|mut report| {
         report.consequence = Some("The lock is written; what only this machine has was not shared.".to_owned());
         report.hints.push("run `selfsame lock` again: what is shared is not sent twice".to_owned());
         report
-    };
+    })
+}
+
+/// The same for work that goes on without: what goes wrong is a warning.
+pub(crate) fn offer(network: &Network, blobs: &[(Digest, u64)], store: &Store, voice: &Voice) {
+    if let Err(report) = keep_blobs(network, blobs, store, voice) {
+        voice.warn(&format!("not shared: {}; `selfsame lock` or `selfsame fetch` tries again", report.headline));
+    }
+}
+
+fn keep_blobs(network: &Network, blobs: &[(Digest, u64)], store: &Store, voice: &Voice) -> Answer<usize> {
+    if blobs.is_empty() {
+        return Ok(0);
+    }
     let Some(shared) = configured(network)? else { return Ok(0) };
-    let shared = shared.map_err(|error| after(fault(error)))?;
-    let blobs: Vec<(Digest, u64)> = parts.iter().map(|part| (part.sha256, part.size)).collect();
-    let (sent, bytes) = shared.put_each(&blobs, store).map_err(|error| after(fault(error)))?;
+    let shared = shared.map_err(fault)?;
+    let (sent, bytes) = shared.put_each(blobs, store).map_err(fault)?;
     if sent > 0 {
         voice.say("share", &format!("{}, {}, with {shared}", count(sent, "file"), size(bytes)));
     }
-    Ok(parts.len())
+    Ok(blobs.len())
 }
 
 /// Of these, those that the shared store has; none where there is none.

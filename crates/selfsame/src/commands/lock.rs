@@ -10,6 +10,8 @@ mod outdated;
 mod show;
 mod update;
 
+pub(crate) use self::elsewhere::only_here;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -79,9 +81,16 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
     terminal::talk(&format!("`{}` {said}", path.display()));
     terminal::talk(&format!("{}, {}, {}", show::count(inputs, "input"), show::count(files, "file"), size(bytes)));
     if files > 0 {
-        let only_here = elsewhere::only_here(&project.definition, &lock);
+        let only_here = only_here(&project.definition, &lock);
         let kept = crate::shared::keep(&project.network, only_here, &store, &voice)?;
         terminal::talk(&elsewhere::line(&project.definition, &lock, kept));
+    }
+    if project.network.http.origins().store.is_some() {
+        for name in prepare::host_toolchains(&project.definition) {
+            terminal::talk(&format!(
+                "toolchain `{name}` is each machine's own and is not shared; `selfsame build --capsule` carries it"
+            ));
+        }
     }
     Ok(Exit::Yes)
 }

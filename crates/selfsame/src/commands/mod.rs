@@ -28,6 +28,8 @@ mod verify;
 
 use clap::CommandFactory as _;
 
+pub(crate) use self::lock::only_here;
+
 use crate::cli::{Cli, Command};
 use crate::report::{Answer, Exit};
 use crate::settings::Settings;

@@ -59,7 +59,8 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     voice.say("verified", &arguments.release.display().to_string());
 
     let store = prepare::store(settings)?;
-    let machine = Machine { store: &store, settings, voice: &voice, cancel: &cancel, no_host: arguments.no_host };
+    let no_host = arguments.no_host;
+    let machine = Machine { store: &store, settings, voice: &voice, cancel: &cancel, no_host, shared: true };
     let (built, outcome) = match again(files.as_ref(), evidence, &machine)? {
         Ok(rebuilt) => rebuilt,
         Err(missing) => return could_not_rebuild(arguments, &missing),
@@ -89,6 +90,8 @@ pub(super) struct Machine<'a> {
     pub(super) cancel: &'a Arc<AtomicBool>,
     /// Use nothing of this machine for what the release does not hold.
     pub(super) no_host: bool,
+    /// Whether the store that machines share is asked for what the release does not hold.
+    pub(super) shared: bool,
 }
 
 /// Makes a release that is verified again, and compares; or says what cannot be had.
@@ -97,12 +100,12 @@ pub(super) fn again(
     evidence: &Evidence,
     machine: &Machine<'_>,
 ) -> Answer<Result<(Built, Outcome), Vec<MissingInput>>> {
-    let Machine { store, settings, voice, cancel, no_host } = *machine;
+    let Machine { store, voice, cancel, .. } = *machine;
     let original = original(files, evidence)?;
     let request = request_from(&evidence.provenance).map_err(|error| {
         Report::new(Exit::Unanswered, error.to_string()).hint("another version of selfsame may know this profile")
     })?;
-    let inputs = match inputs(files, request, store, settings, voice, no_host)? {
+    let inputs = match inputs(files, request, machine)? {
         Ok(inputs) => inputs,
         Err(missing) => return Ok(Err(missing)),
     };
@@ -156,20 +159,24 @@ pub(super) struct MissingInput {
     pub(super) note: String,
 }
 
-/// The inputs that the signed provenance names: from the release, then the store, then this machine.
+/// The inputs that the signed provenance names: from the release, then the store, then the store that machines share,
+/// then this machine.
 fn inputs(
     files: &dyn ReleaseFiles,
     request: Request,
-    store: &Store,
-    settings: &Settings,
-    voice: &Voice,
-    no_host: bool,
+    machine: &Machine<'_>,
 ) -> Answer<Result<Inputs, Vec<MissingInput>>> {
+    let Machine { store, settings, voice, no_host, shared, .. } = *machine;
     if request.build_platform != Platform::native() {
         let fault = format!("the release was built on {}; this machine is another", request.build_platform);
         return Err(Report::new(Exit::Unanswered, fault).fact("here", Platform::native()).into());
     }
     import_capsule(files, store)?;
+    let network = Network::of(settings, None)?;
+    if shared {
+        let blobs = digests(&request).into_iter().map(|digest| (digest, None));
+        crate::shared::bring_blobs(&network, blobs, store, voice)?;
+    }
     let mut missing = Vec::new();
     let mut text = |digest: Digest, name: &str| -> Answer<String> {
         if !store.has(&digest) {
@@ -212,7 +219,6 @@ fn inputs(
         (None, _) => None,
     };
     let Some(source) = source else { return Ok(Err(missing)) };
-    let network = Network::of(settings, None)?;
     // Its paths are those of another machine: nothing is looked for there.
     let cx = crate::inputs::context(Path::new("."), &definition, &network, store, &request.platform, true);
     let mut parts = Vec::new();
@@ -230,6 +236,17 @@ fn inputs(
     let base = crate::inputs::base(&definition, lock.as_ref(), &bound, &cx)?;
     let inputs = bound.trees;
     Ok(Ok(Inputs { definition, request, source, toolchains, inputs, base, cargo, described, toolchain_packages }))
+}
+
+/// The files that a request names: what a shared store may have of it.
+fn digests(request: &Request) -> Vec<Digest> {
+    let parts = request.inputs.values().flat_map(|input| &input.parts).map(|part| part.sha256);
+    let crates = request.crates.iter().map(|krate| krate.sha256);
+    let archive = match &request.source.origin {
+        Origin::Locked { sha256, .. } => Some(*sha256),
+        Origin::Path { .. } => None,
+    };
+    parts.chain(crates).chain(archive).collect()
 }
 
 fn packages(host_lock: Option<&HostLock>, definition: &Definition) -> Vec<ToolchainPackage> {
@@ -428,6 +445,9 @@ pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answe
     let uses_cargo = definition.actions.iter().any(|action| matches!(action.command, Command::Cargo(_)));
     if let Some(source) = source.filter(|_| missing.is_empty() && uses_cargo) {
         let lock = RelPath::new("Cargo.lock").expect("a constant");
+        let crates = request.crates.iter().map(|krate| (krate.sha256, None));
+        let network = Network::of(settings, None)?;
+        crate::shared::bring_blobs(&network, crates, store, &Voice::new(terminal::Verbosity::Auto, settings))?;
         count +=
             selfsame_fetch::fetch_pinned(&source, &lock, &settings.environment(), store).map_err(errors::crates)?;
     }

@@ -50,7 +50,8 @@ pub(super) fn run(arguments: &CapsuleCheck, settings: &Settings) -> Answer {
         let scratch = store.scratch_folder().map_err(errors::store)?;
         let staging = Staging::beside(&scratch.join("store")).map_err(errors::publish)?;
         let fresh = Store::open(&staging.path()).map_err(errors::store)?;
-        let machine = Machine { store: &fresh, settings: &alone, voice: &voice, cancel: &cancel, no_host: true };
+        let (settings, voice, cancel) = (&alone, &voice, &cancel);
+        let machine = Machine { store: &fresh, settings, voice, cancel, no_host: true, shared: false };
         let verdict = match check(release, &arguments.trust, &machine) {
             Ok(verdict) => verdict,
             Err(report) if cancel.load(std::sync::atomic::Ordering::Relaxed) => return Err(report),

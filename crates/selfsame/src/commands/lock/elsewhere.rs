@@ -16,7 +16,7 @@ pub(super) fn line(definition: &Definition, lock: &Lock, kept: usize) -> String 
 }
 
 /// The parts that are gone with this machine: files of its own, or of a repository or image that lies on it.
-pub(super) fn only_here<'a>(definition: &Definition, lock: &'a Lock) -> impl Iterator<Item = &'a Part> {
+pub(crate) fn only_here<'a>(definition: &Definition, lock: &'a Lock) -> impl Iterator<Item = &'a Part> {
     lock.inputs.iter().flat_map(|(name, locked)| {
         let local = is_local(definition, name.as_str());
         locked.parts.iter().filter(move |part| local || part.claim == Claim::LocalFile)
