@@ -17,6 +17,7 @@ mod examples;
 mod flow;
 mod from_locks;
 mod groups;
+mod host_b;
 mod hosts;
 mod lock_diff;
 mod lock_upkeep;

@@ -209,6 +209,32 @@ fn sandbox_a_shared_store_that_is_away_stops_no_build() {
     build(&here, &[]).succeeds().says("not shared: ").says("is not there");
 }
 
+/// The store of a machine was emptied; its lock is as it was.
+#[test]
+fn locking_again_after_everything_was_removed_here() {
+    let registry = Registry::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let places = [folder.path().display().to_string(), format!("oci://{}/team/inputs", registry.server.address())];
+    for remote in places {
+        let here = crate::world::empty();
+        fs::write(here.at("data.bin"), ONLY_HERE).expect("a file");
+        project(&here, &remote);
+        here.selfsame(["lock"]).succeeds();
+        here.selfsame(["store", "gc", "--max-size", "1B"]).succeeds();
+        // The shared store has it: nothing is sent, and nothing is brought.
+        fs::remove_file(here.at("data.bin")).expect("a file");
+        let again = here.selfsame(["lock"]);
+        again.succeeds().says("unchanged").says("obtainable elsewhere: all 1");
+        // Nobody has it.
+        configure(&here, &here.at("another").display().to_string());
+        fs::create_dir(here.at("another")).expect("a folder");
+        here.selfsame(["lock"]).exits(2).says("The lock is written; not all of it is in the shared store.");
+        // The machine has the file itself.
+        fs::write(here.at("data.bin"), ONLY_HERE).expect("a file");
+        here.selfsame(["lock"]).succeeds().says("share 1 file, ");
+    }
+}
+
 /// A crate without code.
 fn leaf() -> Vec<u8> {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));

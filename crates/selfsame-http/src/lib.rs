@@ -36,7 +36,7 @@ pub use credential::{Credential, CredentialSource};
 pub use download::{Download, Progress};
 pub use environment::Environment;
 pub use error::HttpError;
-pub use origins::{Origin, Origins, RemoteStore};
+pub use origins::{Origin, Origins, RemoteStore, Share};
 pub use patience::Patience;
 pub use presence::Presence;
 pub use request::{Body, Method, OpenBody, Request};

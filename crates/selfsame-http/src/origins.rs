@@ -15,6 +15,18 @@ pub struct Origins {
     pub origins: BTreeMap<String, Origin>,
     /// Where inputs are shared.
     pub store: Option<RemoteStore>,
+    /// What of a lock is put there.
+    pub share: Share,
+}
+
+/// What is shared with other machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Share {
+    /// What no origin has: files and repositories of this machine.
+    #[default]
+    OnlyHere,
+    /// Everything that is locked, so that other machines need no origin.
+    All,
 }
 
 /// One origin.
@@ -62,7 +74,8 @@ impl Origins {
                 }
             }
             let store = table.field("store").map(|field| store(field.table()?, folder)).transpose()?;
-            Ok(Self { origins, store })
+            let (store, share) = store.map_or((None, Share::default()), |(store, share)| (Some(store), share));
+            Ok(Self { origins, store, share })
         })
     }
 
@@ -152,9 +165,20 @@ fn several<'t, 'v>(table: &Table<'t, 'v>, key: &str) -> Result<Vec<Field<'t, 'v>
     if field.string().is_ok() { Ok(vec![field]) } else { field.list() }
 }
 
-fn store(table: Table<'_, '_>, folder: &Path) -> Result<RemoteStore, TextError> {
-    let table = table.only(&["remote"])?;
-    let field = table.need("remote")?;
+fn store(table: Table<'_, '_>, folder: &Path) -> Result<(RemoteStore, Share), TextError> {
+    let table = table.only(&["remote", "share"])?;
+    let share = match table.field("share") {
+        None => Share::default(),
+        Some(field) => match field.filled()? {
+            "only-here" => Share::OnlyHere,
+            "all" => Share::All,
+            _ => return Err(field.fault(format!("`{}` is not `only-here` or `all`", field.name()))),
+        },
+    };
+    Ok((remote(&table.need("remote")?, folder)?, share))
+}
+
+fn remote(field: &Field<'_, '_>, folder: &Path) -> Result<RemoteStore, TextError> {
     let text = field.filled()?;
     let Some(rest) = text.strip_prefix("oci://") else {
         if text.contains("://") {
@@ -243,6 +267,9 @@ mod tests {
         let folder = |text: &str| parse(&format!("[store]\nremote = \"{text}\"\n")).unwrap().store.unwrap();
         assert_eq!(folder("/mnt/inputs"), RemoteStore::Folder("/mnt/inputs".into()));
         assert_eq!(folder("inputs"), RemoteStore::Folder("/etc/selfsame/inputs".into()));
+        let share = |text: &str| parse(&format!("[store]\nremote = \"x\"\n{text}\n")).unwrap().share;
+        assert_eq!((share(""), share("share = \"only-here\"")), (Share::OnlyHere, Share::OnlyHere));
+        assert_eq!(share("share = \"all\""), Share::All);
     }
 
     #[test]
@@ -274,6 +301,7 @@ mod tests {
             ("[store]\nremote = \"oci://host/UP\"", "2:10: `store.remote` is not `oci://HOST/PATH`"),
             ("[store]\nremote = \"s3://host/x\"", "2:10: `store.remote` is not `oci://HOST/PATH` or a folder"),
             ("[store]", "1:1: `store.remote` is missing"),
+            ("[store]\nremote = \"/x\"\nshare = \"some\"", "3:9: `store.share` is not `only-here` or `all`"),
         ] {
             let found = parse(text).unwrap_err().to_string();
             assert!(found.starts_with(fault), "{text}\n{found}\n{fault}");

@@ -207,9 +207,9 @@ impl<'a> Project<'a> {
             }
             let (lock, text) = self.resolve(None, |_| false)?;
             self.voice.say("lock", &format!("{} written: commit it", path.display()));
-            let only_here: Vec<(Digest, u64)> =
-                crate::commands::only_here(&self.definition, &lock).map(|part| (part.sha256, part.size)).collect();
-            crate::shared::offer(&self.network, &only_here, self.store, self.voice);
+            let parts = crate::commands::to_share(&self.definition, &lock, self.network.http.origins().share);
+            let blobs: Vec<(Digest, u64)> = parts.iter().map(|part| (part.sha256, part.size)).collect();
+            crate::shared::offer(&self.network, &blobs, self.store, self.voice);
             return Ok((Some(lock), Some(text)));
         };
         let lock = Lock::parse(&text).map_err(|error| errors::text(&path, &error))?;
@@ -342,7 +342,7 @@ impl<'a> Project<'a> {
     }
 
     /// Brings what the lock names.
-    fn fetch_locked(&self, lock: &Lock) -> Answer<()> {
+    pub(crate) fn fetch_locked(&self, lock: &Lock) -> Answer<()> {
         for platform in &self.platforms() {
             fetch::fetch(&self.definition, lock, &self.context(platform)).map_err(errors::fetch)?;
         }

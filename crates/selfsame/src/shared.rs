@@ -8,7 +8,7 @@ use selfsame_core::Digest;
 use selfsame_http::{Origins, RemoteStore};
 use selfsame_lock::{Lock, Part};
 use selfsame_publish::{KeptResult, SharedError, SharedStore};
-use selfsame_store::Store;
+use selfsame_store::{Store, StoreError};
 
 use crate::commands::errors;
 use crate::network::Network;
@@ -72,15 +72,19 @@ pub(crate) fn bring_blobs(
     Ok(())
 }
 
-/// Sees to it that these are in the shared store, too, if there is one: how many of them are. What was written before
-/// stays when this fails.
-pub(crate) fn keep<'a>(
-    network: &Network,
-    parts: impl Iterator<Item = &'a Part>,
-    store: &Store,
-    voice: &Voice,
-) -> Answer<usize> {
-    let blobs: Vec<(Digest, u64)> = parts.map(|part| (part.sha256, part.size)).collect();
+/// Of these parts of a lock, whether some are neither here, after `store gc` for one, nor in the shared store.
+pub(crate) fn lacks(network: &Network, parts: &[&Part], store: &Store) -> Answer<bool> {
+    let absent: Vec<Digest> = parts.iter().map(|part| part.sha256).filter(|digest| !store.has(digest)).collect();
+    if absent.is_empty() || network.http.origins().store.is_none() {
+        return Ok(false);
+    }
+    Ok(kept(network, &absent)?.len() < absent.iter().collect::<BTreeSet<_>>().len())
+}
+
+/// Sees to it that these are in the shared store, too: whether there is one. What was written before stays when this
+/// fails. What is not in this machine's store is there already, or an error.
+pub(crate) fn keep(network: &Network, parts: &[&Part], store: &Store, voice: &Voice) -> Answer<bool> {
+    let blobs: Vec<(Digest, u64)> = parts.iter().map(|part| (part.sha256, part.size)).collect();
     keep_blobs(network, &blobs, store, voice).map_err(|mut report| {
         report.consequence = Some("The lock is written; what only this machine has was not shared.".to_owned());
         report.hints.push("run `selfsame lock` again: what is shared is not sent twice".to_owned());
@@ -95,17 +99,25 @@ pub(crate) fn offer(network: &Network, blobs: &[(Digest, u64)], store: &Store, v
     }
 }
 
-fn keep_blobs(network: &Network, blobs: &[(Digest, u64)], store: &Store, voice: &Voice) -> Answer<usize> {
+fn keep_blobs(network: &Network, blobs: &[(Digest, u64)], store: &Store, voice: &Voice) -> Answer<bool> {
+    let Some(shared) = configured(network)? else { return Ok(false) };
     if blobs.is_empty() {
-        return Ok(0);
+        return Ok(true);
     }
-    let Some(shared) = configured(network)? else { return Ok(0) };
     let shared = shared.map_err(fault)?;
-    let (sent, bytes) = shared.put_each(blobs, store).map_err(fault)?;
+    // What is not here cannot be sent: it has to be there already.
+    let is_here = |(digest, _): &&(Digest, u64)| store.has(digest);
+    let here: Vec<(Digest, u64)> = blobs.iter().filter(is_here).copied().collect();
+    let absent: Vec<Digest> = blobs.iter().filter(|blob| !is_here(blob)).map(|(digest, _)| *digest).collect();
+    let has = shared.has_each(&absent).map_err(fault)?;
+    if let Some((digest, _)) = absent.iter().zip(has).find(|(_, has)| !has) {
+        return Err(fault(SharedError::Store { source: StoreError::Absent { digest: *digest } }));
+    }
+    let (sent, bytes) = shared.put_each(&here, store).map_err(fault)?;
     if sent > 0 {
         voice.say("share", &format!("{}, {}, with {shared}", count(sent, "file"), size(bytes)));
     }
-    Ok(blobs.len())
+    Ok(true)
 }
 
 /// Of these, those that the shared store has; none where there is none.

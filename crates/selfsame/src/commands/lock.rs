@@ -10,7 +10,7 @@ mod outdated;
 mod show;
 mod update;
 
-pub(crate) use self::elsewhere::only_here;
+pub(crate) use self::elsewhere::to_share;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,9 +81,15 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
     terminal::talk(&format!("`{}` {said}", path.display()));
     terminal::talk(&format!("{}, {}, {}", show::count(inputs, "input"), show::count(files, "file"), size(bytes)));
     if files > 0 {
-        let only_here = only_here(&project.definition, &lock);
-        let kept = crate::shared::keep(&project.network, only_here, &store, &voice)?;
-        terminal::talk(&elsewhere::line(&project.definition, &lock, kept));
+        let parts = to_share(&project.definition, &lock, project.network.http.origins().share);
+        if crate::shared::lacks(&project.network, &parts, &store)? {
+            project.fetch_locked(&lock).map_err(|mut report| {
+                report.consequence = Some("The lock is written; not all of it is in the shared store.".to_owned());
+                report
+            })?;
+        }
+        let shared = crate::shared::keep(&project.network, &parts, &store, &voice)?;
+        terminal::talk(&elsewhere::line(&project.definition, &lock, shared));
     }
     if project.network.http.origins().store.is_some() {
         for name in prepare::host_toolchains(&project.definition) {

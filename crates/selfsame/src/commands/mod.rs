@@ -28,7 +28,7 @@ mod verify;
 
 use clap::CommandFactory as _;
 
-pub(crate) use self::lock::only_here;
+pub(crate) use self::lock::to_share;
 
 use crate::cli::{Cli, Command};
 use crate::report::{Answer, Exit};

@@ -1,13 +1,14 @@
 //! What of a lock can be had from somebody else than the machine that wrote it.
 
 use selfsame_definition::{ArchiveLocation, Definition, InputSpec, OciSpec, SourceOrigin};
+use selfsame_http::Share;
 use selfsame_lock::{Claim, Lock, Part};
 
-/// The last line of `selfsame lock`: how much of the lock another machine can get. Of what only this machine had, `kept`
-/// is in the shared store now.
-pub(super) fn line(definition: &Definition, lock: &Lock, kept: usize) -> String {
+/// The last line of `selfsame lock`: how much of the lock another machine can get. Where that is in the shared store now,
+/// it counts.
+pub(super) fn line(definition: &Definition, lock: &Lock, shared: bool) -> String {
     let all = lock.parts().count();
-    let here = only_here(definition, lock).count().saturating_sub(kept);
+    let here = if shared { 0 } else { only_here(definition, lock).count() };
     match here {
         0 => format!("obtainable elsewhere: all {all}"),
         1 => format!("obtainable elsewhere: {} of {all}; the other one exists only here", all - 1),
@@ -15,8 +16,16 @@ pub(super) fn line(definition: &Definition, lock: &Lock, kept: usize) -> String 
     }
 }
 
+/// What of a lock is put into the shared store of a machine that is configured so.
+pub(crate) fn to_share<'a>(definition: &Definition, lock: &'a Lock, share: Share) -> Vec<&'a Part> {
+    match share {
+        Share::All => lock.parts().map(|(_, part)| part).collect(),
+        Share::OnlyHere => only_here(definition, lock).collect(),
+    }
+}
+
 /// The parts that are gone with this machine: files of its own, or of a repository or image that lies on it.
-pub(crate) fn only_here<'a>(definition: &Definition, lock: &'a Lock) -> impl Iterator<Item = &'a Part> {
+fn only_here<'a>(definition: &Definition, lock: &'a Lock) -> impl Iterator<Item = &'a Part> {
     lock.inputs.iter().flat_map(|(name, locked)| {
         let local = is_local(definition, name.as_str());
         locked.parts.iter().filter(move |part| local || part.claim == Claim::LocalFile)
