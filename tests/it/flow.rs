@@ -75,6 +75,7 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   every statement is about this image by its SHA-256
       passed   provenance, SBOM, image signature and inventory are there once each
       passed   the inventory lists exactly the evidence that is there
+      passed   the key counts for what it signed
       passed   the key may speak for the builder
       passed   the build type is selfsame's
       passed   the external parameters hold known fields only
@@ -85,11 +86,14 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   every input in the SBOM is an input of the provenance
       passed   the release is filed under its signed name and version
       passed   the release is the expected one
+      not run  the build achieved the level that the trust asks for: the trust asks for no level
+      not run  the release is not older than the trust allows: the trust has no floor under releases of this name
       passed   every blob that is named is there with its digest and size
       passed   there is no file that nothing names
       passed   every part of the capsule is an input of the provenance
       passed   every layer is safe to unpack and has its diffID
       passed   the SBOM's files are the image's files
+      passed   as many vouch for it as the trust asks for
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
       not run  every evidence document is in a trusted transparency log: the trust that was given names no log and no time stamp authority
@@ -130,6 +134,7 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   every statement is about this image by its SHA-256
       passed   provenance, SBOM, image signature and inventory are there once each
       passed   the inventory lists exactly the evidence that is there
+      passed   the key counts for what it signed
       passed   the key may speak for the builder
       passed   the build type is selfsame's
       passed   the external parameters hold known fields only
@@ -140,6 +145,8 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   every input in the SBOM is an input of the provenance
       passed   the release is filed under its signed name and version
       passed   the release is the expected one
+      not run  the build achieved the level that the trust asks for: the trust asks for no level
+      not run  the release is not older than the trust allows: the trust has no floor under releases of this name
       FAILED   every blob that is named is there with its digest and size: blob: blobs/sha256/[DIGEST] does not have the digest that it is named for
                  expected  sha256:[DIGEST]
                  found     sha256:[DIGEST]
@@ -147,6 +154,7 @@ fn sandbox_a_newcomer_tries_everything() {
       not run  every part of the capsule is an input of the provenance: not reached: `blobs` failed
       not run  every layer is safe to unpack and has its diffID: not reached: `blobs` failed
       not run  the SBOM's files are the image's files: not reached: `blobs` failed
+      not run  as many vouch for it as the trust asks for: not reached: `blobs` failed
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
       not run  every evidence document is in a trusted transparency log: the trust that was given names no log and no time stamp authority
@@ -234,7 +242,7 @@ fn completions_and_help_are_data() {
     exit 2
     --- stderr
     error: there is no topic `verdict`
-      topics  release, verdicts, keys, levels, definition, lock, init, doctor, keygen, lock, fetch, toolchain, build, verify, rebuild-verify, push, pull, check, index, diff, inspect, sbom, tamper, store, capsule, completions, help
+      topics  release, verdicts, keys, levels, definition, lock, init, doctor, keygen, lock, fetch, toolchain, build, verify, rebuild-verify, trust, push, pull, check, index, diff, inspect, sbom, tamper, store, capsule, completions, help
 
     hint: selfsame help verdicts
     ");

@@ -28,6 +28,7 @@ mod roots;
 mod shared_store;
 mod store;
 mod strangers;
+mod trust;
 mod world;
 
 /// A file of this folder that no `mod` names is never compiled, and its tests never fail.

@@ -34,6 +34,7 @@ pub use predicate::inventory::{Inventory, InventoryDocument, release_id};
 pub use predicate::provenance::{BuildDefinition, Builder, Provenance, RunDetails};
 pub use predicate::rebuild::{Comparison, RebuildStatement, RebuildVerdict};
 pub use predicate::resource::ResourceDescriptor;
+pub use predicate::rotation::{Rotation, RotationError};
 pub use predicate::run_record::{ActionRun, Cpu, Host, RunRecord, Tool, User};
 pub use predicate::{Predicate, PredicateError};
 pub use signature::SignatureError;

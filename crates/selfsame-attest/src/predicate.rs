@@ -6,6 +6,7 @@ pub mod inventory;
 pub mod provenance;
 pub mod rebuild;
 pub mod resource;
+pub mod rotation;
 pub mod run_record;
 mod several;
 

@@ -4,6 +4,7 @@
 //! checked it, so nobody downstream checks again.
 #![forbid(unsafe_code)]
 
+pub mod day;
 pub mod digest;
 pub mod epoch;
 pub mod json;
@@ -15,6 +16,7 @@ pub mod profile;
 pub mod suggest;
 pub mod uri;
 
+pub use day::{Day, DayError};
 pub use digest::{Digest, Digests, Hasher, Sha512Digest};
 pub use epoch::SourceEpoch;
 pub use level::Level;

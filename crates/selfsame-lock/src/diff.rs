@@ -8,8 +8,8 @@ use selfsame_core::Profile;
 use selfsame_definition::Name;
 
 pub use self::parts::{PartDiff, PartTitle};
-use crate::day::Day;
 use crate::lock::{Claim, InputKind, Lock, Locked};
+use selfsame_core::Day;
 
 /// What is different between two locks. Empty for two locks that print equally, and for no others.
 #[derive(Clone, Debug, PartialEq, Eq)]

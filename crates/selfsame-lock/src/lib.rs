@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 mod answer;
-mod day;
 mod diff;
 mod host;
 mod lock;
@@ -13,11 +12,11 @@ mod print;
 mod purl;
 
 pub use answer::{Stale, Wanted, answers, host_answers, wanted};
-pub use day::{Day, DayError};
 pub use diff::{Aged, Change, Counts, InputDiff, LockDiff, PartDiff, PartTitle, Standing, aged};
 pub use host::{HostLock, LockedToolchain, ToolchainComponent, ToolchainKind, ToolchainPackage};
 pub use lock::{Claim, InputKind, Lock, Locked, Part};
 pub use purl::{Purl, PurlError};
+pub use selfsame_core::{Day, DayError};
 
 /// Why a text is not a lock: one fault, with its place.
 pub type LockError = selfsame_definition::TextError;

@@ -8,9 +8,9 @@ use selfsame_core::{Digest, Platform, Profile};
 use selfsame_definition::document::{self, Field, Table};
 use selfsame_definition::{Name, TextError};
 
-use crate::day::Day;
 use crate::print::{Printer, quoted};
 use crate::purl::Purl;
+use selfsame_core::Day;
 
 /// The one version of the format that is read and written.
 pub(crate) const VERSION: u64 = 1;

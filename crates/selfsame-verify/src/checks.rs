@@ -4,6 +4,7 @@ mod blob;
 mod blobs;
 mod capsule;
 mod content;
+mod demands;
 mod documents;
 mod expectations;
 mod image;
@@ -19,25 +20,53 @@ mod side;
 pub(crate) use documents::LATER;
 pub(crate) use side::{may_stand_beside, read_run_record};
 
+use std::collections::BTreeMap;
+
 use selfsame_attest::RunRecord;
 use selfsame_core::{Digest, uri};
 
+use self::demands::Voices;
 use crate::files::ReleaseFiles;
 use crate::options::Options;
 use crate::rows::Rows;
-use crate::trust::Trust;
+use crate::trust::{Trust, TrustedKey};
 use crate::verdict::{CheckId, Fact, Unlisted, Verdict};
 use crate::verified::{Evidence, Verified};
+
+/// The most releases of one image by different signers that are judged.
+const MOST_SIGNERS: usize = 16;
 
 /// Judges a release.
 ///
 /// Reads through `release` alone, and only as much as the depth asks for. Never fails and never panics on what it
 /// reads: what cannot be read or does not parse is a failed check, and every check has its row.
+///
+/// Where several trusted keys signed a whole release of the image, each is judged by itself. The verdict is that of the
+/// first that stands, in the order of the trust, so one that falls takes nothing from the others.
 #[must_use]
 pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Verdict {
-    let mut rows = Rows::new(options.depth);
-    let mut seen = Seen::default();
-    judge(release, trust, options, &mut rows, &mut seen);
+    let first = Judged::new(release, trust, None, options);
+    let others = first.signers.iter().skip(1).take(MOST_SIGNERS - 1);
+    let others: Vec<Judged<'_>> = others.map(|key| Judged::new(release, trust, Some(key), options)).collect();
+    let mut all = vec![first];
+    all.extend(others);
+
+    let stands = |judged: &Judged<'_>| judged.rows.complete_but(CheckId::Threshold);
+    let mut voices = Voices { signed: BTreeMap::new(), fallen: Vec::new(), rebuilt: BTreeMap::new() };
+    for judged in &all {
+        let Some(signer) = judged.signer else { continue };
+        if stands(judged) {
+            voices.signed.entry(signer.identity.as_str()).or_insert(signer.name.as_str());
+        } else {
+            voices.fallen.push((signer.name.as_str(), judged.rows.first_failure().unwrap_or("not judged").to_owned()));
+        }
+    }
+    let at = all.iter().position(stands).unwrap_or(0);
+    let Judged { mut rows, seen, rebuilders, .. } = all.swap_remove(at);
+    voices.rebuilt = rebuilders;
+    if rows.complete_but(CheckId::Threshold) {
+        demands::threshold(trust, &voices, &mut rows);
+    }
     let (class, checks) = rows.finish();
     let verified = class == crate::Class::Verified;
     let evidence = seen.evidence.filter(|_| verified);
@@ -51,7 +80,20 @@ pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> V
         evidence: evidence.map(Verified::new),
         run_record: seen.run_record.filter(|_| verified).map(Verified::new),
         unlisted: seen.unlisted,
+        trust: trust.source().cloned(),
     }
+}
+
+/// A release as one signer's.
+struct Judged<'a> {
+    rows: Rows,
+    seen: Seen,
+    /// Whose release it was judged as.
+    signer: Option<&'a TrustedKey>,
+    /// Everybody whose it is.
+    signers: Vec<&'a TrustedKey>,
+    /// Who rebuilt it to the same bytes.
+    rebuilders: BTreeMap<String, String>,
 }
 
 /// What is known beside the rows, once it is known.
@@ -64,40 +106,75 @@ struct Seen {
     unlisted: Vec<Unlisted>,
 }
 
-/// Goes as far as there is something to look at; `None` when a later check has nothing to stand on.
-fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options, rows: &mut Rows, seen: &mut Seen) -> Option<()> {
-    match trust.keys().len() {
-        0 => rows.unreadable(CheckId::Trust, "no trusted key was given"),
-        count => rows.pass(CheckId::Trust, vec![Fact::new("keys", count.to_string())]),
+impl<'a> Judged<'a> {
+    fn new(release: &dyn ReleaseFiles, trust: &'a Trust, by: Option<&TrustedKey>, options: &Options) -> Self {
+        let rows = Rows::new(options.depth);
+        let (signers, rebuilders) = (Vec::new(), BTreeMap::new());
+        let mut judged = Self { rows, seen: Seen::default(), signer: None, signers, rebuilders };
+        judged.judge(release, trust, by, options);
+        judged
     }
-    layout::check(release, rows);
-    let index = layout::index(release, rows)?;
-    seen.image = Some(index.image.digest);
-    let image = image::read(release, &index, rows)?;
-    let referrers = referrers::read(release, &index, &image, rows);
 
-    let mut documents = documents::read(release, trust, &image, &referrers, rows, &mut seen.unlisted);
-    if let Some(documents) = &mut documents
-        && let Some(evidence) = inventory::check(documents, &image, rows)
-    {
-        seen.release_id = Some(evidence.release_id);
-        provenance::check(&evidence, documents.signer, &image, options, rows);
-        let sbom = documents.by_type.get(uri::CYCLONEDX);
-        sbom::check(&evidence, sbom.and_then(|sbom| sbom.predicate), rows);
-        names::check(release, &index, &image, &evidence, rows);
-        expectations::check(&evidence, options, rows);
-        seen.evidence = Some(evidence);
+    /// Goes as far as there is something to look at; `None` when a later check has nothing to stand on.
+    fn judge(
+        &mut self,
+        release: &dyn ReleaseFiles,
+        trust: &'a Trust,
+        by: Option<&TrustedKey>,
+        options: &Options,
+    ) -> Option<()> {
+        let Self { rows, seen, .. } = self;
+        self::trust(trust, rows);
+        layout::check(release, rows);
+        let index = layout::index(release, rows)?;
+        seen.image = Some(index.image.digest);
+        let image = image::read(release, &index, rows)?;
+        let referrers = referrers::read(release, &index, &image, rows);
+
+        let found = documents::read(release, trust, &image, &referrers, by, rows, &mut seen.unlisted);
+        (self.signer, self.signers) = (found.signer, found.signers);
+        let mut documents = found.documents;
+        if let Some(documents) = &mut documents
+            && let Some(evidence) = inventory::check(documents, &image, rows)
+        {
+            seen.release_id = Some(evidence.release_id);
+            provenance::check(&evidence, documents.signer, &image, options, rows);
+            let sbom = documents.by_type.get(uri::CYCLONEDX);
+            sbom::check(&evidence, sbom.and_then(|sbom| sbom.predicate), rows);
+            names::check(release, &index, &image, &evidence, rows);
+            expectations::check(&evidence, options, rows);
+            demands::check(trust, &evidence, rows);
+            seen.evidence = Some(evidence);
+        }
+        blobs::check(release, &image, &referrers, options, rows);
+        if let Some(evidence) = &seen.evidence {
+            capsule::check(release, &referrers, evidence, options, rows);
+        }
+        content::check(release, &image, seen.evidence.as_ref(), options, rows);
+        if let Some(evidence) = &seen.evidence {
+            seen.run_record = side::run_record(release, evidence, rows);
+            let mut signed =
+                documents.as_mut().map(|documents| std::mem::take(&mut documents.rebuilds)).unwrap_or_default();
+            side::rebuilds(release, trust, evidence, &mut signed, &mut seen.unlisted);
+            self.rebuilders = demands::rebuilders(signed, evidence);
+        }
+        side::report(&seen.unlisted, rows);
+        log::report(documents.as_ref(), trust, rows);
+        Some(())
     }
-    blobs::check(release, &image, &referrers, options, rows);
-    if let Some(evidence) = &seen.evidence {
-        capsule::check(release, &referrers, evidence, options, rows);
+}
+
+/// The `trust` row.
+fn trust(trust: &Trust, rows: &mut Rows) {
+    const ID: CheckId = CheckId::Trust;
+    let mut facts = vec![Fact::new("keys", trust.keys().len().to_string())];
+    if let Some(source) = trust.source() {
+        facts.push(Fact::new("trust file", format!("serial {}, {}", source.serial, source.digest)));
+        facts.push(Fact::new("asked on", source.at.to_string()));
     }
-    content::check(release, &image, seen.evidence.as_ref(), options, rows);
-    if let Some(evidence) = &seen.evidence {
-        seen.run_record = side::run_record(release, evidence, rows);
-        side::rebuilds(release, trust, evidence, &mut seen.unlisted);
+    match (trust.keys().len(), trust.source()) {
+        (0, None) => rows.unreadable(ID, "no trusted key was given"),
+        (0, Some(_)) => rows.unreadable(ID, "the trust file has no key"),
+        _ => rows.pass(ID, facts),
     }
-    side::report(&seen.unlisted, rows);
-    log::report(documents.as_ref(), trust, rows);
-    Some(())
 }

@@ -22,6 +22,6 @@ pub use checks::verify;
 pub use files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX};
 pub use joined::{JoinedCheck, JoinedFiles, JoinedVerdict, Joining, Part, PartFiles, verify_joined};
 pub use options::{Depth, ExpectError, Expectations, Options};
-pub use trust::{Trust, TrustedKey};
+pub use trust::{Export, ExportError, KeyEntry, RotateError, Trust, TrustFile, TrustedKey};
 pub use verdict::{Check, CheckId, Class, Fact, Outcome, Unlisted, VERDICT_SCHEMA, Verdict};
 pub use verified::{Evidence, Verified};

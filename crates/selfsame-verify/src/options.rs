@@ -48,13 +48,14 @@ pub struct Expectations(BTreeMap<&'static str, String>);
 
 impl Expectations {
     /// The names that can be expected, each with what it is compared to.
-    pub const NAMES: [(&'static str, &'static str); 11] = [
+    pub const NAMES: [(&'static str, &'static str); 12] = [
         ("name", "externalParameters.name"),
         ("version", "externalParameters.version"),
         ("platform", "externalParameters.platform"),
         ("level", "externalParameters.level"),
         ("source", "externalParameters.source.uri"),
         ("source-digest", "a digest in externalParameters.source.digest"),
+        ("commit", "the source's commit: gitCommit in externalParameters.source.digest or of that input"),
         ("builder", "runDetails.builder.id"),
         ("image", "the digest of the image, `sha256:` included"),
         ("release", "the release id, `sha256:` included"),

@@ -1,6 +1,6 @@
 //! The checks of a verdict while it is being made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::options::Depth;
 use crate::verdict::{Check, CheckId, Class, Fact, Outcome};
@@ -15,11 +15,13 @@ pub(crate) struct Rows {
     /// Whether a check failed for what was seen, not for what could not be seen.
     refuted: bool,
     unanswered: bool,
+    /// Checks that a verdict needs and that the trust has no demand for.
+    excused: BTreeSet<CheckId>,
 }
 
 impl Rows {
     pub(crate) fn new(depth: Depth) -> Self {
-        Self { depth, rows: BTreeMap::new(), refuted: false, unanswered: false }
+        Self { depth, rows: BTreeMap::new(), refuted: false, unanswered: false, excused: BTreeSet::new() }
     }
 
     /// The check passed, unless it failed before.
@@ -53,6 +55,31 @@ impl Rows {
         self.rows.entry(id).or_insert(Check { id, outcome, facts: bounded(facts) });
     }
 
+    /// The trust asks for nothing here: the check is not performed, and the verdict does not need it.
+    pub(crate) fn excuse(&mut self, id: CheckId, reason: impl Into<String>) {
+        self.skip(id, reason, Vec::new());
+        self.excused.insert(id);
+    }
+
+    /// Whether every check that is needed passed, but for this one, which is still open.
+    pub(crate) fn complete_but(&self, open: CheckId) -> bool {
+        let needed = |id: &&CheckId| **id != open && id.required_from().is_some_and(|depth| depth <= self.depth);
+        let fine = |id: &CheckId| self.passed(*id) || self.excused.contains(id) && !self.failed(*id);
+        !self.refuted && !self.unanswered && CheckId::ALL.iter().filter(needed).all(fine)
+    }
+
+    fn failed(&self, id: CheckId) -> bool {
+        self.rows.get(&id).is_some_and(|check| matches!(check.outcome, Outcome::Failed { .. }))
+    }
+
+    /// The first check that failed, and why.
+    pub(crate) fn first_failure(&self) -> Option<&str> {
+        CheckId::ALL.iter().find_map(|id| match &self.rows.get(id)?.outcome {
+            Outcome::Failed { reason } => Some(reason.as_str()),
+            _ => None,
+        })
+    }
+
     pub(crate) fn passed(&self, id: CheckId) -> bool {
         self.rows.get(&id).is_some_and(|check| check.outcome == Outcome::Passed)
     }
@@ -79,7 +106,7 @@ impl Rows {
                     last_failed = Some(id);
                     false
                 }
-                Outcome::NotPerformed { .. } => !needed,
+                Outcome::NotPerformed { .. } => !needed || self.excused.contains(&id),
             };
             checks.push(check);
         }

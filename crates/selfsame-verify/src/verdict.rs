@@ -6,6 +6,7 @@ use selfsame_attest::{Provenance, RunRecord};
 use selfsame_core::Digest;
 
 use crate::options::Depth;
+use crate::trust::TrustSource;
 use crate::verified::{Evidence, Verified};
 
 /// The `schema` of a verdict's JSON form.
@@ -32,6 +33,8 @@ pub struct Verdict {
     pub run_record: Option<Verified<RunRecord>>,
     /// Statements that are there and were not used.
     pub unlisted: Vec<Unlisted>,
+    /// The trust file that was judged by, where it was one.
+    pub trust: Option<TrustSource>,
 }
 
 impl Verdict {
@@ -220,6 +223,8 @@ check_ids! {
     EvidenceSet, "evidence-set", Some(Depth::Evidence), "provenance, SBOM, image signature and inventory are there once each";
     /// The closed list.
     Inventory, "inventory", Some(Depth::Evidence), "the inventory lists exactly the evidence that is there";
+    /// The signer's key on the day that is asked about.
+    Key, "key", Some(Depth::Evidence), "the key counts for what it signed";
     /// Key and builder.
     Builder, "builder", Some(Depth::Evidence), "the key may speak for the builder";
     /// SLSA `buildType`.
@@ -240,6 +245,10 @@ check_ids! {
     Names, "names", Some(Depth::Evidence), "the release is filed under its signed name and version";
     /// `--expect`.
     Expectations, "expectations", Some(Depth::Evidence), "the release is the expected one";
+    /// The least level of the trust.
+    Level, "level", Some(Depth::Evidence), "the build achieved the level that the trust asks for";
+    /// The trust's floor under versions and epochs.
+    Rollback, "rollback", Some(Depth::Evidence), "the release is not older than the trust allows";
     /// Digest and size of everything named.
     Blobs, "blobs", Some(Depth::Blobs), "every blob that is named is there with its digest and size";
     /// Nothing that is not named.
@@ -250,6 +259,8 @@ check_ids! {
     Layers, "layers", Some(Depth::Content), "every layer is safe to unpack and has its diffID";
     /// Files against the SBOM.
     Files, "files", Some(Depth::Content), "the SBOM's files are the image's files";
+    /// How many vouch for it.
+    Threshold, "threshold", Some(Depth::Evidence), "as many vouch for it as the trust asks for";
     /// The run record beside the release.
     RunRecord, "run-record", None, "the run record is about this release and by its signer";
     /// Statements of others.

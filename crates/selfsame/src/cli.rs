@@ -1,10 +1,15 @@
 //! The command line. Every flag can also be had from a `SELFSAME_*` variable; the few that cannot are in the test below
 //! and in docs/ci.md.
 
+mod trust;
+mod verify;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::trust::{TrustAdd, TrustArgs, TrustCommand, TrustFormat, TrustRotate};
+pub(crate) use self::verify::{Depth, Verify};
 use crate::terminal::Verbosity;
 
 /// Reproducible, hermetic builds with evidence: image, SBOM, provenance and signatures, all or none.
@@ -44,6 +49,9 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Make a release again from itself and compare
     RebuildVerify(RebuildVerify),
+    /// Look after the file of whom this machine believes
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Copy a release to a registry: its tag comes last, when everything else is there
     Push(Push),
     /// Copy a release from a registry
@@ -302,13 +310,6 @@ pub(crate) enum Engine {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct TrustArgs {
-    /// A public key that counts; may be given several times
-    #[arg(long = "key", value_name = "PUB", env = "SELFSAME_TRUST_KEY")]
-    pub(crate) keys: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Push {
     /// The release: a folder or a tar
     pub(crate) release: PathBuf,
@@ -379,36 +380,6 @@ pub(crate) struct Check {
     /// Print JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Verify {
-    /// The release: a folder, a tar, or HOST/NAME:TAG in a registry
-    pub(crate) release: PathBuf,
-    #[command(flatten)]
-    pub(crate) trust: TrustArgs,
-    /// What the release must say of itself: name, version, platform, level, source, builder, image, ...
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) expect: Vec<String>,
-    /// How much is looked at
-    #[arg(long, value_enum, default_value_t = Depth::Content, env = "SELFSAME_DEPTH")]
-    pub(crate) depth: Depth,
-    /// Print NAME:VERSION@DIGEST of the verified image and nothing else on standard output
-    #[arg(long, conflicts_with = "json", env = "SELFSAME_PRINT_DIGEST", value_parser = boolish())]
-    pub(crate) print_digest: bool,
-    /// Print the verdict as JSON
-    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
-    pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Depth {
-    /// Manifests and signed documents
-    Evidence,
-    /// And every blob's digest
-    Blobs,
-    /// And what is in the layers
-    Content,
 }
 
 #[derive(Debug, Args)]
@@ -610,6 +581,14 @@ mod tests {
 
     use super::Cli;
 
+    /// Whom to believe is said on the command line and nowhere else.
+    fn says_whom_to_believe(flag: &str) -> bool {
+        let given = ["verify ", "verify-file ", "rebuild-verify ", "check ", "capsule check ", "index "];
+        let whom = ["--key", "--trust", "--at"];
+        flag.starts_with("trust ") && !flag.ends_with("--json")
+            || given.into_iter().any(|command| flag.strip_prefix(command).is_some_and(|flag| whom.contains(&flag)))
+    }
+
     /// Without a variable: with the reason in docs/ci.md, or because the flag is nothing without another one.
     const WITHOUT: [&str; 5] =
         ["rebuild-verify --output", "sbom --json", "tamper --file", "tamper --output", "verify --expect"];
@@ -632,6 +611,9 @@ mod tests {
         assert!(found.len() > 40, "found only {} flags", found.len());
         let mut without: Vec<&str> =
             found.iter().filter(|(_, variable)| variable.is_none()).map(|(flag, _)| flag.as_str()).collect();
+        let whom = without.iter().filter(|flag| says_whom_to_believe(flag)).count();
+        assert_eq!(whom, found.iter().filter(|(flag, _)| says_whom_to_believe(flag)).count(), "no variable adds trust");
+        without.retain(|flag| !says_whom_to_believe(flag));
         without.sort_unstable();
         assert_eq!(without, WITHOUT);
         let strange: Vec<_> = found

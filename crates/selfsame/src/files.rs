@@ -250,7 +250,7 @@ impl Read for Member<'_> {
     }
 }
 
-fn read_bounded(reader: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_bounded(reader: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

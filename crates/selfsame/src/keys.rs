@@ -88,15 +88,15 @@ pub(crate) fn generate(prefix: &Path, builder_id: Option<&str>) -> Answer<(PathB
     let (private, public) = (with(".key"), with(".pub"));
     // A link that leads nowhere yet is something too: what it leads to is not ours to make.
     if public.symlink_metadata().is_ok() {
-        return Err(exists(&public).into());
+        return Err(exists(&public, "a key").into());
     }
-    write_new(&private, key.to_pem().as_bytes(), 0o600)?;
-    write_new(&public, key.public().to_pem().as_bytes(), 0o644)?;
+    write_new(&private, key.to_pem().as_bytes(), 0o600, "a key")?;
+    write_new(&public, key.public().to_pem().as_bytes(), 0o644, "a key")?;
     Ok((private, public, key.public()))
 }
 
 /// Writes a file whole under a name that nothing has: whoever else looks sees none or all of it.
-fn write_new(path: &Path, content: &[u8], mode: u32) -> Answer<()> {
+pub(crate) fn write_new(path: &Path, content: &[u8], mode: u32, what: &str) -> Answer<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(".selfsame-")
@@ -106,7 +106,7 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Answer<()> {
     file.write_all(content).map_err(|error| cannot("write", path, &error))?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path).into()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path, what).into()),
         Err(error) => Err(cannot("create", path, &error.error)),
     }
 }
@@ -143,9 +143,14 @@ fn read(path: &Path) -> Answer<Vec<u8>> {
     Ok(bytes)
 }
 
-fn exists(path: &Path) -> Report {
-    Report::new(Exit::Unanswered, format!("`{}` exists, and a key is never replaced", path.display()))
-        .hint("choose another name with `selfsame keygen -o PREFIX`")
+fn exists(path: &Path, what: &str) -> Report {
+    Report::new(Exit::Unanswered, format!("`{}` exists, and {what} is never replaced", path.display())).hint(
+        if what == "a key" {
+            "choose another name with `selfsame keygen -o PREFIX`"
+        } else {
+            "choose another name, or move it away"
+        },
+    )
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Box<Report> {

@@ -19,6 +19,7 @@ mod settings;
 mod shared;
 mod standing;
 mod terminal;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use selfsame_core::{Digest, Profile};
 
 use super::{Aged, Change, Counts, LockDiff, aged};
-use crate::day::Day;
 use crate::lock::{Claim, InputKind, Lock, Locked, Part};
 use crate::purl::Purl;
+use selfsame_core::Day;
 
 fn day(text: &str) -> Day {
     text.parse().unwrap()

@@ -26,16 +26,29 @@ pub(super) const EVIDENCE: [(&str, &str); 4] = [
 ];
 
 /// What a release's own signer may add later without being listed: statements that come after the inventory.
-pub(crate) const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, "https://slsa.dev/verification_summary/v1"];
+pub(crate) const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, uri::VSA];
 
 /// The signed documents of one signer.
 pub(super) struct Documents<'a> {
     pub(super) signer: &'a TrustedKey,
+    /// What trusted keys say of rebuilds of something, in the order of the index.
+    pub(super) rebuilds: Vec<(&'a TrustedKey, Statement)>,
     /// The four of [`EVIDENCE`], by predicate type.
     pub(super) by_type: BTreeMap<String, Document>,
     /// Log entries and timestamps of all bundles, strangers' included.
     pub(super) log_entries: usize,
     pub(super) timestamps: usize,
+}
+
+/// Whose releases of the image there are, and the documents of the one that is judged.
+#[derive(Default)]
+pub(super) struct Found<'a> {
+    /// Every trusted key that signed an inventory, in the order of the trust.
+    pub(super) signers: Vec<&'a TrustedKey>,
+    /// Whose release is judged: one of them.
+    pub(super) signer: Option<&'a TrustedKey>,
+    /// Its documents, if each is there once.
+    pub(super) documents: Option<Documents<'a>>,
 }
 
 /// One signed document.
@@ -59,15 +72,16 @@ struct Signed<'a> {
     document: Document,
 }
 
-/// The rows `bundles` to `evidence-set`.
+/// The rows `bundles` to `evidence-set`. The release is judged as that of `by`, or of the first who signed an inventory.
 pub(super) fn read<'a>(
     release: &dyn ReleaseFiles,
     trust: &'a Trust,
     image: &Image,
     referrers: &Referrers,
+    by: Option<&TrustedKey>,
     rows: &mut Rows,
     unlisted: &mut Vec<Unlisted>,
-) -> Option<Documents<'a>> {
+) -> Found<'a> {
     let mut reading = Reading::default();
     // One at a time: what a stranger attached is forgotten before the next is read, however much there is.
     for referrer in &referrers.bundles {
@@ -82,14 +96,21 @@ pub(super) fn read<'a>(
     let Reading { bundles, log_entries, timestamps, signed, strangers, trusted } = reading;
     rows.pass(CheckId::Bundles, vec![Fact::new("bundles", bundles.to_string())]);
     if trust.keys().is_empty() {
-        return None;
+        return Found::default();
     }
     if trusted == 0 {
         rows.fail(CheckId::Signatures, "no evidence document has a signature by a trusted key", strangers);
-        return None;
+        return Found::default();
     }
     rows.pass(CheckId::Statements, vec![Fact::new("statements", signed.len().to_string())]);
-    let signer = signer(&signed, rows)?;
+    let signers = signers(&signed, trust, rows);
+    if signers.is_empty() {
+        return Found::default();
+    }
+    let signer = signers.iter().copied().find(|key| by.is_some_and(|by| std::ptr::eq(*key, by))).unwrap_or(signers[0]);
+    rows.pass(CheckId::Signatures, vec![Fact::new("key", signer.key.key_id()), Fact::new("name", quote(&signer.name))]);
+    let rebuilds = signed.iter().filter(|it| it.document.statement.predicate_type == uri::REBUILD);
+    let rebuilds = rebuilds.map(|it| (it.key, it.document.statement.clone())).collect();
     let mut by_type: BTreeMap<String, Vec<Document>> = BTreeMap::new();
     for Signed { key, document } in signed {
         if std::ptr::eq(key, signer) {
@@ -99,8 +120,9 @@ pub(super) fn read<'a>(
         }
     }
     subjects(&by_type, image, rows);
-    let by_type = evidence_set(by_type, rows, unlisted)?;
-    Some(Documents { signer, by_type, log_entries, timestamps })
+    let by_type = evidence_set(by_type, rows, unlisted);
+    let documents = by_type.map(|by_type| Documents { signer, rebuilds, by_type, log_entries, timestamps });
+    Found { signers, signer: Some(signer), documents }
 }
 
 /// What has been read so far.
@@ -221,31 +243,17 @@ fn statement(referrer: &Referrer, bundle: &Bundle) -> Result<Statement, String> 
     Ok(statement)
 }
 
-/// The rest of the `signatures` row: the one key that signed an inventory is the release's signer.
-fn signer<'a>(signed: &[Signed<'a>], rows: &mut Rows) -> Option<&'a TrustedKey> {
-    const ID: CheckId = CheckId::Signatures;
-    let inventories = signed.iter().filter(|it| it.document.statement.predicate_type == uri::INVENTORY);
-    let mut signers: BTreeMap<String, &TrustedKey> = BTreeMap::new();
-    for it in inventories {
-        signers.entry(it.key.key.key_id()).or_insert(it.key);
+/// The rest of the `signatures` row: who signed an inventory has signed a release, each of them a whole one.
+fn signers<'a>(signed: &[Signed<'a>], trust: &'a Trust, rows: &mut Rows) -> Vec<&'a TrustedKey> {
+    let inventories = || signed.iter().filter(|it| it.document.statement.predicate_type == uri::INVENTORY);
+    let has_one = |key: &&TrustedKey| inventories().any(|it| std::ptr::eq(it.key, *key));
+    let signers: Vec<&TrustedKey> = trust.keys().iter().filter(has_one).collect();
+    if signers.is_empty() {
+        let seen: BTreeSet<String> = signed.iter().map(|it| it.key.key.key_id()).collect();
+        let facts = seen.into_iter().map(|id| Fact::new("key", id)).collect();
+        rows.fail(CheckId::EvidenceSet, "no trusted key signed an inventory", facts);
     }
-    let keys = || signers.keys().map(|id| Fact::new("key", id.clone())).collect::<Vec<_>>();
-    match signers.len() {
-        0 => {
-            let seen: BTreeSet<String> = signed.iter().map(|it| it.key.key.key_id()).collect();
-            let facts = seen.into_iter().map(|id| Fact::new("key", id)).collect();
-            rows.fail(CheckId::EvidenceSet, "no trusted key signed an inventory", facts);
-            None
-        }
-        1 => {
-            rows.pass(ID, keys());
-            signers.into_values().next()
-        }
-        count => {
-            rows.fail(ID, format!("{count} trusted keys signed an inventory; give the key of one signer"), keys());
-            None
-        }
-    }
+    signers
 }
 
 /// The `subjects` row.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use selfsame_attest::Provenance;
 use selfsame_attest::text::quote;
 
 use super::provenance::external;
@@ -38,10 +39,22 @@ fn found(evidence: &Evidence, name: &str) -> Vec<String> {
             let digests = source.and_then(|source| source.get("digest")).and_then(Value::as_object);
             digests.into_iter().flatten().filter_map(|(_, text)| text.as_str().map(str::to_owned)).collect()
         }
+        "commit" => commits(provenance, source.and_then(|source| source.get("uri")).and_then(Value::as_str)),
         "builder" => vec![provenance.run_details.builder.id.clone()],
         "image" => vec![evidence.image.to_string()],
         "release" => vec![evidence.release_id.to_string()],
         "checked" => vec![evidence.inventory.checked.to_string()],
         _ => Vec::new(),
     }
+}
+
+/// The commit of the source: named by the request itself, or by the input that it was bound to.
+fn commits(provenance: &Provenance, source: Option<&str>) -> Vec<String> {
+    let asked = provenance.build_definition.external_parameters.get("source");
+    let asked = asked.and_then(|source| source.get("digest")?.get("gitCommit")?.as_str());
+    let bound = provenance.build_definition.resolved_dependencies.iter();
+    let bound = bound.filter(|input| source == Some(input.uri.as_str())).filter_map(|input| input.digest.git_commit());
+    let mut commits: Vec<String> = asked.into_iter().map(str::to_owned).chain(bound.map(str::to_owned)).collect();
+    commits.dedup();
+    commits
 }

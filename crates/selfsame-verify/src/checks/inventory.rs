@@ -2,22 +2,25 @@
 
 use std::collections::BTreeSet;
 
+use selfsame_attest::text::quote;
 use selfsame_attest::{Inventory, InventoryDocument};
-use selfsame_core::uri;
+use selfsame_core::{Digest, uri};
 
 use super::documents::{Documents, type_name};
 use super::image::Image;
 use crate::rows::Rows;
+use crate::trust::Signed;
 use crate::verdict::{CheckId, Fact};
 use crate::verified::Evidence;
 
-/// The `inventory` row.
+/// The rows `inventory` and `key`.
 pub(super) fn check(documents: &mut Documents<'_>, image: &Image, rows: &mut Rows) -> Option<Evidence> {
     const ID: CheckId = CheckId::Inventory;
     let document = documents.by_type.get(uri::INVENTORY)?;
     let inventory: Inventory =
         document.statement.predicate_as().map_err(|error| rows.fail(ID, error.to_string(), Vec::new())).ok()?;
     let release_id = document.payload;
+    key(documents, release_id, rows);
 
     let present: BTreeSet<InventoryDocument> = documents
         .by_type
@@ -45,13 +48,13 @@ pub(super) fn check(documents: &mut Documents<'_>, image: &Image, rows: &mut Row
     }
     let checked = match inventory.checked {
         true => "each action ran twice and gave equal output".to_owned(),
-        false => format!("not run twice: {}", selfsame_attest::text::quote(&inventory.not_checked_because)),
+        false => format!("not run twice: {}", quote(&inventory.not_checked_because)),
     };
     rows.pass(ID, vec![Fact::new("release", release_id.to_string()), Fact::new("checked", checked)]);
 
     let provenance = documents.by_type.get(uri::PROVENANCE)?.statement.predicate_as();
     let provenance = provenance.map_err(|error| rows.fail(CheckId::BuildType, error.to_string(), Vec::new())).ok()?;
-    let digests = |of: fn(&super::documents::Document) -> selfsame_core::Digest| {
+    let digests = |of: fn(&super::documents::Document) -> Digest| {
         documents.by_type.iter().map(|(predicate_type, document)| (predicate_type.clone(), of(document))).collect()
     };
     Some(Evidence {
@@ -65,4 +68,31 @@ pub(super) fn check(documents: &mut Documents<'_>, image: &Image, rows: &mut Row
         // Moved, not copied: it may be most of the release's documents.
         sbom: std::mem::take(&mut documents.by_type.get_mut(uri::CYCLONEDX)?.statement.predicate),
     })
+}
+
+/// The `key` row: whether the signer's key counts for this release, and may sign what it signed.
+///
+/// What is shown to have been signed in time is the inventory: it names every other payload.
+fn key(documents: &Documents<'_>, release_id: Digest, rows: &mut Rows) {
+    const ID: CheckId = CheckId::Key;
+    let signer = documents.signer;
+    let facts = |told: &str| {
+        vec![
+            Fact::new("key", signer.key.key_id()),
+            Fact::new("name", quote(&signer.name)),
+            Fact::new("held by", quote(&signer.identity)),
+            Fact::new("standing", told),
+        ]
+    };
+    let standing = signer.standing.counts(Signed { release: Some(release_id), by: None });
+    match standing {
+        Err(fault) => rows.fail(ID, format!("the key `{}` {fault}", quote(&signer.name)), facts(&fault)),
+        Ok(told) => {
+            if let Some(kind) = documents.by_type.keys().find(|kind| !signer.may_sign(kind)) {
+                let reason = format!("the key `{}` may not sign this: {}", quote(&signer.name), type_name(kind));
+                return rows.fail(ID, reason, facts(&told));
+            }
+            rows.pass(ID, facts(&told));
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::blob::MOST_DOCUMENT_BYTES;
 use super::documents::note;
 use crate::files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX};
 use crate::rows::Rows;
-use crate::trust::Trust;
+use crate::trust::{Trust, TrustedKey};
 use crate::verdict::{CheckId, Fact, Unlisted};
 use crate::verified::Evidence;
 
@@ -75,14 +75,20 @@ pub(crate) fn read_run_record(
     Ok(record)
 }
 
-/// Notes every rebuild statement and whose it is.
-pub(super) fn rebuilds(release: &dyn ReleaseFiles, trust: &Trust, evidence: &Evidence, unlisted: &mut Vec<Unlisted>) {
+/// Notes every rebuild statement and whose it is; those by trusted keys go to `signed`, too.
+pub(super) fn rebuilds<'a>(
+    release: &dyn ReleaseFiles,
+    trust: &'a Trust,
+    evidence: &Evidence,
+    signed: &mut Vec<(&'a TrustedKey, Statement)>,
+    unlisted: &mut Vec<Unlisted>,
+) {
     let Ok(mut names) = release.names() else { return };
     names.sort();
     let names = names.iter().filter(|name| *name != RUN_RECORD_FILE && may_stand_beside(name));
     for name in names.take(MOST_REBUILDS) {
         let told = match release.read(name, MOST_DOCUMENT_BYTES) {
-            Ok(Some(bytes)) => rebuild_note(&bytes, trust, evidence),
+            Ok(Some(bytes)) => rebuild_note(&bytes, trust, evidence, signed),
             Ok(None) => continue,
             Err(error) => Err(format!("cannot be read: {error}")),
         };
@@ -93,10 +99,16 @@ pub(super) fn rebuilds(release: &dyn ReleaseFiles, trust: &Trust, evidence: &Evi
     }
 }
 
-fn rebuild_note(bytes: &[u8], trust: &Trust, evidence: &Evidence) -> Result<(String, String), String> {
-    let mut by = String::new();
+fn rebuild_note<'a>(
+    bytes: &[u8],
+    trust: &'a Trust,
+    evidence: &Evidence,
+    signed: &mut Vec<(&'a TrustedKey, Statement)>,
+) -> Result<(String, String), String> {
+    let (mut by, mut signer) = (String::new(), None);
     let statement = signed_by(bytes, |bundle| {
         let trusted = trust.keys().iter().find(|trusted| bundle.envelope().verify(&trusted.key).is_ok());
+        signer = trusted;
         by = match trusted {
             Some(trusted) => format!("by trusted key {}", trusted.key.key_id()),
             None => format!("by key {}, which is not trusted", selfsame_attest::text::quote(bundle.key_id())),
@@ -110,7 +122,9 @@ fn rebuild_note(bytes: &[u8], trust: &Trust, evidence: &Evidence) -> Result<(Str
         (true, false) => "a rebuild of another image",
         (false, _) => "not a rebuild statement",
     };
-    Ok((statement.predicate_type, format!("{by}: {about}")))
+    let predicate_type = statement.predicate_type.clone();
+    signed.extend(signer.map(|key| (key, statement)));
+    Ok((predicate_type, format!("{by}: {about}")))
 }
 
 fn signed_by(bytes: &[u8], statement: impl FnOnce(&Bundle) -> Result<Statement, String>) -> Result<Statement, String> {

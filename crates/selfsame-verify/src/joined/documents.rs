@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use selfsame_attest::text::quote;
 use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, Statement};
 use selfsame_core::{Digest, uri};
 
 use super::{JoinedFiles, Joining};
 use crate::checks::LATER;
 use crate::checks::log::Entries;
-use crate::trust::Trust;
+use crate::trust::{Signed, Trust};
 use crate::verified::Evidence;
 
 /// What one trusted key says about an index, whole.
@@ -41,11 +42,20 @@ pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) ->
         if by_type.is_empty() {
             continue;
         }
+        let may_not = by_type.keys().find(|kind| !trusted.may_sign(kind)).cloned();
         match by_key(files, &trusted.key, by_type, parts) {
-            Ok(closed) => match unlogged {
-                None => return Ok(closed),
-                Some(refusal) => fault = ("log", format!("a document that joins the parts {refusal}")),
-            },
+            Ok(closed) => {
+                let signed = Signed { release: Some(closed.joining.release_id), by: None };
+                let name = quote(&trusted.name);
+                match (trusted.standing.counts(signed), may_not, unlogged) {
+                    (Ok(_), None, None) => return Ok(closed),
+                    (Err(why), ..) => fault = ("signature", format!("the key `{name}` {why}")),
+                    (_, Some(kind), _) => {
+                        fault = ("signature", format!("the key `{name}` may not sign `{}`", quote(&kind)))
+                    }
+                    (.., Some(refusal)) => fault = ("log", format!("a document that joins the parts {refusal}")),
+                }
+            }
             Err(refusal) => fault = refusal,
         }
     }

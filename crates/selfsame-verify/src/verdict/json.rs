@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{Check, VERDICT_SCHEMA, Verdict};
+use crate::trust::TrustSource;
 
 impl Verdict {
     /// One JSON object on one line, `schema` and `class` first.
@@ -13,6 +14,7 @@ impl Verdict {
     /// {"schema":"https://selfsame.dev/verdict/v1","class":"verified","depth":"content","image":"sha256:...",
     ///  "releaseId":"sha256:...","builderId":"...","keyId":"...","checks":[{"facts":[{"label":"keys","value":"1"}],
     ///  "id":"trust","outcome":"passed","reason":null,"title":"..."},...],
+    ///  "trust":{"at":"2026-11-20","serial":3,"sha256":"..."},
     ///  "unlisted":[{"file":"...","note":"...","predicateType":"..."}]}
     /// ```
     ///
@@ -34,6 +36,7 @@ impl Verdict {
             ("builderId", json!(evidence.map(|evidence| &evidence.provenance.run_details.builder.id))),
             ("keyId", json!(evidence.map(|evidence| evidence.signer.key_id()))),
             ("checks", self.checks.iter().map(check).collect()),
+            ("trust", self.trust.as_ref().map_or(Value::Null, trust)),
             ("unlisted", Value::Array(unlisted)),
         ];
         // Written by hand so that the order of the fields is this one whatever map serde_json is built with.
@@ -45,6 +48,10 @@ impl Verdict {
         text.push('}');
         text
     }
+}
+
+fn trust(source: &TrustSource) -> Value {
+    json!({ "at": source.at.to_string(), "serial": source.serial, "sha256": source.digest.hex() })
 }
 
 fn check(check: &Check) -> Value {

@@ -6,6 +6,8 @@ mod files;
 mod layout;
 mod logs;
 mod signatures;
+mod trust;
+mod trust_file;
 mod unlisted;
 mod verdicts;
 

@@ -120,12 +120,29 @@ fn two_signers_of_one_release() {
     let files = parts.lay_out(&bundles);
     verifies(&verdict(&files, Depth::Content));
     verifies(&verify(&files, &Trust::in_keys([key("second").public()]), &options(Depth::Content)));
+    // With both, one of them is enough, and a set that falls takes nothing from the other.
     let both = Trust::in_keys([key("signer").public(), key("second").public()]);
-    assert_fails(
-        &verify(&files, &both, &options(Depth::Content)),
-        CheckId::Signatures,
-        "2 trusted keys signed an inventory",
-    );
+    let verdict = verify(&files, &both, &options(Depth::Content));
+    verifies(&verdict);
+    let signed = verdict.check(CheckId::Threshold).facts.iter().filter(|fact| fact.label == "signed by").count();
+    assert_eq!(signed, 2, "{verdict:?}");
+    let mut other = parts.provenance.clone();
+    other.run_details.builder.id = "https://example.com/elsewhere".into();
+    let broken = crate::fake::Parts { provenance: other, ..Parts::good() };
+    let mut bundles = signed_by(&broken, "signer");
+    bundles.extend(signed_by(&parts, "second"));
+    let verdict = verify(&parts.lay_out(&bundles), &both, &options(Depth::Content));
+    verifies(&verdict);
+    assert_eq!(verdict.evidence.as_ref().unwrap().signer, key("second").public());
+    let fallen = verdict.check(CheckId::Threshold).facts.iter().find(|fact| fact.label == "does not count").unwrap();
+    assert!(fallen.value.contains("does not speak for"), "{fallen:?}");
+    // Alone it falls for its own reason.
+    let verdict = verify(&broken.release(), &both, &options(Depth::Content));
+    assert_fails(&verdict, CheckId::Builder, "does not speak for");
+}
+
+fn signed_by(parts: &Parts, signer: &str) -> Vec<(String, Vec<u8>)> {
+    signed(&parts.statements(), signer)
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn a_good_release_verifies_at_every_depth() {
     subjects       passed
     evidence-set   passed
     inventory      passed
+    key            passed
     builder        passed
     build-type     passed
     parameters     passed
@@ -35,11 +36,14 @@ fn a_good_release_verifies_at_every_depth() {
     components     passed
     names          passed
     expectations   passed
+    level          not-performed  the trust asks for no level
+    rollback       not-performed  the trust has no floor under releases of this name
     blobs          passed
     nothing-extra  passed
     capsule        passed
     layers         passed
     files          passed
+    threshold      passed
     run-record     passed
     unlisted       passed
     log            not-performed  the trust that was given names no log and no time stamp authority
@@ -57,6 +61,7 @@ fn a_good_release_verifies_at_every_depth() {
     subjects       passed
     evidence-set   passed
     inventory      passed
+    key            passed
     builder        passed
     build-type     passed
     parameters     passed
@@ -67,11 +72,14 @@ fn a_good_release_verifies_at_every_depth() {
     components     passed
     names          passed
     expectations   passed
+    level          not-performed  the trust asks for no level
+    rollback       not-performed  the trust has no floor under releases of this name
     blobs          not-performed  not asked for at depth `evidence`
     nothing-extra  not-performed  not asked for at depth `evidence`
     capsule        passed
     layers         not-performed  not asked for at depth `evidence`
     files          not-performed  not asked for at depth `evidence`
+    threshold      passed
     run-record     passed
     unlisted       passed
     log            not-performed  the trust that was given names no log and no time stamp authority
@@ -108,6 +116,7 @@ fn every_check_stands_in_every_verdict_in_order() {
     subjects       not-performed  not reached: `index` failed
     evidence-set   not-performed  not reached: `index` failed
     inventory      not-performed  not reached: `index` failed
+    key            not-performed  not reached: `index` failed
     builder        not-performed  not reached: `index` failed
     build-type     not-performed  not reached: `index` failed
     parameters     not-performed  not reached: `index` failed
@@ -118,11 +127,14 @@ fn every_check_stands_in_every_verdict_in_order() {
     components     not-performed  not reached: `index` failed
     names          not-performed  not reached: `index` failed
     expectations   not-performed  not reached: `index` failed
+    level          not-performed  not reached: `index` failed
+    rollback       not-performed  not reached: `index` failed
     blobs          not-performed  not reached: `index` failed
     nothing-extra  not-performed  not reached: `index` failed
     capsule        not-performed  not reached: `index` failed
     layers         not-performed  not reached: `index` failed
     files          not-performed  not reached: `index` failed
+    threshold      not-performed  not reached: `index` failed
     run-record     not-performed  not reached: `index` failed
     unlisted       not-performed  not reached: `index` failed
     log            not-performed  not reached: `index` failed
@@ -244,8 +256,9 @@ fn a_key_speaks_for_its_builder_only() {
     };
     let key = |declared: Option<&str>| key("signer").public().with_builder_id(declared).unwrap();
     let judge = |files: &Files, declared: Option<&str>, listed: &[&str]| {
-        let builder_ids = listed.iter().map(|id| (*id).to_owned()).collect();
-        let trust = Trust::new(vec![TrustedKey { key: key(declared), builder_ids }]);
+        let builder_ids: Vec<String> = listed.iter().map(|id| (*id).to_owned()).collect();
+        let builder_ids = (!builder_ids.is_empty()).then_some(builder_ids);
+        let trust = Trust::new(vec![TrustedKey { builder_ids, ..TrustedKey::new(key(declared)) }]);
         verify(files, &trust, &options(Depth::Evidence))
     };
     let (ours, other) = ("https://example.com/a", "https://example.com/b");

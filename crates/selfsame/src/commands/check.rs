@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Check, settings: &Settings) -> Answer {
             None => in_folder(&arguments.release)?,
         };
     let mut vouched = None;
-    if !arguments.trust.keys.is_empty() {
+    if !arguments.trust.is_empty() {
         let verdict = verify::verdict(files.as_ref(), &arguments.trust, &[], Depth::Evidence)?;
         let reason = verdict.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default();
         let state = if verdict.is_verified() { State::There } else { State::Absent };

@@ -81,7 +81,7 @@ fn part(path: &Path, arguments: &Index) -> Answer<Part> {
     let shown = path.display().to_string();
     let files = crate::files::open(path)?;
     let outline = Outline::read(files.as_ref()).map_err(|error| remote::outline(&error, &shown))?;
-    let trust = verify::trust(&arguments.trust)?;
+    let trust = crate::trust::of(&arguments.trust)?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
     let options = Options { depth: Depth::Content, expect: Expectations::default(), threads };
     let verdict = selfsame_verify::verify(files.as_ref(), &trust, &options);

@@ -24,6 +24,7 @@ mod sbom;
 mod store;
 mod tamper;
 mod toolchain;
+mod trust;
 mod verify;
 
 use clap::CommandFactory as _;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Build(arguments) => on(&arguments.project.path, build::run(&arguments, settings)),
         Command::Verify(arguments) => verify::run(&arguments, settings),
         Command::RebuildVerify(arguments) => rebuild_verify::run(&arguments, settings),
+        Command::Trust(command) => trust::run(&command, settings),
         Command::Push(arguments) => push::run(&arguments, settings),
         Command::Pull(arguments) => pull::run(&arguments, settings),
         Command::Check(arguments) => check::run(&arguments, settings),

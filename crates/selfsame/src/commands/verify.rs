@@ -6,7 +6,6 @@ use std::path::Path;
 use selfsame_verify::{CheckId, Class, Depth, Expectations, Fact, Options, Outcome, ReleaseFiles, Trust, Verdict};
 
 use crate::cli::{self, TrustArgs, Verify};
-use crate::keys;
 use crate::remote::Release;
 use crate::report::{Answer, Exit, Report, printable};
 use crate::settings::Settings;
@@ -57,15 +56,9 @@ fn questions(trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<(Trus
             _ => report,
         }
     })?;
-    let trust = self::trust(trust)?;
+    let trust = crate::trust::of(trust)?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
     Ok((trust, Options { depth, expect, threads }))
-}
-
-/// The keys that count.
-pub(super) fn trust(arguments: &TrustArgs) -> Answer<Trust> {
-    let keys = arguments.keys.iter().map(|path| keys::public(path)).collect::<Answer<Vec<_>>>()?;
-    Ok(Trust::in_keys(keys))
 }
 
 /// What a verdict answers.
@@ -101,7 +94,7 @@ pub(super) fn text(verdict: &Verdict, release: &Path) -> String {
         text += &row(&check.outcome, check.title(), &check.facts);
     }
     if verdict.failed().any(|check| check.id == CheckId::Trust) {
-        text += "\nhint: `--key FILE.pub` names the key that the release has to be signed by\n";
+        text += "\nhint: `--key FILE.pub` names the key that the release has to be signed by, `--trust FILE` whom this machine believes\n";
     }
     for unlisted in &verdict.unlisted {
         text += &format!("  unlisted, not used: {} ({})\n", printable(&unlisted.file), printable(&unlisted.note));

@@ -1,9 +1,9 @@
-//! A day of the calendar, as locks have it.
+//! A day of the calendar, as locks and trust files have it.
 
 use std::fmt;
 use std::str::FromStr;
 
-use selfsame_core::SourceEpoch;
+use crate::SourceEpoch;
 
 /// A day in UTC, from 1970 to 9999, printed `2026-11-20`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
