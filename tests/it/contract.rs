@@ -51,7 +51,7 @@ fn hello(tools: &[&str]) -> Option<Hello> {
 }
 
 /// Whether these programs are there.
-fn there(tools: &[&str]) -> Result<(), String> {
+pub(crate) fn there(tools: &[&str]) -> Result<(), String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let has = |tool: &&&str| !std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
     match tools.iter().find(has) {
@@ -71,7 +71,7 @@ fn output(command: &mut Command) -> Output {
 
 /// What a command prints; it must succeed.
 #[track_caller]
-fn prints(command: &mut Command) -> String {
+pub(crate) fn prints(command: &mut Command) -> String {
     let output = output(command);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));

@@ -7,7 +7,10 @@ use selfsame_core::{Digest, uri};
 use serde_json::Value;
 
 use crate::build::Built;
+use crate::error::BuildError;
 use crate::evidence::statements;
+use crate::joining::{Joined, joining_statements, provenance_of_several};
+use crate::subject::Subject;
 
 /// What a verified release says it is: the digests that a rebuild is held against.
 #[derive(Clone, Debug)]
@@ -83,6 +86,74 @@ pub fn compare(original: &Original, built: &Built) -> Outcome {
         }
     };
     Outcome { verdict, compared, cause, first_differing_action: first_differing_action(original, built) }
+}
+
+/// What joins the parts of a verified release.
+#[derive(Clone, Debug)]
+pub struct OriginalJoin {
+    /// `name:version`.
+    pub name: String,
+    /// Of the index.
+    pub index: Digest,
+    /// The digest of the payload of each document about the index, by predicate type.
+    pub payloads: BTreeMap<String, Digest>,
+    /// Whether the parts were built together: then there is provenance of all.
+    pub together: bool,
+    /// Whether all was checked, and why not: it stands in the inventory.
+    pub not_checked_because: Option<String>,
+}
+
+/// Holds what joins the parts against what would join them now, and sums all up: as good as the worst of the parts. What
+/// was compared of each part stands behind that, under the name of its platform.
+pub fn compare_joined(original: &OriginalJoin, parts: &[(&Built, &Outcome)]) -> Result<Outcome, BuildError> {
+    let images = parts.iter().map(|(built, _)| built.record.image.clone()).collect();
+    let subject = match (parts.first(), original.together) {
+        (Some((built, _)), true) => Subject::index(images, &built.record.request)?,
+        _ => Subject::joined(images)?,
+    };
+    let index = subject.descriptor.digest;
+    let builds: Vec<&Built> = parts.iter().map(|(built, _)| *built).collect();
+    let provenance = if original.together { Some(provenance_of_several(&builds)?) } else { None };
+    let joined: Vec<Joined> = parts
+        .iter()
+        .map(|(built, outcome)| {
+            let inventory = outcome.compared.iter().find(|pair| pair.name == document_name(uri::INVENTORY));
+            let release_id = inventory.map_or(Digest::of(b""), |pair| pair.rebuilt);
+            let record = &built.record;
+            Joined { platform: record.request.platform.clone(), image: record.image.manifest.digest, release_id }
+        })
+        .collect();
+    let why = original.not_checked_because.as_deref();
+    let mut compared = vec![Comparison { name: "image".to_owned(), original: original.index, rebuilt: index }];
+    for statement in joining_statements(&original.name, index, &joined, provenance.as_ref(), why) {
+        let Some(&payload) = original.payloads.get(&statement.predicate_type) else { continue };
+        let name = document_name(&statement.predicate_type).to_owned();
+        compared.push(Comparison { name, original: payload, rebuilt: Digest::of(&statement.to_payload()) });
+    }
+    let differing: Vec<&str> =
+        compared.iter().filter(|pair| pair.original != pair.rebuilt).map(|pair| pair.name.as_str()).collect();
+    let worst = parts.iter().max_by_key(|(_, outcome)| outcome.verdict);
+    let platform = |built: &Built| built.record.request.platform.to_string();
+    let (verdict, cause) = match worst {
+        Some((built, outcome)) if outcome.verdict != RebuildVerdict::Same => {
+            (outcome.verdict, format!("{}: {}", platform(built), outcome.cause))
+        }
+        _ if differing.is_empty() => (RebuildVerdict::Same, String::new()),
+        _ => {
+            let cause = format!("every platform is equal; what joins them differs in {}", differing.join(", "));
+            (RebuildVerdict::Equivalent, cause)
+        }
+    };
+    let first_differing_action = parts.iter().find_map(|(built, outcome)| {
+        outcome.first_differing_action.as_ref().map(|action| format!("{action} for {}", platform(built)))
+    });
+    for (built, outcome) in parts {
+        compared.extend(outcome.compared.iter().map(|pair| {
+            let name = format!("{} {}", platform(built), pair.name);
+            Comparison { name, ..pair.clone() }
+        }));
+    }
+    Ok(Outcome { verdict, compared, cause, first_differing_action })
 }
 
 fn first_differing_action(original: &Original, built: &Built) -> Option<String> {

@@ -1,5 +1,7 @@
 //! What a release is about: one image, or the index of one image for several platforms.
 
+use std::collections::BTreeMap;
+
 use selfsame_oci::{Descriptor, Document, image_index};
 
 use crate::error::BuildError;
@@ -27,10 +29,19 @@ impl Subject {
 
     /// The index of images for several platforms, or for one where the definition asks for a list of one. The same
     /// whichever was built first; name, version and epoch are the request's, which all have in common.
-    pub fn index(mut images: Vec<Image>, request: &Request) -> Result<Self, BuildError> {
+    pub fn index(images: Vec<Image>, request: &Request) -> Result<Self, BuildError> {
+        Self::annotated(images, &annotations(request, None))
+    }
+
+    /// The same of images that were built apart: nobody asked for them together, so it says nothing but their platforms.
+    pub fn joined(images: Vec<Image>) -> Result<Self, BuildError> {
+        Self::annotated(images, &BTreeMap::new())
+    }
+
+    fn annotated(mut images: Vec<Image>, annotations: &BTreeMap<String, String>) -> Result<Self, BuildError> {
         images.sort_by_key(|image| image.manifest.platform.as_ref().map(ToString::to_string));
         let manifests: Vec<Descriptor> = images.iter().map(|image| image.manifest.clone()).collect();
-        let index = image_index(&manifests, &annotations(request, None));
+        let index = image_index(&manifests, annotations);
         let index = index.map_err(|fault| BuildError::Index { fault: fault.to_string() })?;
         Ok(Self { descriptor: index.descriptor.clone(), index: Some(index), images })
     }

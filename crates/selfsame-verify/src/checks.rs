@@ -17,8 +17,8 @@ mod referrers;
 mod sbom;
 mod side;
 
-pub(crate) use documents::LATER;
-pub(crate) use side::{may_stand_beside, read_run_record};
+pub(crate) use documents::{LATER, note};
+pub(crate) use side::{may_stand_beside, read_run_record, rebuilds};
 
 use std::collections::BTreeMap;
 
@@ -155,7 +155,7 @@ impl<'a> Judged<'a> {
             seen.run_record = side::run_record(release, evidence, rows);
             let mut signed =
                 documents.as_mut().map(|documents| std::mem::take(&mut documents.rebuilds)).unwrap_or_default();
-            side::rebuilds(release, trust, evidence, &mut signed, &mut seen.unlisted);
+            side::rebuilds(release, trust, evidence.image, &mut signed, &mut seen.unlisted);
             self.rebuilders = demands::rebuilders(signed, evidence);
         }
         side::report(&seen.unlisted, rows);

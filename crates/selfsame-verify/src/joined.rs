@@ -13,11 +13,11 @@ use selfsame_oci::layout;
 
 pub use parts::{JoinedFiles, Part, PartFiles};
 
-use crate::checks::{may_stand_beside, read_run_record, verify};
+use crate::checks::{may_stand_beside, read_run_record, rebuilds, verify};
 use crate::files::{RUN_RECORD_FILE, ReleaseFiles};
 use crate::options::{Depth, Options};
 use crate::trust::Trust;
-use crate::verdict::{Class, Fact, Outcome, Verdict};
+use crate::verdict::{Class, Fact, Outcome, Unlisted, Verdict};
 use crate::verified::Verified;
 use documents::Closed;
 
@@ -38,6 +38,8 @@ pub struct JoinedVerdict {
     pub checks: Vec<JoinedCheck>,
     /// What joins them, when all of it is verified.
     pub joining: Option<Verified<Joining>>,
+    /// Statements about the index that are there and were not used.
+    pub unlisted: Vec<Unlisted>,
 }
 
 /// One question to what joins the parts, and the answer.
@@ -122,6 +124,7 @@ pub fn verify_joined(release: &dyn ReleaseFiles, trust: &Trust, options: &Option
         parts: Vec::new(),
         checks: Vec::new(),
         joining: None,
+        unlisted: Vec::new(),
     };
     match files {
         Ok(files) => {
@@ -190,7 +193,8 @@ impl Judge {
             Ok(closed) => closed,
             Err((id, fault)) => return self.fail(id, fault),
         };
-        let Closed { mut joining, asked_together } = closed;
+        let Closed { mut joining, asked_together, unlisted } = closed;
+        verdict.unlisted = unlisted;
         self.pass("signature", vec![fact(&"key", joining.signer.key_id())]);
         match asked_together {
             true => self.pass("platforms", files.parts.iter().map(|part| fact(&"platform", &part.platform)).collect()),
@@ -212,6 +216,7 @@ impl Judge {
         ];
         self.expectations(&whole, &found);
         self.run_record(release, &mut joining);
+        rebuilds(release, trust, joining.index, &mut Vec::new(), &mut verdict.unlisted);
         verdict.joining = Some(Verified::new(joining));
     }
 

@@ -7,6 +7,7 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use selfsame_core::Platform;
 
 pub(crate) use self::trust::{TrustAdd, TrustArgs, TrustCommand, TrustFormat, TrustRotate};
 pub(crate) use self::verify::{Depth, Verify};
@@ -417,6 +418,9 @@ pub(crate) struct Diff {
     pub(crate) left: PathBuf,
     /// Another
     pub(crate) right: PathBuf,
+    /// Of images for several platforms, only this one: os/arch[/variant]
+    #[arg(long, value_name = "PLATFORM", env = "SELFSAME_PLATFORM")]
+    pub(crate) platform: Option<Platform>,
     /// Print JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
@@ -438,6 +442,12 @@ pub(crate) struct Sbom {
     /// List what NTIA 2021, CISA 2025 and BSI TR-03183-2 still miss, and why
     #[arg(long, env = "SELFSAME_SBOM_CHECK", value_parser = boolish())]
     pub(crate) check: bool,
+    /// Of a release for several platforms, this one: os/arch[/variant]
+    #[arg(long, value_name = "PLATFORM", env = "SELFSAME_PLATFORM")]
+    pub(crate) platform: Option<Platform>,
+    /// Write it into this folder; of a release for several platforms, that of each
+    #[arg(short, long, value_name = "DIR", conflicts_with = "check")]
+    pub(crate) output: Option<PathBuf>,
     /// With --check: print JSON
     #[arg(long, requires = "check")]
     pub(crate) json: bool,

@@ -83,6 +83,68 @@ fn each_platform_has_its_documents_and_the_index_those_that_join_them() {
 }
 
 #[test]
+fn a_rebuild_of_several_is_as_good_as_the_worst_and_names_it() {
+    use crate::rebuild::{Original, OriginalJoin, compare, compare_joined};
+    let (_folder, store) = world();
+    let builds = BOTH.map(|platform| built_for(platform, &store));
+    let payloads = |statements: &[selfsame_attest::Statement]| {
+        let pair = |it: &selfsame_attest::Statement| (it.predicate_type.clone(), Digest::of(&it.to_payload()));
+        statements.iter().map(pair).collect::<BTreeMap<_, _>>()
+    };
+    let original = |built: &Built| Original {
+        image: built.record.image.manifest.digest,
+        diff_ids: built.record.image.layers.iter().map(|layer| layer.diff_id).collect(),
+        payloads: payloads(&statements(built, None)),
+        actions: actions_of(&provenance_of(&built.record).build_definition.internal_parameters),
+        not_checked_because: None,
+    };
+    let same = builds.each_ref().map(|built| compare(&original(built), built));
+    let parts: Vec<Joined> = builds
+        .iter()
+        .map(|built| Joined {
+            platform: built.record.request.platform.clone(),
+            image: built.record.image.manifest.digest,
+            release_id: original(built).payloads[uri::INVENTORY],
+        })
+        .collect();
+    let subject = Subject::index(images([&builds[0], &builds[1]]), &builds[0].record.request).expect("an index");
+    let provenance = provenance_of_several(&[&builds[0], &builds[1]]).expect("together");
+    let index = subject.descriptor.digest;
+    let joining = joining_statements("hello:1.0.0", index, &parts, Some(&provenance), None);
+    let mut join = OriginalJoin {
+        name: "hello:1.0.0".to_owned(),
+        index,
+        payloads: payloads(&joining),
+        together: true,
+        not_checked_because: None,
+    };
+    let of = |join: &OriginalJoin, outcomes: [&rebuild::Outcome; 2]| {
+        let parts: Vec<_> = builds.iter().zip(outcomes).collect();
+        compare_joined(join, &parts).expect("compared")
+    };
+    let whole = of(&join, [&same[0], &same[1]]);
+    assert_eq!((whole.verdict, whole.cause.as_str(), whole.compared.len()), (RebuildVerdict::Same, "", 4 + 2 * 5));
+    assert_eq!(whole.compared[4].name, "linux/amd64 image");
+
+    let mut other = original(&builds[1]);
+    other.diff_ids = vec![Digest::of(b"another")];
+    other.image = Digest::of(b"another");
+    other.actions[1].output = Digest::of(b"another");
+    let differs = compare(&other, &builds[1]);
+    let whole = of(&join, [&same[0], &differs]);
+    assert_eq!(whole.verdict, RebuildVerdict::Differs);
+    assert_eq!(whole.cause, "linux/arm64: the content of the image differs");
+    assert_eq!(whole.first_differing_action.as_deref(), Some("strip for linux/arm64"));
+
+    join.payloads.insert(uri::PROVENANCE.to_owned(), Digest::of(b"another"));
+    let whole = of(&join, [&same[0], &same[1]]);
+    assert_eq!(whole.verdict, RebuildVerdict::Equivalent);
+    assert_eq!(whole.cause, "every platform is equal; what joins them differs in provenance");
+    join.together = false;
+    assert_ne!(of(&join, [&same[0], &same[1]]).verdict, RebuildVerdict::Same, "an index of others has no annotations");
+}
+
+#[test]
 fn a_request_for_one_of_several_comes_back_from_its_provenance() {
     let (_folder, store) = world();
     let built = built_for(BOTH[1], &store);

@@ -334,6 +334,6 @@ fn named(referrer: &Referrer) -> String {
     label(referrer).map_or_else(|| format!("referrer {}", referrer.descriptor.digest), type_name)
 }
 
-pub(super) fn note(file: &str, predicate_type: Option<&str>, note: &str) -> Unlisted {
+pub(crate) fn note(file: &str, predicate_type: Option<&str>, note: &str) -> Unlisted {
     Unlisted { file: quote(file), predicate_type: predicate_type.map(quote), note: note.to_owned() }
 }

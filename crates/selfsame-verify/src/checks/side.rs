@@ -76,10 +76,10 @@ pub(crate) fn read_run_record(
 }
 
 /// Notes every rebuild statement and whose it is; those by trusted keys go to `signed`, too.
-pub(super) fn rebuilds<'a>(
+pub(crate) fn rebuilds<'a>(
     release: &dyn ReleaseFiles,
     trust: &'a Trust,
-    evidence: &Evidence,
+    image: Digest,
     signed: &mut Vec<(&'a TrustedKey, Statement)>,
     unlisted: &mut Vec<Unlisted>,
 ) {
@@ -88,7 +88,7 @@ pub(super) fn rebuilds<'a>(
     let names = names.iter().filter(|name| *name != RUN_RECORD_FILE && may_stand_beside(name));
     for name in names.take(MOST_REBUILDS) {
         let told = match release.read(name, MOST_DOCUMENT_BYTES) {
-            Ok(Some(bytes)) => rebuild_note(&bytes, trust, evidence, signed),
+            Ok(Some(bytes)) => rebuild_note(&bytes, trust, image, signed),
             Ok(None) => continue,
             Err(error) => Err(format!("cannot be read: {error}")),
         };
@@ -102,7 +102,7 @@ pub(super) fn rebuilds<'a>(
 fn rebuild_note<'a>(
     bytes: &[u8],
     trust: &'a Trust,
-    evidence: &Evidence,
+    image: Digest,
     signed: &mut Vec<(&'a TrustedKey, Statement)>,
 ) -> Result<(String, String), String> {
     let (mut by, mut signer) = (String::new(), None);
@@ -116,7 +116,7 @@ fn rebuild_note<'a>(
         Statement::parse(&bundle.envelope().payload).map_err(|error| error.to_string())
     })?;
     let rebuild = selfsame_attest::RebuildStatement::TYPE == statement.predicate_type;
-    let ours = statement.is_about(evidence.image);
+    let ours = statement.is_about(image);
     let about = match (rebuild, ours) {
         (true, true) => "a rebuild of this image",
         (true, false) => "a rebuild of another image",

@@ -7,9 +7,10 @@ use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, Statemen
 use selfsame_core::{Digest, uri};
 
 use super::{JoinedFiles, Joining};
-use crate::checks::LATER;
 use crate::checks::log::Entries;
+use crate::checks::{LATER, note};
 use crate::trust::{Signed, Trust};
+use crate::verdict::Unlisted;
 use crate::verified::Evidence;
 
 /// What one trusted key says about an index, whole.
@@ -17,6 +18,8 @@ pub(super) struct Closed {
     pub(super) joining: Joining,
     /// Whether somebody asked for exactly these platforms at once.
     pub(super) asked_together: bool,
+    /// What else is there about the index.
+    pub(super) unlisted: Vec<Unlisted>,
 }
 
 /// The check that a fault is of, and the fault.
@@ -28,11 +31,24 @@ pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) ->
     for trusted in trust.keys() {
         let mut by_type: BTreeMap<String, Vec<(Statement, Digest)>> = BTreeMap::new();
         let mut unlogged = None;
-        for (_, bytes) in &files.joining {
-            let Ok(bundle) = Bundle::parse(bytes) else { continue };
-            let Ok(statement) = bundle.verify(&trusted.key) else { continue };
+        let mut unlisted = Vec::new();
+        for (file, bytes) in &files.joining {
+            let Ok(bundle) = Bundle::parse(bytes) else {
+                unlisted.push(note(file, None, "not a bundle that is read"));
+                continue;
+            };
+            let Ok(statement) = bundle.verify(&trusted.key) else {
+                let by = format!("by key {}, or not a statement by the signer", quote(bundle.key_id()));
+                unlisted.push(note(file, None, &by));
+                continue;
+            };
+            let kind = statement.predicate_type.as_str();
             // What its signer may add after the inventory is in no list.
-            if statement.is_about(files.index.digest) && !LATER.contains(&statement.predicate_type.as_str()) {
+            if LATER.contains(&kind) {
+                unlisted.push(note(file, Some(kind), "by the release's signer, made after the inventory"));
+            } else if !statement.is_about(files.index.digest) {
+                unlisted.push(note(file, Some(kind), "about something else than the index"));
+            } else {
                 let refusal = Entries::of(&bundle, &trusted.key, trust).refusal().filter(|_| !trust.logs().is_empty());
                 unlogged = unlogged.or(refusal);
                 let of_type = by_type.entry(statement.predicate_type.clone()).or_default();
@@ -48,7 +64,7 @@ pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) ->
                 let signed = Signed { release: Some(closed.joining.release_id), by: None };
                 let name = quote(&trusted.name);
                 match (trusted.standing.counts(signed), may_not, unlogged) {
-                    (Ok(_), None, None) => return Ok(closed),
+                    (Ok(_), None, None) => return Ok(Closed { unlisted, ..closed }),
                     (Err(why), ..) => fault = ("signature", format!("the key `{name}` {why}")),
                     (_, Some(kind), _) => {
                         fault = ("signature", format!("the key `{name}` may not sign `{}`", quote(&kind)))
@@ -109,7 +125,7 @@ fn by_key(
             let asked_together = provenance.is_some();
             let (signer, run_record) = (key.clone(), None);
             let joining = Joining { index, release_id, signer, inventory, provenance, payloads, run_record };
-            return Ok(Closed { joining, asked_together });
+            return Ok(Closed { joining, asked_together, unlisted: Vec::new() });
         }
     };
     Err(("inventory", fault.to_owned()))

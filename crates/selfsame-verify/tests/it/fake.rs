@@ -165,7 +165,7 @@ impl Parts {
     }
 
     /// The image manifest and its descriptor, as the index has it.
-    fn image(&self) -> (Vec<u8>, Descriptor) {
+    pub(crate) fn image(&self) -> (Vec<u8>, Descriptor) {
         let config = self.config.document();
         let manifest = image_manifest(&config.descriptor, &self.layers, &BTreeMap::new());
         (manifest.bytes, manifest.descriptor.for_platform(self.config.platform.clone()))

@@ -22,7 +22,7 @@ use selfsame_verify::{Depth, ReleaseFiles};
 use serde_json::json;
 
 use self::rows::{Row, State};
-use super::verify;
+use super::judged::Judged;
 use crate::cli::Check;
 use crate::network::Network;
 use crate::prepare;
@@ -47,11 +47,10 @@ pub(super) fn run(arguments: &Check, settings: &Settings) -> Answer {
         };
     let mut vouched = None;
     if !arguments.trust.is_empty() {
-        let verdict = verify::verdict(files.as_ref(), &arguments.trust, &[], Depth::Evidence)?;
-        let reason = verdict.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default();
-        let state = if verdict.is_verified() { State::There } else { State::Absent };
-        rows.push(Row::document("verified documents", state, reason));
-        vouched = definition.filter(|_| verdict.is_verified());
+        let judged = Judged::of(files.as_ref(), &arguments.trust, Depth::Evidence)?;
+        let state = if judged.is_verified() { State::There } else { State::Absent };
+        rows.push(Row::document("verified documents", state, judged.reason()));
+        vouched = definition.filter(|_| judged.is_verified());
     }
     let known = inputs::Known { in_capsule: &in_capsule, definition: vouched.as_ref(), lock: lock.as_ref() };
     rows.extend(inputs::rows(&outline.inputs, &known, &network, settings)?);

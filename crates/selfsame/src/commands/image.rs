@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use selfsame_core::json::{self, Limits};
-use selfsame_core::{Digest, RelPath, media};
+use selfsame_core::{Digest, Platform, RelPath, media};
 use selfsame_diff::{ImageView, LayerView};
-use selfsame_oci::{ImageConfig, Index, LayerVisitor, Manifest, layout, read_layer};
+use selfsame_oci::{Descriptor, ImageConfig, Index, LayerVisitor, Manifest, layout, read_layer, same_platform};
 use selfsame_store::Store;
 use selfsame_tree::Tree;
 use selfsame_verify::ReleaseFiles;
@@ -37,11 +37,32 @@ pub(crate) fn open(path: &Path) -> Answer<Image> {
     of(crate::files::open(path)?, path)
 }
 
+/// The same of an image for several platforms, by one of them.
+pub(crate) fn open_for(path: &Path, platform: Option<&Platform>) -> Answer<Image> {
+    of_platform(crate::files::open(path)?, path, platform)
+}
+
 /// The same from its files; errors call it `path`.
 pub(crate) fn of(files: Box<dyn ReleaseFiles>, path: &Path) -> Answer<Image> {
-    let fault = |fault: String| {
-        Report::new(Exit::Unanswered, format!("`{}` holds no image that can be read: {fault}", path.display()))
-    };
+    of_platform(files, path, None)
+}
+
+/// The platforms of an image that is for several; none where it is one image.
+pub(crate) fn platforms(path: &Path) -> Answer<Vec<Platform>> {
+    let files = crate::files::open(path)?;
+    if !files.read(layout::INDEX_FILE, DOCUMENT_BYTES).is_ok_and(|file| file.is_some()) {
+        return Ok(Vec::new());
+    }
+    let (_, _, platforms) = first_manifest(files.as_ref(), None).map_err(|fault| unreadable(path, &fault))?;
+    Ok(platforms)
+}
+
+fn unreadable(path: &Path, fault: &str) -> Report {
+    Report::new(Exit::Unanswered, format!("`{}` holds no image that can be read: {fault}", path.display()))
+}
+
+fn of_platform(files: Box<dyn ReleaseFiles>, path: &Path, platform: Option<&Platform>) -> Answer<Image> {
+    let fault = |fault: String| unreadable(path, &fault);
     let document = |name: &str| {
         let bytes = files.read(name, DOCUMENT_BYTES).map_err(|error| fault(format!("`{name}`: {error}")))?;
         bytes.ok_or_else(|| fault(format!("there is no `{name}`")))
@@ -52,7 +73,7 @@ pub(crate) fn of(files: Box<dyn ReleaseFiles>, path: &Path) -> Answer<Image> {
 
     let has_index = files.read(layout::INDEX_FILE, DOCUMENT_BYTES).is_ok_and(|file| file.is_some());
     let (manifest_digest, manifest, config_name, sources) = if has_index {
-        let (digest, name) = first_manifest(files.as_ref()).map_err(fault)?;
+        let (digest, name, _) = first_manifest(files.as_ref(), platform).map_err(fault)?;
         let bytes = document(&name)?;
         let manifest = value(&name, &bytes)?;
         let typed = Manifest::parse(&bytes, media::MANIFEST).map_err(|error| fault(error.to_string()))?;
@@ -94,17 +115,36 @@ pub(crate) fn of(files: Box<dyn ReleaseFiles>, path: &Path) -> Answer<Image> {
     Ok(Image { manifest_digest, manifest, config, layers, sources, last: RefCell::new(None), files })
 }
 
-/// The first image of a layout's index, through one nested index where a tool wrote one.
-fn first_manifest(files: &dyn ReleaseFiles) -> Result<(Digest, String), String> {
+/// The first image of a layout's index, through one nested index where a tool wrote one: of that the one for a platform,
+/// or the first. And the platforms of that index.
+fn first_manifest(
+    files: &dyn ReleaseFiles,
+    wanted: Option<&Platform>,
+) -> Result<(Digest, String, Vec<Platform>), String> {
     let mut name = layout::INDEX_FILE.to_owned();
-    for _ in 0..2 {
+    let mut platforms = Vec::new();
+    for nested in [false, true] {
         let bytes = files.read(&name, DOCUMENT_BYTES).map_err(|error| format!("`{name}`: {error}"))?;
         let bytes = bytes.ok_or_else(|| format!("there is no `{name}`"))?;
         let index = Index::parse(&bytes, media::INDEX).map_err(|error| format!("`{name}`: {error}"))?;
-        let first = index.manifests.first().ok_or_else(|| format!("`{name}` lists nothing"))?;
+        if nested {
+            // What tools attach to an index is for the platform `unknown/unknown`.
+            let known = index.manifests.iter().filter_map(|image| image.platform.clone());
+            platforms = known.filter(|platform| platform.os != "unknown").collect();
+        }
+        let fits = |image: &&Descriptor| match (nested, wanted, &image.platform) {
+            (true, Some(wanted), Some(there)) => same_platform(there, wanted),
+            (true, Some(_), None) => false,
+            _ => true,
+        };
+        let first = index.manifests.iter().find(fits);
+        let first = first.ok_or_else(|| match wanted.filter(|_| nested) {
+            Some(wanted) => format!("it has none for {wanted}"),
+            None => format!("`{name}` lists nothing"),
+        })?;
         name = layout::blob_path(first.digest);
         if first.media_type != media::INDEX {
-            return Ok((first.digest, name));
+            return Ok((first.digest, name, platforms));
         }
     }
     Err("indexes of indexes".to_owned())

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use selfsame_attest::{Bundle, Provenance, Statement};
-use selfsame_core::{media, uri};
+use selfsame_core::{Platform, media, uri};
 use selfsame_oci::{Index, Manifest, layout};
-use selfsame_verify::ReleaseFiles;
+use selfsame_verify::{JoinedFiles, ReleaseFiles};
 use serde_json::{Value, json};
 
+use super::judged;
 use crate::cli::Inspect;
 use crate::report::{Answer, Exit, Report, printable, with_schema};
 use crate::terminal::{self, size};
@@ -15,7 +16,7 @@ use crate::terminal::{self, size};
 const DOCUMENT_BYTES: u64 = 64 << 20;
 
 /// The statements of a release by predicate type, unverified.
-pub(super) fn statements(files: &dyn ReleaseFiles) -> Answer<BTreeMap<String, Statement>> {
+pub(super) fn statements(files: &dyn ReleaseFiles) -> Answer<Statements> {
     let fault = |name: &str, fault: &dyn std::fmt::Display| Report::new(Exit::Unanswered, format!("`{name}`: {fault}"));
     let read = |name: &str| {
         let bytes = files.read(name, DOCUMENT_BYTES).map_err(|error| fault(name, &error))?;
@@ -39,25 +40,89 @@ pub(super) fn statements(files: &dyn ReleaseFiles) -> Answer<BTreeMap<String, St
 
 pub(super) fn run(arguments: &Inspect) -> Answer {
     let files = crate::files::open(&arguments.release)?;
-    let statements = statements(files.as_ref())?;
+    let shown = arguments.release.display().to_string();
+    let joined = judged::taken_apart(files.as_ref(), &shown)?;
+    let parts = judged::each(files.as_ref(), &shown)?;
+    let read =
+        |(platform, files): (Option<Platform>, Box<dyn ReleaseFiles + '_>)| Ok((platform, statements(files.as_ref())?));
+    let parts = parts.into_iter().map(read).collect::<Answer<Vec<(Option<Platform>, Statements)>>>()?;
+    if arguments.json {
+        let predicates = |statements: &Statements| -> Value {
+            statements.iter().map(|(kind, of)| (kind.clone(), Value::Object(of.predicate.clone()))).collect()
+        };
+        let body = match (&parts[..], &joined) {
+            ([(None, statements)], _) => json!({"predicates": predicates(statements), "verified": false}),
+            (parts, joined) => {
+                let of = |(platform, statements): &(Option<Platform>, Statements)| {
+                    (platform.as_ref().map(ToString::to_string).unwrap_or_default(), predicates(statements))
+                };
+                json!({
+                    "index": joined.as_ref().map(|joined| joined.index.digest),
+                    "platforms": parts.iter().map(of).collect::<serde_json::Map<_, _>>(),
+                    "predicates": predicates(&joined.as_ref().map(joining).unwrap_or_default()),
+                    "verified": false,
+                })
+            }
+        };
+        terminal::data(&with_schema("https://selfsame.dev/inspect/v1", &body));
+        return Ok(Exit::Yes);
+    }
+    terminal::data(&format!("what `{shown}` says of itself (not verified):"));
+    if let Some(joined) = &joined {
+        terminal::data(&format!("  {:<9}  {}", "name", printable(&joined.name)));
+        terminal::data(&format!("  {:<9}  {}", "index", joined.index.digest));
+        for (kind, statement) in joining(joined) {
+            let about = statement.subjects.len();
+            let about = if about == 1 { "the index".to_owned() } else { format!("the index and {} images", about - 1) };
+            terminal::data(&format!("  {:<9}  {}, about {about}", "document", printable(&kind)));
+        }
+    }
+    for (platform, statements) in &parts {
+        if let Some(platform) = platform {
+            terminal::data(&format!("{platform}:"));
+        }
+        show(statements, &shown)?;
+    }
+    let names =
+        files.names().map_err(|error| Report::new(Exit::Unanswered, format!("cannot list the release: {error}")))?;
+    let mut total = 0;
+    for name in &names {
+        if let Ok(Some(mut reader)) = files.open(name) {
+            total += std::io::copy(&mut reader, &mut std::io::sink()).unwrap_or(0);
+        }
+    }
+    terminal::data(&format!("  {:<9}  {}, {}", "files", names.len(), size(total)));
+    for name in &names {
+        terminal::data(&format!("             {}", printable(name)));
+    }
+    Ok(Exit::Yes)
+}
+
+/// Statements by predicate type.
+type Statements = BTreeMap<String, Statement>;
+
+/// What is said about the index of several platforms, unverified.
+fn joining(joined: &JoinedFiles) -> Statements {
+    let statement = |(_, bytes): &(String, Vec<u8>)| {
+        let statement = Statement::parse(Bundle::parse(bytes).ok()?.unverified_payload()).ok()?;
+        Some((statement.predicate_type.clone(), statement))
+    };
+    joined.joining.iter().filter_map(statement).collect()
+}
+
+/// What one platform's documents say.
+fn show(statements: &Statements, shown: &str) -> Answer<()> {
     let provenance = statements
         .get(uri::PROVENANCE)
         .and_then(|statement| statement.predicate_as::<Provenance>().ok())
-        .ok_or_else(|| Report::new(Exit::Unanswered, format!("`{}` has no provenance", arguments.release.display())))?;
-    if arguments.json {
-        let all: BTreeMap<&String, Value> =
-            statements.iter().map(|(kind, statement)| (kind, Value::Object(statement.predicate.clone()))).collect();
-        terminal::data(&with_schema("https://selfsame.dev/inspect/v1", &json!({"predicates": all, "verified": false})));
-        return Ok(Exit::Yes);
-    }
+        .ok_or_else(|| Report::new(Exit::Unanswered, format!("`{shown}` has no provenance")))?;
     let definition = &provenance.build_definition;
     let text = |map: &serde_json::Map<String, Value>, field: &str| match map.get(field) {
         Some(Value::String(text)) => printable(text),
         Some(other) => printable(&other.to_string()),
         None => "-".to_owned(),
     };
-    terminal::data(&format!("what `{}` says of itself (not verified):", arguments.release.display()));
-    for field in ["name", "version", "platform", "level", "relaxations"] {
+    for field in ["name", "version", "platform", "platforms", "level", "relaxations"] {
         if definition.external_parameters.contains_key(field) {
             terminal::data(&format!("  {field:<9}  {}", text(&definition.external_parameters, field)));
         }
@@ -77,17 +142,5 @@ pub(super) fn run(arguments: &Inspect) -> Answer {
         let digest = input.digest.sha256().map(|digest| digest.to_string()).unwrap_or_default();
         terminal::data(&format!("  {:<9}  {digest}  {}  {}", "input", printable(&input.name), printable(&input.uri)));
     }
-    let names =
-        files.names().map_err(|error| Report::new(Exit::Unanswered, format!("cannot list the release: {error}")))?;
-    let mut total = 0;
-    for name in &names {
-        if let Ok(Some(mut reader)) = files.open(name) {
-            total += std::io::copy(&mut reader, &mut std::io::sink()).unwrap_or(0);
-        }
-    }
-    terminal::data(&format!("  {:<9}  {}, {}", "files", names.len(), size(total)));
-    for name in &names {
-        terminal::data(&format!("             {}", printable(name)));
-    }
-    Ok(Exit::Yes)
+    Ok(())
 }

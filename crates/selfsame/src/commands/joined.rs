@@ -1,17 +1,14 @@
 //! Joined releases as `verify` shows them.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use selfsame_core::Platform;
-use selfsame_verify::{
-    Class, Depth, Expectations, Fact, JoinedCheck, JoinedVerdict, Options, ReleaseFiles, Trust, Verdict,
-};
+use selfsame_verify::{Class, Fact, JoinedCheck, JoinedVerdict, Verdict};
 use serde_json::{Value, json};
 
 use super::verify;
 use crate::cli::Verify;
-use crate::report::{Answer, Exit, Report, printable, with_schema};
+use crate::report::{Answer, Exit, printable, with_schema};
 use crate::terminal;
 
 /// The verdict on a joined release: what joins it, then each part as it would be shown alone.
@@ -44,6 +41,11 @@ pub(super) fn show(joined: &JoinedVerdict, arguments: &Verify) -> Answer {
             "name": joined.name,
             "parts": joined.parts.iter().map(part).collect::<Vec<_>>(),
             "releaseId": joined.release_id,
+            "unlisted": joined
+                .unlisted
+                .iter()
+                .map(|it| json!({ "file": it.file, "predicateType": it.predicate_type, "note": it.note }))
+                .collect::<Vec<_>>(),
         });
         terminal::data(&with_schema("https://selfsame.dev/joined-verdict/v1", &body));
         return Ok(exit);
@@ -60,7 +62,7 @@ pub(super) fn show(joined: &JoinedVerdict, arguments: &Verify) -> Answer {
 }
 
 /// Headline, what joins the platforms, then each as it would be shown alone.
-fn text(joined: &JoinedVerdict, exit: Exit, release: &Path) -> String {
+pub(super) fn text(joined: &JoinedVerdict, exit: Exit, release: &Path) -> String {
     let shown = release.display();
     let mut text = match (exit, joined.faults().next()) {
         (Exit::Yes, _) => format!("verified: `{shown}`, {} platforms\n", joined.parts.len()),
@@ -75,25 +77,11 @@ fn text(joined: &JoinedVerdict, exit: Exit, release: &Path) -> String {
     for check in &joined.checks {
         text += &verify::row(&check.outcome, check.title, &check.facts);
     }
+    for unlisted in &joined.unlisted {
+        text += &format!("  unlisted, not used: {} ({})\n", printable(&unlisted.file), printable(&unlisted.note));
+    }
     for (platform, verdict) in &joined.parts {
         text += &format!("\n{platform}, {}", verify::text(verdict, release));
     }
     text
-}
-
-/// A joined release has no one build that could be done again.
-pub(super) fn refuse(files: &dyn ReleaseFiles, release: &Path) -> Answer<()> {
-    let (depth, threads) = (Depth::Evidence, NonZeroUsize::MIN);
-    let options = Options { depth, expect: Expectations::default(), threads };
-    match selfsame_verify::verify_joined(files, &Trust::default(), &options) {
-        None => Ok(()),
-        Some(joined) => {
-            let fault =
-                format!("`{}` joins {} releases, which were built apart", release.display(), joined.parts.len());
-            Err(Report::new(Exit::Unanswered, fault)
-                .consequence("Nothing was built.")
-                .hint("rebuild each of the releases that it was joined from; `selfsame verify` names their images")
-                .into())
-        }
-    }
 }

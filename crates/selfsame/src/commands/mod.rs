@@ -14,6 +14,7 @@ mod index;
 mod init;
 mod inspect;
 mod joined;
+mod judged;
 mod kept;
 mod keygen;
 mod lock;

@@ -1,39 +1,44 @@
 //! `selfsame rebuild-verify`: makes a release again from itself, cold, and says whether it came out the same.
 
+mod fetching;
+mod show;
+mod whole;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use selfsame_action::ExecutionError;
-use selfsame_attest::{RebuildStatement, RebuildVerdict, Statement, Subject, sign_statement};
+use selfsame_attest::RebuildVerdict;
 use selfsame_build::build::Inputs;
 use selfsame_build::provenance::request_from;
 use selfsame_build::rebuild::{self, Original, Outcome, actions_of};
 use selfsame_build::request::{Origin, Request};
 use selfsame_build::sbom::ToolchainPackage;
 use selfsame_build::{BuildError, Built, Mode, capsule};
-use selfsame_core::{Digest, Platform, Profile, RelPath, media, uri};
-use selfsame_definition::{ArchiveLocation, Command, Definition, InputSpec, OciSpec, SourceOrigin, Toolchain};
-use selfsame_diff::{Known, Limits};
+use selfsame_core::{Digest, Platform, media};
+use selfsame_definition::{Definition, SourceOrigin, Toolchain};
 use selfsame_executor::LocalExecutor;
 use selfsame_lock::{HostLock, Lock};
 use selfsame_oci::{ImageConfig, Index, Manifest, layout};
 use selfsame_store::Store;
 use selfsame_tree::Tree;
-use selfsame_verify::{Depth, Evidence, ReleaseFiles, Verdict};
-use serde_json::json;
+use selfsame_verify::{Depth, Evidence, ReleaseFiles};
 
-use super::{agreement, errors, image, verify};
+use super::judged::Judged;
+use super::{agreement, errors};
 use crate::cli::RebuildVerify;
 use crate::network::Network;
 use crate::people;
 use crate::prepare::{self, executor_settings, toolchain_package};
 use crate::remote::Release;
-use crate::report::{Answer, Exit, Report, printable, with_schema};
-use crate::run_record;
+use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 use crate::terminal::{self, Voice};
+
+pub(super) use fetching::fetch;
+pub(super) use whole::all_again;
 
 /// The largest manifest, lock or definition of a release that is read.
 const DOCUMENT_BYTES: u64 = 64 << 20;
@@ -45,37 +50,36 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     let sign_as = arguments.sign_as.as_deref().map(|key| crate::keys::signer(key, false)).transpose()?;
     let release = Release::find(&arguments.release, true, true, settings)?;
     let files = release.files()?;
-    super::joined::refuse(files.as_ref(), &arguments.release)?;
-    let verdict = verify::verdict(files.as_ref(), &arguments.trust, &[], Depth::Content)?;
-    let Some(evidence) = &verdict.evidence else {
-        terminal::talk(&verify::text(&verdict, &arguments.release));
+    let judged = Judged::of(files.as_ref(), &arguments.trust, Depth::Content)?;
+    if !judged.is_verified() {
+        terminal::talk(&judged.text(&arguments.release));
         let report = Report::new(
-            verify::exit(&verdict),
+            judged.exit(),
             format!("`{}` is not verified, so it is not rebuilt", arguments.release.display()),
         )
         .consequence("A rebuild starts from what a trusted signature says, and from nothing else.");
         return Err(report.into());
-    };
+    }
     voice.say("verified", &arguments.release.display().to_string());
 
     let store = prepare::store(settings)?;
     let no_host = arguments.no_host;
     let machine = Machine { store: &store, settings, voice: &voice, cancel: &cancel, no_host, shared: true };
-    let (built, outcome) = match again(files.as_ref(), evidence, &machine)? {
-        Ok(rebuilt) => rebuilt,
-        Err(missing) => return could_not_rebuild(arguments, &missing),
+    let whole = match all_again(files.as_ref(), &judged, &machine)? {
+        Ok(whole) => whole,
+        Err(missing) => return show::could_not_rebuild(arguments, &missing),
     };
-    let explanation = explain(arguments, &release, &outcome, &built, &store, &verdict)?;
+    let explanations = whole.explain(&release, &arguments.release, &store)?;
     if let Some(output) = &arguments.output {
-        keep(output, &built, &store)?;
+        show::keep(output, &whole, &store)?;
     }
     if let Some(key) = sign_as {
         let path = arguments.statement.clone().unwrap_or_else(|| PathBuf::from("rebuild.sigstore.json"));
-        sign(&key, &path, &outcome, &built, evidence)?;
+        show::sign(&key, &path, &whole)?;
         voice.say("signed", &path.display().to_string());
     }
-    show(arguments, &outcome, &explanation, evidence.release_id);
-    Ok(match outcome.verdict {
+    show::verdict(arguments, &whole, &explanations);
+    Ok(match whole.outcome.verdict {
         RebuildVerdict::Same => Exit::Yes,
         RebuildVerdict::Equivalent if arguments.accept.as_deref() == Some("equivalent") => Exit::Yes,
         _ => Exit::No,
@@ -404,227 +408,5 @@ fn vendored(
             }
             if missing.is_empty() { Err(report) } else { Ok(None) }
         }
-    }
-}
-
-/// Brings what registries have of a release's inputs: the archive of its source and its crates, each by digest. Whose
-/// release it is does not matter for that; `rebuild-verify` asks.
-pub(super) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answer<usize> {
-    let files = Release::find(release, false, true, settings)?.files()?;
-    let statements = super::inspect::statements(files.as_ref())?;
-    let provenance = statements
-        .get(uri::PROVENANCE)
-        .and_then(|statement| statement.predicate_as().ok())
-        .ok_or_else(|| Report::new(Exit::Unanswered, format!("`{}` has no provenance", release.display())))?;
-    let request = request_from(&provenance).map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
-    import_capsule(files.as_ref(), store)?;
-    let text = |digest: Digest| -> Answer<String> {
-        let bytes = store.read_blob(&digest, DOCUMENT_BYTES).map_err(errors::store)?;
-        String::from_utf8(bytes).map_err(|_| Report::new(Exit::Unanswered, format!("{digest} is not UTF-8")).into())
-    };
-    let definition = Definition::parse(&text(request.definition)?)
-        .map_err(|error| errors::text(Path::new(Definition::FILE_NAME), &error))?;
-    let mut count = 0;
-    if let Some(lock) = request.lock {
-        let lock = Lock::parse(&text(lock)?).map_err(|error| errors::text(Path::new(Lock::FILE_NAME), &error))?;
-        let network = Network::of(settings, None)?;
-        crate::shared::bring(&network, &lock, store, &Voice::new(terminal::Verbosity::Auto, settings))?;
-        refuse_local(&definition, &lock, store)?;
-        let platform = &request.platform;
-        let cx = crate::inputs::context(Path::new("."), &definition, &network, store, platform, false);
-        selfsame_fetch::fetch(&definition, &lock, &cx).map_err(errors::fetch)?;
-        count += lock.parts().count();
-    }
-    let mut missing = Vec::new();
-    let source = match &request.source.origin {
-        Origin::Path { .. } => tree(request.source.tree, "source", store, &mut missing)?,
-        Origin::Locked { purl, sha256 } => {
-            unpacked(&definition, purl, *sha256, request.source.tree, store, &mut missing)?
-        }
-    };
-    let uses_cargo = definition.actions.iter().any(|action| matches!(action.command, Command::Cargo(_)));
-    if let Some(source) = source.filter(|_| missing.is_empty() && uses_cargo) {
-        let lock = RelPath::new("Cargo.lock").expect("a constant");
-        let crates = request.crates.iter().map(|krate| (krate.sha256, None));
-        let network = Network::of(settings, None)?;
-        crate::shared::bring_blobs(&network, crates, store, &Voice::new(terminal::Verbosity::Auto, settings))?;
-        count +=
-            selfsame_fetch::fetch_pinned(&source, &lock, &settings.environment(), store).map_err(errors::crates)?;
-    }
-    Ok(count)
-}
-
-/// Nobody has vouched for a release that is only fetched for, and its paths are those of another machine: no file of
-/// this one is opened because it says so. What the store has is not looked for.
-fn refuse_local(definition: &Definition, lock: &Lock, store: &Store) -> Answer<()> {
-    for (name, input) in &lock.inputs {
-        let Some(path) = local_path(definition, name.as_str()) else { continue };
-        let Some(part) = input.parts.iter().find(|part| !store.has(&part.sha256)) else { continue };
-        return Err(Report::new(Exit::Unanswered, format!("input `{name}`: `{path}` was a file of its builder"))
-            .fact("wanted", part.sha256)
-            .consequence("A release's own paths are not looked for on this machine.")
-            .hint("ask for a release that was built with `--capsule`: it carries its inputs")
-            .into());
-    }
-    Ok(())
-}
-
-/// The path or login of the builder's machine that an input of a definition came from, if it came from one.
-fn local_path<'a>(definition: &'a Definition, name: &str) -> Option<&'a str> {
-    let location = match (definition.input(name), &definition.source.origin) {
-        (Some(InputSpec::File(file)), _) => &file.location,
-        // By ssh this user's keys would be offered to whatever host the release names.
-        (Some(InputSpec::Git(git)), _) => {
-            return (!git.repository.starts_with("https://")).then_some(git.repository.as_str());
-        }
-        (Some(InputSpec::Oci(OciSpec::Layout { path, .. } | OciSpec::DockerArchive { path, .. })), _) => {
-            return Some(path);
-        }
-        (None, SourceOrigin::Archive { location, .. }) => location,
-        _ => return None,
-    };
-    match location {
-        ArchiveLocation::Path(path) => Some(path),
-        ArchiveLocation::Url(_) => None,
-    }
-}
-
-fn could_not_rebuild(arguments: &RebuildVerify, missing: &[MissingInput]) -> Answer {
-    const SHOWN: usize = 20;
-    if arguments.json {
-        let list: Vec<_> = missing
-            .iter()
-            .map(|input| json!({"digest": input.digest, "name": input.name, "note": input.note}))
-            .collect();
-        let body = json!({"class": "could-not-rebuild", "missing": list});
-        terminal::data(&with_schema("https://selfsame.dev/rebuild-verdict/v1", &body));
-        return Ok(Exit::Unanswered);
-    }
-    let mut report =
-        Report::new(Exit::Unanswered, format!("could not rebuild: {} inputs cannot be had", missing.len()));
-    for input in missing.iter().take(SHOWN) {
-        report = report.fact(&input.name, format!("{}  {}", input.digest, input.note));
-    }
-    if missing.len() > SHOWN {
-        report = report.fact("and", format!("{} more; --json lists all", missing.len() - SHOWN));
-    }
-    Err(report
-        .hint(format!("`selfsame fetch {}` brings what registries have", errors::quoted(&arguments.release)))
-        .hint("a release that was built with `--capsule` carries every input")
-        .hint("a captured toolchain can be had again on a machine with the same packages installed")
-        .into())
-}
-
-/// Why it differs: the same explainers as `diff`, with what the run record says about the machine of the original.
-fn explain(
-    arguments: &RebuildVerify,
-    release: &Release,
-    outcome: &Outcome,
-    built: &Built,
-    store: &Store,
-    verdict: &Verdict,
-) -> Answer<Option<selfsame_diff::Explanation>> {
-    if outcome.verdict == RebuildVerdict::Same
-        || outcome.compared.first().is_none_or(|pair| pair.original == pair.rebuilt)
-    {
-        return Ok(None);
-    }
-    let original = image::of(release.files()?, &arguments.release)?;
-    let folder = tempfile::tempdir_in(store.scratch_folder().map_err(errors::store)?)
-        .map_err(|error| Report::new(Exit::Unanswered, format!("cannot create a folder: {error}")))?;
-    let path = folder.path().join("rebuilt");
-    std::fs::create_dir(&path)
-        .map_err(|error| Report::new(Exit::Unanswered, format!("cannot create a folder: {error}")))?;
-    write_layout(&path, built, store)?;
-    let rebuilt = image::open(&path)?;
-    let original_host = verdict.run_record.as_ref().map(|record| run_record::facts(record));
-    let known = Known { a: original_host.unwrap_or_default(), b: run_record::facts_here() };
-    let explanation = selfsame_diff::explain(&original, &rebuilt, &known, &Limits::STANDARD)
-        .map_err(|error| Report::new(Exit::Unanswered, format!("the images cannot be compared: {error}")))?;
-    Ok(Some(explanation))
-}
-
-/// The rebuilt image alone, as an OCI layout without evidence: nobody signed it.
-fn write_layout(folder: &Path, built: &Built, store: &Store) -> Answer<()> {
-    let release = selfsame_build::lay_out(
-        built,
-        &selfsame_build::Evidence { bundles: Vec::new(), release_id: Digest::of(b"") },
-        &[],
-    );
-    release.write(folder, store).map_err(|error| errors::build(error, store))
-}
-
-fn keep(output: &Path, built: &Built, store: &Store) -> Answer<()> {
-    let staging = selfsame_store::Staging::beside(output).map_err(errors::publish)?;
-    let folder = staging.create_dir().map_err(errors::publish)?;
-    write_layout(&folder, built, store)?;
-    staging.publish(selfsame_store::Replace::Never).map_err(errors::publish)?;
-    Ok(())
-}
-
-/// The rebuild statement, docs/rebuild/v1.md: about the original image, signed by whoever rebuilt it.
-fn sign(key: &crate::keys::Key, path: &Path, outcome: &Outcome, built: &Built, evidence: &Evidence) -> Answer<()> {
-    let request = &built.record.request;
-    let predicate = RebuildStatement {
-        verdict: outcome.verdict,
-        release_id: evidence.release_id,
-        original: evidence.image,
-        rebuilt: Some(built.record.image.manifest.digest),
-        compared: outcome.compared.clone(),
-        cause: outcome.cause.clone(),
-        first_differing_action: outcome.first_differing_action.clone().unwrap_or_default(),
-        selfsame: run_record::tool()?,
-    };
-    let subject = Subject::new(format!("{}:{}", request.name, request.version), evidence.image);
-    let bundle = sign_statement(&Statement::new(vec![subject], &predicate), key.signer.as_ref())
-        .map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
-    let text = String::from_utf8(bundle.to_bytes()).expect("a bundle is JSON");
-    prepare::write_text(path, &text)
-}
-
-fn show(
-    arguments: &RebuildVerify,
-    outcome: &Outcome,
-    explanation: &Option<selfsame_diff::Explanation>,
-    release_id: Digest,
-) {
-    let class = outcome.verdict.as_str();
-    if arguments.json {
-        let compared: Vec<_> = outcome
-            .compared
-            .iter()
-            .map(|pair| json!({"equal": pair.original == pair.rebuilt, "name": pair.name, "original": pair.original, "rebuilt": pair.rebuilt}))
-            .collect();
-        let body = json!({
-            "cause": outcome.cause,
-            "class": class,
-            "compared": compared,
-            "explanation": explanation,
-            "firstDifferingAction": outcome.first_differing_action,
-            "profile": Profile::CURRENT.number(),
-            "releaseId": release_id,
-        });
-        terminal::data(&with_schema("https://selfsame.dev/rebuild-verdict/v1", &body));
-        return;
-    }
-    let what = arguments.release.display();
-    terminal::data(&match outcome.verdict {
-        RebuildVerdict::Same => format!("same: `{what}` was built again, and every digest is equal"),
-        RebuildVerdict::Equivalent => format!("equivalent: {}", outcome.cause),
-        _ => format!("differs: rebuilding `{what}` did not give the same image"),
-    });
-    for pair in &outcome.compared {
-        if pair.original == pair.rebuilt {
-            terminal::data(&format!("  {:<10}  {}", pair.name, pair.original));
-        } else {
-            terminal::data(&format!("  {:<10}  published  {}", pair.name, pair.original));
-            terminal::data(&format!("  {:<10}  rebuilt    {}", "", pair.rebuilt));
-        }
-    }
-    if let Some(action) = &outcome.first_differing_action {
-        terminal::data(&format!("  action `{action}` is the first whose inputs agree and whose output differs"));
-    }
-    for line in explanation.iter().flat_map(|explanation| selfsame_diff::lines(explanation, "published", "rebuilt")) {
-        terminal::data(&printable(&line));
     }
 }

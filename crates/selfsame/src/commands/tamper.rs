@@ -75,7 +75,12 @@ fn first_layer(files: &dyn selfsame_verify::ReleaseFiles) -> Result<String, Stri
     };
     let index = Index::parse(&read(layout::INDEX_FILE)?, media::INDEX).map_err(|error| error.to_string())?;
     let image = index.manifests.first().ok_or("index.json lists nothing")?;
-    let manifest = read(&layout::blob_path(image.digest))?;
+    let mut manifest = read(&layout::blob_path(image.digest))?;
+    if image.media_type == media::INDEX {
+        let images = Index::parse(&manifest, media::INDEX).map_err(|error| error.to_string())?;
+        let first = images.manifests.first().ok_or("the index names no image")?;
+        manifest = read(&layout::blob_path(first.digest))?;
+    }
     let manifest = Manifest::parse(&manifest, media::MANIFEST).map_err(|error| error.to_string())?;
     manifest
         .layers

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use selfsame_verify::{CheckId, Class, Depth, Expectations, Fact, Options, Outcome, ReleaseFiles, Trust, Verdict};
+use selfsame_verify::{CheckId, Class, Depth, Expectations, Fact, Options, Outcome, Trust, Verdict};
 
 use crate::cli::{self, TrustArgs, Verify};
 use crate::remote::Release;
@@ -38,14 +38,8 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     Ok(exit(&verdict))
 }
 
-/// The verdict on a release.
-pub(super) fn verdict(files: &dyn ReleaseFiles, trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<Verdict> {
-    let (trust, options) = questions(trust, expect, depth)?;
-    Ok(selfsame_verify::verify(files, &trust, &options))
-}
-
 /// What is asked about a release.
-fn questions(trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<(Trust, Options)> {
+pub(super) fn questions(trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<(Trust, Options)> {
     let expect = Expectations::parse(expect.iter().map(String::as_str)).map_err(|error| {
         let names: Vec<&str> = Expectations::NAMES.iter().map(|(name, _)| *name).collect();
         let report = Report::new(Exit::Unanswered, error.to_string()).fact("names", names.join(", "));

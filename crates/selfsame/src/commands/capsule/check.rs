@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::Opened;
 use crate::cli::{CapsuleCheck, TrustArgs};
-use crate::commands::rebuild_verify::{self, Machine, MissingInput};
-use crate::commands::{errors, verify};
+use crate::commands::errors;
+use crate::commands::judged::Judged;
+use crate::commands::rebuild_verify::{Machine, MissingInput, all_again};
 use crate::prepare;
 use crate::report::{Answer, Exit, printable, with_schema};
 use crate::settings::Settings;
@@ -74,22 +75,26 @@ pub(super) fn run(arguments: &CapsuleCheck, settings: &Settings) -> Answer {
 
 fn check(release: &Opened, trust: &TrustArgs, machine: &Machine<'_>) -> Answer<Verdict> {
     let files = release.files.as_ref();
-    let verified = verify::verdict(files, trust, &[], Depth::Content)?;
-    let Some(evidence) = &verified.evidence else {
-        let reason = verified.failed().next().and_then(|check| check.outcome.reason()).unwrap_or("it is not verified");
-        return Ok(Verdict::of("not-verified", verify::exit(&verified), reason));
-    };
-    let mut verdict = match rebuild_verify::again(files, evidence, machine)? {
+    let judged = Judged::of(files, trust, Depth::Content)?;
+    if !judged.is_verified() {
+        let reason = Some(judged.reason()).filter(|reason| !reason.is_empty());
+        return Ok(Verdict::of(
+            "not-verified",
+            judged.exit(),
+            reason.unwrap_or_else(|| "it is not verified".to_owned()),
+        ));
+    }
+    let mut verdict = match all_again(files, &judged, machine)? {
         Err(missing) => {
             let reason = format!("{} inputs are not in the capsule", missing.len());
             Verdict { missing, ..Verdict::of("could-not-rebuild", Exit::Unanswered, reason) }
         }
-        Ok((_, outcome)) => match outcome.verdict {
+        Ok(whole) => match whole.outcome.verdict {
             RebuildVerdict::Same => Verdict::of("same", Exit::Yes, String::new()),
-            other => Verdict::of(other.as_str(), Exit::No, outcome.cause),
+            other => Verdict::of(other.as_str(), Exit::No, whole.outcome.cause),
         },
     };
-    verdict.release_id = Some(evidence.release_id);
+    verdict.release_id = judged.release_id();
     Ok(verdict)
 }
 

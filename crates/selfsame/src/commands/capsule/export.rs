@@ -10,7 +10,7 @@ use selfsame_oci::{Descriptor, MAX_LAYERS, referrer_manifest};
 use selfsame_store::{Replace, Staging, Store};
 use serde_json::json;
 
-use super::parts::{self, Key, Planned};
+use super::parts::{self, Key, Planned, PlannedBuild};
 use super::write::{Blobs, Place};
 use crate::capsule_file::{CLASS, LICENSE};
 use crate::cli::CapsuleExport;
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &CapsuleExport, settings: &Settings) -> Answer {
 
     if arguments.output.extension().is_some_and(|extension| extension == "tar") {
         // The newest release's own time: none of this machine's.
-        let newest = planned.iter().map(|release| release.request.epoch).max();
+        let newest = planned.iter().flat_map(|release| &release.builds).map(|build| build.request.epoch).max();
         let epoch = newest.unwrap_or(SourceEpoch::new(0).expect("the first second"));
         blobs.write_tar(&staging.path(), epoch, &index)?;
     } else {
@@ -101,7 +101,7 @@ struct Choice {
 impl Choice {
     fn of(planned: &[Planned], without: &BTreeSet<Class>) -> Self {
         let mut classes: BTreeMap<Key, Class> = BTreeMap::new();
-        for owned in planned.iter().flat_map(|release| &release.parts) {
+        for owned in planned.iter().flat_map(Planned::parts) {
             // What one release keeps no other gives away.
             let class = classes.entry(owned.key()).or_insert(owned.class);
             *class = owned.class.max(*class);
@@ -138,12 +138,35 @@ fn add_release(
             blobs.blobs.entry(*digest).or_insert((held.size, Place::Release(number)));
         }
     }
+    let mut referrers = listed.referrers.clone();
+    for build in &release.builds {
+        let carried = carried(build, choice, blobs, voice)?;
+        let created = BTreeMap::from([(CREATED.to_owned(), build.request.epoch.rfc3339())]);
+        // As many manifests as it takes: readers bound each.
+        let chunks: Vec<&[Descriptor]> =
+            if carried.is_empty() { vec![&[]] } else { carried.chunks(MAX_LAYERS).collect() };
+        for chunk in chunks {
+            let document = referrer_manifest(&build.image.bare(), media::CAPSULE, chunk, &created);
+            blobs.own(document.bytes);
+            referrers.push(document.descriptor);
+        }
+    }
+    blobs.own(Descriptor::EMPTY_BYTES.to_vec());
+    let index = layout::index_file(&listed.image, &listed.reference, &referrers);
+    blobs.own(index.bytes);
+    let mut descriptor = index.descriptor.annotated(REF_NAME, &listed.reference);
+    descriptor.artifact_type = Some(media::RELEASE.to_owned());
+    Ok((listed.reference.clone(), descriptor))
+}
+
+/// The inputs of one build that are carried, each with whose it is.
+fn carried(build: &PlannedBuild, choice: &Choice, blobs: &mut Blobs<'_>, voice: &Voice) -> Answer<Vec<Descriptor>> {
     let mut carried = Vec::new();
-    for owned in release.parts.iter().filter(|owned| choice.carried.contains(&owned.key())) {
+    for owned in build.parts.iter().filter(|owned| choice.carried.contains(&owned.key())) {
         if owned.part.holds == Holds::Files {
             voice.say("pack", &format!("{}, {}", owned.part.name, size(owned.size.unwrap_or(0))));
         }
-        let blob = capsule::blob(&owned.part, release.request.profile, blobs.store, threads())
+        let blob = capsule::blob(&owned.part, build.request.profile, blobs.store, threads())
             .map_err(|error| errors::build(error, blobs.store))?;
         blobs.blobs.entry(blob.digest).or_insert((blob.size, Place::Store));
         let mut blob = blob.annotated(CLASS, choice.classes[&owned.key()].name());
@@ -152,21 +175,7 @@ fn add_release(
         }
         carried.push(blob);
     }
-    let created = BTreeMap::from([(CREATED.to_owned(), release.request.epoch.rfc3339())]);
-    let mut referrers = listed.referrers.clone();
-    // As many manifests as it takes: readers bound each.
-    let chunks: Vec<&[Descriptor]> = if carried.is_empty() { vec![&[]] } else { carried.chunks(MAX_LAYERS).collect() };
-    for chunk in chunks {
-        let document = referrer_manifest(&listed.image.bare(), media::CAPSULE, chunk, &created);
-        blobs.own(document.bytes);
-        referrers.push(document.descriptor);
-    }
-    blobs.own(Descriptor::EMPTY_BYTES.to_vec());
-    let index = layout::index_file(&listed.image, &listed.reference, &referrers);
-    blobs.own(index.bytes);
-    let mut descriptor = index.descriptor.annotated(REF_NAME, &listed.reference);
-    descriptor.artifact_type = Some(media::RELEASE.to_owned());
-    Ok((listed.reference.clone(), descriptor))
+    Ok(carried)
 }
 
 /// The manifest of something that belongs to no release.
@@ -187,7 +196,7 @@ struct Absent {
 fn absent(planned: &[Planned], choice: &Choice, without: &BTreeSet<Class>) -> Absent {
     let mut by_key: BTreeMap<Key, (&parts::Owned, BTreeSet<&str>)> = BTreeMap::new();
     for release in planned {
-        for owned in release.parts.iter().filter(|owned| !choice.carried.contains(&owned.key())) {
+        for owned in release.parts().filter(|owned| !choice.carried.contains(&owned.key())) {
             let (_, releases) = by_key.entry(owned.key()).or_insert((owned, BTreeSet::new()));
             releases.insert(&release.opened.listed.reference);
         }

@@ -11,7 +11,7 @@ use selfsame_store::{Replace, Staging, Store};
 
 use super::{Opened, write};
 use crate::cli::CapsuleImport;
-use crate::commands::{errors, inspect};
+use crate::commands::{errors, inspect, judged};
 use crate::prepare;
 use crate::report::{Answer, Exit, Report, printable};
 use crate::settings::Settings;
@@ -60,15 +60,18 @@ pub(super) fn run(arguments: &CapsuleImport, settings: &Settings) -> Answer {
 /// Every part is one that the release's provenance names. Whose word that is, `verify` says.
 fn only_inputs(release: &Opened) -> Answer<()> {
     let listed = &release.listed;
-    let statements = inspect::statements(release.files.as_ref())?;
-    let provenance: Option<Provenance> =
-        statements.get(uri::PROVENANCE).and_then(|statement| statement.predicate_as().ok());
-    let provenance = provenance.ok_or_else(|| {
-        Report::new(Exit::Unanswered, format!("release `{}` has no provenance", listed.reference))
-            .consequence("Nothing was imported.")
-    })?;
-    let inputs: BTreeSet<Digest> =
-        provenance.build_definition.resolved_dependencies.iter().filter_map(|input| input.digest.sha256()).collect();
+    let mut inputs: BTreeSet<Digest> = BTreeSet::new();
+    for (_, files) in judged::each(release.files.as_ref(), &listed.reference)? {
+        let statements = inspect::statements(files.as_ref())?;
+        let provenance: Option<Provenance> =
+            statements.get(uri::PROVENANCE).and_then(|statement| statement.predicate_as().ok());
+        let provenance = provenance.ok_or_else(|| {
+            Report::new(Exit::Unanswered, format!("release `{}` has no provenance", listed.reference))
+                .consequence("Nothing was imported.")
+        })?;
+        let named = provenance.build_definition.resolved_dependencies;
+        inputs.extend(named.iter().filter_map(|input| input.digest.sha256()));
+    }
     for part in &listed.parts {
         let named = match part.media_type.as_str() {
             media::PACK => part.annotations.get(TREE_ANNOTATION).and_then(|tree| tree.parse().ok()),

@@ -7,14 +7,16 @@ use selfsame_attest::{Provenance, Statement};
 use selfsame_build::capsule::{self, Class, Classes, Holds, Part};
 use selfsame_build::provenance::request_from;
 use selfsame_build::{Extent, Request};
-use selfsame_core::{Digest, media, uri};
+use selfsame_core::{Digest, uri};
 use selfsame_definition::Definition;
 use selfsame_lock::Lock;
+use selfsame_oci::Descriptor;
 use selfsame_store::Store;
+use selfsame_verify::ReleaseFiles;
 use serde_json::Value;
 
 use super::Opened;
-use crate::commands::{errors, inspect, rebuild_verify};
+use crate::commands::{errors, inspect, judged, rebuild_verify};
 use crate::report::{Answer, Exit, Report};
 
 /// The largest definition or lock that is read.
@@ -35,8 +37,23 @@ pub(super) struct Owned {
 /// A release, and all that its provenance names.
 pub(super) struct Planned {
     pub(super) opened: Opened,
+    /// Of each platform; at least one.
+    pub(super) builds: Vec<PlannedBuild>,
+}
+
+/// One platform of a release.
+pub(super) struct PlannedBuild {
+    /// Its image, which its inputs refer to.
+    pub(super) image: Descriptor,
     pub(super) request: Request,
     pub(super) parts: Vec<Owned>,
+}
+
+impl Planned {
+    /// The parts of every platform. What several have stands here for each.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Owned> {
+        self.builds.iter().flat_map(|build| &build.parts)
+    }
 }
 
 /// The same part has the same key in every release.
@@ -50,18 +67,27 @@ impl Owned {
 
 /// Brings what the release carries into the store, and says what a full capsule of it has to hold.
 pub(super) fn plan(opened: Opened, store: &Store) -> Answer<Planned> {
-    if opened.listed.image.media_type == media::INDEX {
-        let report = Report::new(Exit::Unanswered, format!("`{}` was joined from several", opened.listed.reference))
-            .consequence("Each of them has inputs of its own. Nothing was written.")
-            .hint("export the releases that it was joined from: one capsule holds them all");
-        return Err(report.into());
-    }
-    let statements = inspect::statements(opened.files.as_ref())?;
-    let request = request(&opened.listed.reference, &statements)?;
-    rebuild_verify::import_capsule(opened.files.as_ref(), store)?;
+    let files = opened.files.as_ref();
+    let builds = match judged::taken_apart(files, &opened.listed.reference)? {
+        None => vec![plan_one(files, &opened.listed.image, &opened.listed.reference, store)?],
+        Some(joined) => {
+            let one = |part: &selfsame_verify::Part| {
+                let reference = format!("{} {}", opened.listed.reference, part.platform);
+                plan_one(&part.of(files), &part.image, &reference, store)
+            };
+            joined.parts.iter().map(one).collect::<Answer<_>>()?
+        }
+    };
+    Ok(Planned { opened, builds })
+}
+
+fn plan_one(files: &dyn ReleaseFiles, image: &Descriptor, reference: &str, store: &Store) -> Answer<PlannedBuild> {
+    let statements = inspect::statements(files)?;
+    let request = request(reference, &statements)?;
+    rebuild_verify::import_capsule(files, store)?;
     let text = |digest: Digest, name: &str| -> Answer<String> {
         if !store.has(&digest) {
-            let report = Report::new(Exit::Unanswered, format!("`{}` lacks its `{name}`", opened.listed.reference))
+            let report = Report::new(Exit::Unanswered, format!("`{reference}` lacks its `{name}`"))
                 .fact("wanted", digest)
                 .consequence("Without it nobody can say whose its parts are. Nothing was written.")
                 .hint("export the release that `selfsame build` wrote: each has a capsule with its definition");
@@ -95,7 +121,7 @@ pub(super) fn plan(opened: Opened, store: &Store) -> Answer<Planned> {
         let license = license.or_else(|| licenses.get(&part.uri).cloned());
         parts.push(Owned { class: classes.of(&part), license, size, part });
     }
-    Ok(Planned { opened, request, parts })
+    Ok(PlannedBuild { image: image.clone(), request, parts })
 }
 
 fn request(reference: &str, statements: &BTreeMap<String, Statement>) -> Answer<Request> {
@@ -152,7 +178,7 @@ pub(super) fn missing(
     missing: &mut BTreeMap<String, Digest>,
 ) -> Answer<()> {
     let reference = &planned.opened.listed.reference;
-    for owned in planned.parts.iter().filter(|owned| carried.contains(&owned.key())) {
+    for owned in planned.parts().filter(|owned| carried.contains(&owned.key())) {
         let part = &owned.part;
         let label = format!("{reference}, {}", part.name);
         if !store.has(&part.digest) {

@@ -1,0 +1,376 @@
+//! Releases for several platforms: built together or joined, taken apart, mixed up, re-signed.
+
+use std::collections::BTreeMap;
+
+use selfsame_attest::bundle::{ANNOTATION_CONTENT, ANNOTATION_PREDICATE_TYPE, CONTENT};
+use selfsame_attest::{Inventory, InventoryDocument, Provenance, Statement, Subject};
+use selfsame_core::{Digest, media, uri};
+use selfsame_oci::{Descriptor, Index, image_index, index, layout, referrer_manifest};
+use selfsame_verify::{Class, Depth, JoinedFiles, JoinedVerdict, Options, Outcome, Trust, verify, verify_joined};
+use serde_json::json;
+
+use crate::fake::{Parts, key, signed};
+use crate::{Files, expecting, options, table};
+
+const BOTH: [&str; 2] = ["linux/amd64", "linux/arm64"];
+const NAME: &str = "hello:1.0.0";
+
+fn part(platform: &str, together: &[&str]) -> Parts {
+    let mut parts = Parts::good();
+    parts.config.platform = platform.parse().expect("a platform");
+    let parameters = &mut parts.provenance.build_definition.external_parameters;
+    parameters.insert("platform".to_owned(), json!(platform));
+    if !together.is_empty() {
+        parameters.insert("platforms".to_owned(), json!(together));
+    }
+    parts
+}
+
+/// A release that can be changed before it is laid out.
+struct Whole {
+    parts: Vec<Files>,
+    index: Vec<u8>,
+    /// About the index: provenance where there is some, signature, inventory.
+    statements: Vec<Statement>,
+    signer: &'static str,
+}
+
+fn descriptor(files: &Files) -> Descriptor {
+    let listed = Index::parse(&files[layout::INDEX_FILE], media::INDEX).expect("an index");
+    let mut image = listed.manifests[0].clone();
+    image.annotations.clear();
+    image
+}
+
+fn provenance(parts: &[Parts]) -> Result<Provenance, String> {
+    let each: Vec<Provenance> = parts.iter().map(|part| part.statements()[0].predicate_as().expect("ours")).collect();
+    Provenance::of_several(&each.iter().collect::<Vec<_>>())
+}
+
+impl Whole {
+    /// Everything as it should be; provenance of all where the parts say that they were asked for together.
+    fn of(parts: &[Parts]) -> Self {
+        let files: Vec<Files> = parts.iter().map(Parts::release).collect();
+        let images: Vec<Descriptor> = files.iter().map(descriptor).collect();
+        let index = image_index(&images, &BTreeMap::new()).expect("an index");
+        let subject = || Subject::new(NAME, index.descriptor.digest);
+        let mut statements = Vec::new();
+        if let Ok(provenance) = provenance(parts) {
+            let image = |image: &Descriptor| Subject::new(image.digest.to_string(), image.digest);
+            let subjects = [subject()].into_iter().chain(images.iter().map(image)).collect();
+            statements.push(Statement::new(subjects, &provenance));
+        }
+        statements.push(Statement::cosign_sign(vec![subject()]));
+        let mut whole = Self { parts: files, index: index.bytes, statements, signer: "signer" };
+        whole.close(parts.iter().map(Parts::release_id).collect());
+        whole
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::new(NAME, Digest::of(&self.index))
+    }
+
+    /// Lists what is about the index, and these inventories.
+    fn close(&mut self, inventories: Vec<Digest>) {
+        let named = |kind: &str, sha256| InventoryDocument { predicate_type: kind.to_owned(), sha256 };
+        let own = self.statements.iter().map(|it| named(&it.predicate_type, Digest::of(&it.to_payload())));
+        let documents = own.chain(inventories.into_iter().map(|sha256| named(uri::INVENTORY, sha256))).collect();
+        self.statements.push(Statement::new(vec![self.subject()], &Inventory::new(documents, None)));
+    }
+
+    /// The statement of this type, anew; the inventory lists what it listed, and this.
+    fn exchange(&mut self, statement: Statement) {
+        let inventory = self.statements.pop().expect("an inventory");
+        let list: Inventory = inventory.predicate_as().expect("ours");
+        let of_parts = list.documents.iter().filter(|it| it.predicate_type == uri::INVENTORY);
+        let of_parts = of_parts.map(|it| it.sha256).collect();
+        self.statements.retain(|it| it.predicate_type != statement.predicate_type);
+        self.statements.push(statement);
+        self.close(of_parts);
+    }
+
+    fn lay_out(&self) -> Files {
+        let mut files = Files::new();
+        let mut listed = Vec::new();
+        let top = Descriptor::of(media::INDEX, &self.index);
+        let mut blob = |bytes: &[u8]| drop(files.insert(layout::blob_path(Digest::of(bytes)), bytes.to_vec()));
+        blob(&self.index);
+        for (label, bundle) in signed(&self.statements, self.signer) {
+            blob(&bundle);
+            let annotations = BTreeMap::from([
+                (ANNOTATION_CONTENT.to_owned(), CONTENT.to_owned()),
+                (ANNOTATION_PREDICATE_TYPE.to_owned(), label),
+            ]);
+            let layers = [Descriptor::of(media::BUNDLE, &bundle)];
+            let manifest = referrer_manifest(&top, media::BUNDLE, &layers, &annotations);
+            blob(&manifest.bytes);
+            listed.push(manifest.descriptor);
+        }
+        for part in &self.parts {
+            let index = Index::parse(&part[layout::INDEX_FILE], media::INDEX).expect("an index");
+            listed.extend(index.manifests.into_iter().skip(1));
+            files.extend(part.iter().map(|(name, bytes)| (name.clone(), bytes.clone())));
+        }
+        files.insert(layout::INDEX_FILE.into(), layout::index_file(&top, NAME, &listed).bytes);
+        files
+    }
+}
+
+fn both() -> [Parts; 2] {
+    BOTH.map(|platform| part(platform, &BOTH))
+}
+
+fn judged(files: &Files, options: &Options) -> JoinedVerdict {
+    let trust = Trust::in_keys([key("signer").public(), key("other").public()]);
+    verify_joined(files, &trust, options).expect("an index is first")
+}
+
+#[track_caller]
+fn verifies(files: &Files) -> JoinedVerdict {
+    let verdict = judged(files, &options(Depth::Content));
+    let tables: Vec<String> = verdict.parts.iter().map(|(_, part)| table(part)).collect();
+    assert_eq!(verdict.class(), Class::Verified, "{:?}\n{}", verdict.checks, tables.join("\n"));
+    verdict
+}
+
+/// Exactly this check is the first that fails, for this reason; and nothing is handed out.
+#[track_caller]
+fn refused(files: &Files, id: &str, because: &str) {
+    for depth in Depth::ALL {
+        let verdict = judged(files, &options(depth));
+        assert_eq!(verdict.class(), Class::NotVerified, "{because}");
+        assert!(verdict.joining.is_none(), "{because}");
+        let failed = verdict.checks.iter().find(|check| matches!(check.outcome, Outcome::Failed { .. }));
+        let failed = failed.unwrap_or_else(|| panic!("nothing failed: {:?}", verdict.checks));
+        let reason = failed.outcome.reason().unwrap_or_default();
+        assert_eq!(failed.id, id, "{reason}");
+        assert!(reason.contains(because), "`{reason}` does not say `{because}`");
+    }
+}
+
+#[test]
+fn a_release_for_several_platforms_is_verified_whole_and_part_by_part() {
+    let whole = Whole::of(&both());
+    let files = whole.lay_out();
+    let verdict = verifies(&files);
+    let joining = verdict.joining.as_deref().expect("verified");
+    assert_eq!(joining.index, Digest::of(&whole.index));
+    assert_eq!(joining.provenance.as_ref().and_then(Provenance::platforms), Some(BOTH.to_vec()));
+    let ids: Vec<(&str, &str)> = verdict.checks.iter().map(|check| (check.id, check.outcome.as_str())).collect();
+    let passed = ["index", "parts", "signature", "platforms", "inventory", "expectations", "nothing-extra"];
+    let expected: Vec<_> =
+        passed.map(|id| (id, "passed")).into_iter().chain([("run-record", "not-performed")]).collect();
+    assert_eq!(ids, expected);
+    let taken = JoinedFiles::open(&files).expect("an index").expect("whole");
+    for (part, (platform, of_part)) in taken.parts.iter().zip(&verdict.parts) {
+        assert_eq!(&part.platform, platform);
+        let alone = verify(&part.of(&files), &Trust::in_keys([key("signer").public()]), &options(Depth::Content));
+        assert!(alone.is_verified() && of_part.is_verified(), "{}", table(&alone));
+    }
+    let apart = Whole::of(&BOTH.map(|platform| part(platform, &[])));
+    let verdict = verifies(&apart.lay_out());
+    assert!(verdict.joining.as_deref().is_some_and(|joining| joining.provenance.is_none()));
+    assert_eq!(verdict.checks[3].outcome.as_str(), "not-performed", "nobody asked for them together");
+    assert!(verify_joined(&both()[0].release(), &Trust::default(), &options(Depth::Evidence)).is_none());
+}
+
+#[test]
+fn without_a_key_nothing_is_answered() {
+    let files = Whole::of(&both()).lay_out();
+    let verdict = verify_joined(&files, &Trust::default(), &options(Depth::Content)).expect("an index");
+    assert_eq!((verdict.class(), verdict.release_id), (Class::Unanswered, None));
+}
+
+#[test]
+fn an_expectation_is_of_the_whole_or_of_a_part() {
+    let parts = both();
+    let whole = Whole::of(&parts);
+    let files = whole.lay_out();
+    let of = |text: &str| judged(&files, &expecting(&[text])).class();
+    let index = Digest::of(&whole.index);
+    for text in [
+        format!("image={index}"),
+        format!("image={}", parts[1].image_digest()),
+        format!("release={}", parts[0].release_id()),
+        "platform=linux/arm64".to_owned(),
+        "version=1.0.0".to_owned(),
+    ] {
+        assert_eq!(of(&text), Class::Verified, "{text}");
+    }
+    // An image that the index does not name, however good it may be elsewhere.
+    let child = part("linux/riscv64", &[]).image_digest();
+    for text in [format!("image={child}"), "platform=linux/riscv64".to_owned(), "version=2.0.0".to_owned()] {
+        assert_eq!(of(&text), Class::NotVerified, "{text}");
+    }
+    let verdict = judged(&files, &expecting(&[&format!("image={child}")]));
+    assert!(verdict.faults().next().is_some_and(|fault| fault.contains("neither the release nor a part of it")));
+}
+
+#[test]
+fn an_index_names_one_image_for_each_platform_and_no_index() {
+    let mut nested = Whole::of(&both());
+    let inner = Descriptor::of(media::INDEX, &nested.index).for_platform("linux/s390x".parse().expect("a platform"));
+    let images: Vec<Descriptor> = nested.parts.iter().map(descriptor).chain([inner]).collect();
+    let bytes = std::mem::replace(&mut nested.index, image_index(&images, &BTreeMap::new()).expect("an index").bytes);
+    let mut files = nested.lay_out();
+    files.insert(layout::blob_path(Digest::of(&bytes)), bytes);
+    refused(&files, "index", "which is an index itself");
+
+    let mut twice = Whole::of(&both());
+    let mut images: Vec<Descriptor> = twice.parts.iter().map(descriptor).collect();
+    images[1].platform = images[0].platform.clone();
+    twice.index = index(&images, &BTreeMap::new()).bytes;
+    refused(&twice.lay_out(), "index", "two manifests are for linux/amd64");
+
+    let mut same = Whole::of(&both());
+    images[1] = images[0].clone().for_platform(BOTH[1].parse().expect("a platform"));
+    same.index = image_index(&images, &BTreeMap::new()).expect("an index").bytes;
+    refused(&same.lay_out(), "index", "for two platforms");
+
+    let mut unsorted = Whole::of(&both());
+    let images: Vec<Descriptor> = unsorted.parts.iter().rev().map(descriptor).collect();
+    unsorted.index = index(&images, &BTreeMap::new()).bytes;
+    refused(&unsorted.lay_out(), "index", "not canonical");
+
+    let mut lying = Whole::of(&both());
+    let mut images: Vec<Descriptor> = lying.parts.iter().map(descriptor).collect();
+    images[1].platform = Some("linux/riscv64".parse().expect("a platform"));
+    lying.index = image_index(&images, &BTreeMap::new()).expect("an index").bytes;
+    refused(&lying.lay_out(), "parts", "its config says linux/arm64");
+
+    let mut empty = Whole::of(&both());
+    empty.index = index(&[], &BTreeMap::new()).bytes;
+    refused(&empty.lay_out(), "index", "names 0 images");
+}
+
+#[test]
+fn what_the_index_does_not_name_is_no_part() {
+    let mut whole = Whole::of(&both());
+    whole.parts.push(part("linux/riscv64", &[]).release());
+    refused(&whole.lay_out(), "index", "which the index does not name");
+}
+
+#[test]
+fn a_platform_that_was_asked_for_may_not_be_missing() {
+    let all = ["linux/amd64", "linux/arm64", "linux/riscv64"];
+    let parts = BOTH.map(|platform| part(platform, &all));
+    let because = "was asked for among linux/amd64, linux/arm64, linux/riscv64";
+    refused(&Whole::of(&parts).lay_out(), "platforms", because);
+    // Nor may a stranger stand among those that were asked for.
+    let mixed = [part(BOTH[0], &BOTH), part(BOTH[1], &BOTH), part("linux/riscv64", &[])];
+    refused(&Whole::of(&mixed).lay_out(), "platforms", "among linux/amd64, linux/arm64");
+    // A part says it of itself, too.
+    let alone = part("linux/riscv64", &BOTH).release();
+    crate::fails(&alone, selfsame_verify::CheckId::Parameters, "none of those that were asked for together");
+    for list in [json!(["linux/arm64", "linux/amd64"]), json!(["linux/amd64"]), json!("linux/amd64"), json!([1, 2])] {
+        let mut parts = part(BOTH[0], &[]);
+        parts.provenance.build_definition.external_parameters.insert("platforms".to_owned(), list);
+        crate::fails(&parts.release(), selfsame_verify::CheckId::Parameters, "`platforms` is not a");
+    }
+}
+
+#[test]
+fn the_documents_of_one_platform_are_none_of_another() {
+    let parts = both();
+    let mut whole = Whole::of(&parts);
+    // The signatures are good; they are about the other image.
+    whole.parts[1] = parts[1].lay_out(&signed(&parts[0].statements(), "signer"));
+    refused(&whole.lay_out(), "parts", "about something else than this image");
+}
+
+#[test]
+fn the_provenance_of_all_says_what_those_of_each_say() {
+    let parts = both();
+    let good = || Whole::of(&parts);
+    let mut none = good();
+    none.statements.retain(|it| it.predicate_type == uri::COSIGN_SIGN);
+    none.close(parts.iter().map(Parts::release_id).collect());
+    refused(&none.lay_out(), "platforms", "no provenance of all platforms");
+
+    let mut other = good();
+    let mut changed = other.statements[0].clone();
+    let mut provenance: Provenance = changed.predicate_as().expect("ours");
+    provenance.build_definition.resolved_dependencies.pop();
+    changed.predicate = Statement::new(changed.subjects.clone(), &provenance).predicate;
+    other.exchange(changed);
+    refused(&other.lay_out(), "platforms", "says something else than those of each");
+
+    let mut fewer = good();
+    let mut changed = fewer.statements[0].clone();
+    changed.subjects.pop();
+    fewer.exchange(changed);
+    refused(&fewer.lay_out(), "platforms", "about other images than those of the index");
+
+    let mut stranger = good();
+    stranger.signer = "other";
+    refused(&stranger.lay_out(), "platforms", "by another key than their index");
+
+    let apart = BOTH.map(|platform| part(platform, &[]));
+    let mut pretended = Whole::of(&apart);
+    let provenance = self::provenance(&parts).expect("together");
+    pretended.exchange(Statement::new(vec![pretended.subject()], &provenance));
+    refused(&pretended.lay_out(), "platforms", "nobody asked for together");
+    // Parts that were built apart may be joined by another.
+    let mut joined = Whole::of(&apart);
+    joined.signer = "other";
+    verifies(&joined.lay_out());
+}
+
+#[test]
+fn the_joining_inventory_is_closed() {
+    let parts = both();
+    let ids: Vec<Digest> = parts.iter().map(Parts::release_id).collect();
+    let with = |inventories: Vec<Digest>| {
+        let mut whole = Whole::of(&parts);
+        whole.statements.pop();
+        whole.close(inventories);
+        whole.lay_out()
+    };
+    let because = "does not list exactly";
+    refused(&with(vec![ids[0]]), "inventory", because);
+    refused(&with(vec![ids[0], ids[1], Digest::of(b"a third")]), "inventory", because);
+    refused(&with(vec![ids[0], ids[1], ids[1]]), "inventory", "twice");
+
+    let mut unsigned = Whole::of(&parts);
+    unsigned.statements.retain(|it| it.predicate_type != uri::COSIGN_SIGN);
+    refused(&unsigned.lay_out(), "signature", "no image signature about the index");
+    let mut open = Whole::of(&parts);
+    open.statements.pop();
+    refused(&open.lay_out(), "inventory", "no inventory joins");
+    let mut more = Whole::of(&parts);
+    more.exchange(Statement::raw(vec![more.subject()], "https://example.com/more/v1", serde_json::Map::new()));
+    refused(&more.lay_out(), "inventory", "that no release has");
+    let mut strangers = Whole::of(&parts);
+    strangers.signer = "stranger";
+    refused(&strangers.lay_out(), "signature", "no trusted key signed what joins");
+
+    let mut unchecked = both();
+    unchecked[1].not_checked_because = Some("development key");
+    refused(&Whole::of(&unchecked).lay_out(), "inventory", "and a part was not");
+}
+
+#[test]
+fn files_beside_it_are_known_or_refused_and_what_is_attached_later_counts_for_nothing() {
+    let whole = Whole::of(&both());
+    let mut files = whole.lay_out();
+    files.insert("stray".into(), b"x".to_vec());
+    let verdict = judged(&files, &options(Depth::Blobs));
+    assert!(verdict.faults().any(|fault| fault == "nothing names `stray`"), "{:?}", verdict.checks);
+    let mut docker = whole.lay_out();
+    docker.insert(layout::DOCKER_FILE.into(), b"[]".to_vec());
+    refused(&docker, "nothing-extra", "manifest.json lists something else");
+    let listed = JoinedFiles::open(&whole.lay_out()).expect("an index").expect("whole").docker_file();
+    docker.insert(layout::DOCKER_FILE.into(), listed);
+    verifies(&docker);
+
+    let mut later = Whole::of(&both());
+    later.statements.push(Statement::raw(vec![later.subject()], uri::REBUILD, serde_json::Map::new()));
+    let verdict = verifies(&later.lay_out());
+    assert_eq!(verdict.unlisted.len(), 1);
+    assert!(verdict.unlisted[0].note.contains("after the inventory"));
+
+    let mut recorded = whole.lay_out();
+    recorded.insert(selfsame_verify::RUN_RECORD_FILE.into(), both()[0].run_record(Digest::of(b"another"), "signer"));
+    let record = verifies(&recorded).checks.pop().expect("checks");
+    assert!(record.outcome.reason().is_some_and(|reason| reason.contains("not used")), "{record:?}");
+}
