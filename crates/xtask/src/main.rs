@@ -5,6 +5,7 @@
 mod check;
 mod command;
 mod foreign;
+mod fuzz;
 mod test;
 
 use std::process::ExitCode;
@@ -21,6 +22,9 @@ usage: cargo xtask COMMAND
                              all        the same for all tiers
                        SELFSAME_REQUIRE in the environment (`sandbox,network` or `all`) says the same and wins.
                        Where `foreign` is required, tools that it lacks are installed, if apt-get and root are there.
+  fuzz [TARGET] [--seconds N] [--seed N]
+                       The readers of foreign bytes, each with made-up inputs for N seconds (60); a new seed each time.
+                       A finding is kept in target/fuzz. `--list` names the targets.
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +36,10 @@ fn main() -> ExitCode {
         ["test", "--tier", tier] => match Tier::parse(tier) {
             Some(tier) => test::test(Some(tier)),
             None => return usage(&format!("`{tier}` is no tier")),
+        },
+        ["fuzz", rest @ ..] => match fuzz::Asked::parse(rest) {
+            Ok(asked) => fuzz::fuzz(&asked),
+            Err(fault) => return usage(&fault),
         },
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

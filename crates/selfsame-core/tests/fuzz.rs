@@ -1,0 +1,40 @@
+//! The values that everyone shares, read from foreign bytes.
+
+use selfsame_core::json::{self, Limits};
+use selfsame_core::{Digest, Level, Platform, RelPath, SourceEpoch};
+use selfsame_testing::fuzz::{answer, fuzz};
+
+#[test]
+fn fuzz_json() {
+    let seeds: [&[u8]; 3] =
+        [br#"{"a":[1,-2.5e3,"\u00e9\ud83d\ude00",null,true],"b":{"a":{}}}"#, br#"{"a":1,"a":2}"#, b"9007199254740992"];
+    fuzz("json", &seeds, &["\"a\":", "\\ud83d", "\\u0000", "1e", "-0", "{\"a\":"], |bytes| {
+        let limits = Limits { size_bytes: 1 << 20, values: 1000 };
+        let value = json::parse(bytes, limits).map_err(|error| error.to_string())?;
+        let written = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
+        json::parse(&written, Limits::DOCUMENT).expect("what is written is read");
+        Ok(())
+    });
+}
+
+#[test]
+fn fuzz_words() {
+    let seeds: [&[u8]; 5] = [
+        b"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        b"linux/arm64/v8",
+        b"2026-11-20T16:04:05Z",
+        b"usr/lib/x86_64-linux-gnu/libc.so.6",
+        b"normalized",
+    ];
+    fuzz("words", &seeds, &["sha256:", "linux/", "T00:00:00Z", "-02-30", "..", "//"], |bytes| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        if let Some(epoch) = SourceEpoch::from_rfc3339(&text) {
+            assert_eq!(SourceEpoch::from_rfc3339(&epoch.rfc3339()), Some(epoch));
+        }
+        let (platform, level) = (text.parse::<Platform>(), text.parse::<Level>());
+        if let Ok(path) = RelPath::new(text.clone()) {
+            assert!(path.components().all(|part| !matches!(part, "" | "." | "..")), "{path}");
+        }
+        answer(text.parse::<Digest>()).and(answer(platform)).and(answer(level)).and(answer(RelPath::new(text)))
+    });
+}
