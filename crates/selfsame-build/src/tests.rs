@@ -2,6 +2,7 @@
 
 mod base;
 mod capsules;
+mod fuzz;
 mod packages;
 mod platforms;
 

@@ -11,6 +11,8 @@ mod cargo;
 mod cargo_lock;
 mod context;
 mod crates;
+#[cfg(test)]
+mod fuzz;
 mod git;
 mod installed;
 mod kinds;

@@ -15,6 +15,8 @@ mod credential;
 mod download;
 mod environment;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod names;
 mod netrc;
 mod origins;

@@ -33,7 +33,7 @@ impl Netrc {
         self.machines.iter().find(|(machine, _)| machine.eq_ignore_ascii_case(host)).map(|(_, credential)| credential)
     }
 
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut words = words(text).into_iter();
         let mut machines = Vec::new();
         let (mut machine, mut user, mut password) = (None, None, None);

@@ -165,7 +165,7 @@ fn fetch(
     let mut once: Vec<Descriptor> = blobs;
     once.sort_by_key(|blob| blob.digest);
     once.dedup_by_key(|blob| blob.digest);
-    progress.expect(once.len() as u64, once.iter().map(|blob| blob.size).sum());
+    progress.expect(once.len() as u64, once.iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size)));
     let store = files.store();
     each(&once, |blob| {
         let moved = !store.has(&blob.digest);

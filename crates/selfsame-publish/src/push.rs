@@ -66,7 +66,7 @@ pub fn push(push: &Push<'_>, repository: &Repository<'_>, target: &Target) -> Re
     let replaced = before(repository, target)?.filter(|before| *before != image);
 
     let blobs = outline.blobs(*with_capsule);
-    progress.expect(blobs.len() as u64, blobs.iter().map(|blob| blob.size).sum());
+    progress.expect(blobs.len() as u64, blobs.iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size)));
     let sent = each(&blobs, |blob| {
         let sent = send(push, repository, blob)?;
         progress.done(blob.size, sent != Sent::Present);

@@ -10,6 +10,8 @@ mod capture;
 mod channel;
 mod elf;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod host;
 mod ldcache;
 mod libraries;

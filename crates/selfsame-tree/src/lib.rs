@@ -194,10 +194,11 @@ impl Tree {
         self.entries.is_empty()
     }
 
-    /// The bytes of all files, hard links not counted twice.
+    /// The bytes of all files, hard links not counted twice. The most that a number holds, where a text says more.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        self.entries.values().map(|entry| if let Kind::File { size, .. } = entry.kind { size } else { 0 }).sum()
+        let size = |entry: &Entry| if let Kind::File { size, .. } = entry.kind { size } else { 0 };
+        self.entries.values().fold(0, |sum, entry| sum.saturating_add(size(entry)))
     }
 
     /// What lies at or below `root`, with paths from there.

@@ -16,6 +16,7 @@ fn fuzz_tree() {
         let tree = text.parse::<Tree>();
         if let Ok(tree) = &tree {
             assert_eq!(tree.to_string(), text, "two texts of one tree");
+            let _ = (tree.size_bytes(), tree.contents(), tree.below(&path("a")));
         }
         answer(tree)
     });

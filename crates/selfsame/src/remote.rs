@@ -166,7 +166,7 @@ impl Progress for Moving<'_> {
     fn expect(&self, blobs: u64, bytes: u64) {
         let mut state = self.state();
         state.blobs += blobs;
-        state.bytes += bytes;
+        state.bytes = state.bytes.saturating_add(bytes);
     }
 
     fn done(&self, bytes: u64, moved: bool) {

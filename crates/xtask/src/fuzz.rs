@@ -60,12 +60,15 @@ pub(crate) fn fuzz(asked: &Asked) -> Result<(), String> {
         return Err(format!("`{}` is no target; they are {}", asked.target.as_deref().unwrap_or(""), names.join(", ")));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let environment = [
+    let mut environment = vec![
         ("SELFSAME_FUZZ_SECONDS", asked.seconds.unwrap_or(SECONDS).to_string()),
         ("SELFSAME_FUZZ_SEED", asked.seed.unwrap_or(now).to_string()),
     ];
     let mut failed = Vec::new();
     for (target, package) in chosen {
+        environment.retain(|(name, _)| *name != "SELFSAME_FUZZ_TARGET");
+        environment.push(("SELFSAME_FUZZ_TARGET", target.clone()));
+        // Names of tests are matched in part: `fuzz_deb` would be `fuzz_deb_data` too, if the target were not named.
         let test = format!("fuzz_{}", target.replace('-', "_"));
         let arguments = ["test", "--quiet", "--package", package, &test, "--", "--test-threads", "1", "--nocapture"];
         if let Err(fault) = run_with("cargo", &arguments, &environment) {

@@ -279,7 +279,8 @@ pub(super) fn bring(
     cx: &Context<'_>,
     one: impl Fn(&Part) -> Result<(), PackagesError> + Sync,
 ) -> Result<(), PackagesError> {
-    cx.progress.expect(name, missing.len() as u64, Some(missing.iter().map(|part| part.size).sum()));
+    let size = missing.iter().fold(0_u64, |sum, part| sum.saturating_add(part.size));
+    cx.progress.expect(name, missing.len() as u64, Some(size));
     concurrently(missing, |part| {
         one(part)?;
         cx.progress.came(name, part.purl.as_str(), part.size);

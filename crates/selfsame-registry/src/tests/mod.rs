@@ -3,6 +3,7 @@
 mod addresses;
 mod auth_files;
 mod challenges;
+mod fuzz;
 mod helpers;
 mod places;
 mod references;

@@ -3,6 +3,7 @@
 mod claims;
 mod fake;
 mod files;
+mod fuzz;
 mod joined;
 mod layout;
 mod logs;

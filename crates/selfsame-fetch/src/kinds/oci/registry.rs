@@ -100,7 +100,7 @@ impl Remote {
         if missing.is_empty() {
             return Ok(());
         }
-        let size = missing.iter().map(|(_, size)| size).sum();
+        let size = missing.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
         cx.progress.expect(&self.input, missing.len() as u64, Some(size));
         let told = Told { progress: cx.progress, bytes: Mutex::default() };
         let tell = |digest: &Digest, progress: Progress| told.now(digest, progress.done_bytes);
