@@ -3,7 +3,7 @@
 use selfsame_attest::{
     Bundle, Envelope, Inventory, Provenance, PublicKey, RebuildStatement, RunRecord, SigningKey, Statement,
 };
-use selfsame_testing::fuzz::{answer, fuzz};
+use selfsame_testing::fuzz::{all, answer, fuzz};
 
 const BUNDLE: &[u8] = include_bytes!("../../../tests/vectors/attest/bundle-v0.3.sigstore.json");
 const KEY: &[u8] = include_bytes!("../../../tests/vectors/attest/bundle-v0.3.pub");
@@ -45,7 +45,7 @@ fn fuzz_statement() {
         let inventory = answer(statement.predicate_as::<Inventory>());
         let rebuild = answer(statement.predicate_as::<RebuildStatement>());
         let record = answer(statement.predicate_as::<RunRecord>());
-        provenance.or(inventory).or(rebuild).or(record)
+        all([provenance, inventory, rebuild, record])
     });
 }
 

@@ -456,7 +456,7 @@ fn is_exceeded(error: &io::Error) -> bool {
 }
 
 /// Key, value and length of the record that `rest` begins with.
-fn pax_record(rest: &[u8]) -> Option<(&[u8], &[u8], usize)> {
+pub(crate) fn pax_record(rest: &[u8]) -> Option<(&[u8], &[u8], usize)> {
     let space = rest.iter().take(20).position(|&byte| byte == b' ')?;
     let length: usize = std::str::from_utf8(&rest[..space]).ok()?.parse().ok()?;
     let record = rest.get(space + 1..length)?.strip_suffix(b"\n")?;

@@ -2,7 +2,7 @@
 
 use selfsame_core::media;
 use selfsame_oci::{ImageConfig, Index, LayerVisitor, Limits, Manifest, apply, layout, read_layer, read_pack};
-use selfsame_testing::fuzz::{Answer, answer, checksummed, fuzz};
+use selfsame_testing::fuzz::{Answer, all, answer, checksummed, fuzz};
 
 const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -133,6 +133,6 @@ fn fuzz_manifest() {
         let manifest = Manifest::parse(bytes, media::MANIFEST);
         let (index, config) = (Index::parse(bytes, media::INDEX), ImageConfig::parse(bytes));
         let (docker, file) = (layout::parse_docker_file(bytes), layout::check_layout_file(bytes));
-        answer(manifest).or(answer(index)).or(answer(docker)).or(answer(file)).or(answer(config))
+        all([answer(manifest), answer(index), answer(docker), answer(file), answer(config)])
     });
 }

@@ -9,7 +9,7 @@ use selfsame_pins::pypi::{IndexPage, Metadata, PipSettings, Record, Requirements
 use selfsame_pins::version::Version;
 use selfsame_pins::wheel::{FileName, Preference};
 use selfsame_pins::zip::{Archive, Limits};
-use selfsame_testing::fuzz::{Answer, answer, fuzz};
+use selfsame_testing::fuzz::{Answer, all, answer, fuzz};
 
 const HASH: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -106,7 +106,7 @@ fn fuzz_package_lock() {
         for package in lock.iter().flat_map(|lock| &lock.packages) {
             assert!(is_name(&package.name) && !package.file.contains('/'), "{package:?}");
         }
-        said(lock).or(said(PackageJson::parse(bytes)))
+        all([said(lock), said(PackageJson::parse(bytes))])
     });
 }
 
@@ -142,24 +142,35 @@ fn fuzz_go() {
             let place = module.place(".zip");
             assert!(selfsame_core::RelPath::new(place.clone()).is_ok(), "{place}");
         }
-        said(sum).or(said(GoMod::parse(&text)))
+        all([said(sum), said(GoMod::parse(&text))])
     });
 }
 
 #[test]
 fn fuzz_go_build_info() {
+    // A program of one segment, which can be written, with what Go leaves in it.
     let mut program = b"\x7fELF\x02\x01\x01".to_vec();
-    program.resize(4096, 0);
-    program[64..78].copy_from_slice(b"\xff Go buildinf:");
-    (program[78], program[79]) = (8, 2);
-    let (version, modules) = ("go1.27.3", "path\tx\nmod\tx\t(devel)\t\ndep\ta\tv1.0.0\th1:=\n");
-    program[96] = version.len() as u8;
-    program[97..97 + version.len()].copy_from_slice(version.as_bytes());
-    let at = 97 + version.len();
-    program[at] = modules.len() as u8;
-    program[at + 1..at + 1 + modules.len()].copy_from_slice(modules.as_bytes());
-    fuzz("go-build-info", &[&program], &["\u{ff} Go buildinf:", "dep\t", "=>\t", "\x7fELF", "build\t"], |bytes| {
-        answer(BuildInfo::read(bytes))
+    program.resize(1024, 0);
+    for (at, value) in [(16, 2), (18, 62), (20, 1), (32, 64), (52, 64), (54, 56), (56, 1), (64, 1), (68, 6)] {
+        program[at] = value;
+    }
+    (program[97], program[105]) = (4, 4);
+    let frame = "0123456789abcdef";
+    let modules = format!("{frame}path\tx\nmod\tx\t(devel)\t\ndep\ta\tv1.0.0\th1:=\n=>\tb\tv1.1.0\th1:=\n{frame}");
+    let info = [
+        b"\xff Go buildinf:\x08\x02".as_slice(),
+        &[0; 16],
+        b"\x08go1.27.3",
+        &[modules.len() as u8],
+        modules.as_bytes(),
+    ];
+    let info = info.concat();
+    program[256..256 + info.len()].copy_from_slice(&info);
+    assert!(matches!(BuildInfo::read(program.as_slice()), Ok(Some(found)) if found.modules.len() == 1));
+    let words = ["\u{ff} Go buildinf:", "dep\t", "=>\t", "\x7fELF", "build\t", "v1.0.0\t"];
+    fuzz("go-build-info", &[&program], &words, |bytes| match BuildInfo::read(bytes) {
+        Ok(Some(found)) => Err(format!("modules: {}", "i".repeat(found.modules.len().min(3)))),
+        other => answer(other),
     });
 }
 
@@ -221,7 +232,7 @@ fn fuzz_wheel() {
         if let Ok(metadata) = &metadata {
             let _ = metadata.needs(&target);
         }
-        said(metadata).or(said(Record::parse(bytes))).or(answer(marker))
+        all([said(metadata), said(Record::parse(bytes)), answer(marker)])
     });
 }
 
@@ -272,6 +283,6 @@ fn fuzz_settings() {
         if let Ok(npmrc) = &npmrc {
             let _ = npmrc.registry("@scope/a").map(|url| npmrc.auth(&url).is_some());
         }
-        said(npmrc).and(said(PipSettings::parse(&text)))
+        all([said(npmrc), said(PipSettings::parse(&text))])
     });
 }

@@ -4,6 +4,7 @@
 //! In the default tier each target sees a few hundred inputs, the same on every machine. `cargo xtask fuzz` runs them for
 //! as long as is wished, with inputs of a new seed each time. An input that gives an answer not seen before (another
 //! error, with names and numbers left out) becomes a seed itself.
+#![expect(clippy::print_stderr, reason = "long runs say what they did")]
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -33,6 +34,14 @@ pub type Answer = Result<(), String>;
 /// What a reader answered, of its result.
 pub fn answer<T, E: Display>(result: Result<T, E>) -> Answer {
     result.map(drop).map_err(|error| error.to_string())
+}
+
+/// What several readers answered: each is heard, so that none hides what another one says.
+pub fn all<const N: usize>(answers: [Answer; N]) -> Answer {
+    if answers.iter().all(Result::is_ok) {
+        return Ok(());
+    }
+    Err(answers.map(|answer| answer.err().map_or_else(String::new, |fault| outline(&fault))).join("; "))
 }
 
 /// Gives `read` the seeds, the files of `tests/corpus/NAME`, and changed ones. `words` are those of the format.
@@ -173,7 +182,7 @@ fn outline(fault: &str) -> String {
             _ if quoted || character.is_ascii_digit() => {}
             _ => outline.push(character),
         }
-        if outline.len() > 120 {
+        if outline.len() > 300 {
             break;
         }
     }

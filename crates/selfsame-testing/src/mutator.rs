@@ -75,7 +75,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -84,7 +84,7 @@ impl Random {
 
     /// A number below `end`; 0 where that is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % (end.max(1) as u64)) as usize
+        (self.number() % (end.max(1) as u64)) as usize
     }
 
     fn of<'a, T: ?Sized>(&mut self, items: &[&'a T]) -> Option<&'a T> {
@@ -139,10 +139,10 @@ impl<'a> Mutator<'a> {
                 self.insert(input, &copy);
             }
             6 => {
-                let bytes: Vec<u8> = (0..length).map(|_| self.random.next() as u8).collect();
+                let bytes: Vec<u8> = (0..length).map(|_| self.random.number() as u8).collect();
                 self.insert(input, &bytes);
             }
-            7 | 8 | 9 => {
+            7..=9 => {
                 let word = self.word();
                 self.insert(input, &word);
             }
@@ -150,7 +150,7 @@ impl<'a> Mutator<'a> {
                 let word = self.word();
                 drop(input.splice(range, word));
             }
-            11 => self.number(input),
+            11 => self.written_number(input),
             12 => self.binary_number(input),
             13 => {
                 let other = pool.get(self.random.below(pool.len())).cloned().unwrap_or_default();
@@ -190,7 +190,7 @@ impl<'a> Mutator<'a> {
     }
 
     /// Another number where one stands.
-    fn number(&mut self, input: &mut Vec<u8>) {
+    fn written_number(&mut self, input: &mut Vec<u8>) {
         let starts: Vec<usize> = (0..input.len())
             .filter(|&at| input[at].is_ascii_digit() && (at == 0 || !input[at - 1].is_ascii_digit()))
             .collect();
@@ -248,7 +248,7 @@ mod tests {
         assert_ne!(inputs(1), inputs(2));
         // Published values of splitmix64 for the seed 0.
         let mut random = Random::new(0);
-        assert_eq!([random.next(), random.next()], [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4]);
+        assert_eq!([random.number(), random.number()], [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4]);
     }
 
     #[test]

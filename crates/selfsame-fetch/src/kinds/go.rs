@@ -226,6 +226,11 @@ fn zip_hash(module: &Module, sha256: &Digest, size: u64, store: &Store) -> Resul
     let fault = |fault: String| PackagesError::package(&module.to_string(), fault);
     let blob = BlobFile::open(store, sha256, size)?;
     let archive = Archive::open(&blob, Limits::PACKAGE).map_err(|error| fault(error.to_string()))?;
+    // So has every zip of a module (go.dev/ref/mod, "Module zip files"): go would refuse another one, and late.
+    let prefix = format!("{module}/");
+    if let Some(member) = archive.members().iter().find(|member| !member.name.starts_with(&prefix)) {
+        return Err(fault(format!("has `{}`, which is not below `{prefix}`", member.name.escape_debug())));
+    }
     let files = archive.members().iter().map(|member| {
         let read = Hasher::of_reader(archive.read(member));
         let (digest, _) =

@@ -6,9 +6,7 @@ mod cache;
 mod registry;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 
-use flate2::read::MultiGzDecoder;
 use selfsame_core::{Digest, Digests};
 use selfsame_definition::NpmSpec;
 use selfsame_lock::{Claim, Part, Purl};
@@ -17,7 +15,7 @@ use selfsame_store::Store;
 use selfsame_tree::Tree;
 
 use crate::context::{Context, Described};
-use crate::kinds::pinned::{self, PackagesError};
+use crate::kinds::pinned::{self, PackagesError, tarball};
 use crate::obtainable::Obtainable;
 use crate::resolve::FetchError;
 use crate::{memo, obtainable, parallel};
@@ -26,10 +24,6 @@ use registry::Registry;
 
 /// Changing the layout changes this number.
 const LAYOUT: u32 = 2;
-/// The largest package.json, and how far a tarball is read for it.
-const MANIFEST_BYTES: u64 = 8 << 20;
-const TARBALL_BYTES: u64 = 1 << 30;
-const TARBALL_ENTRIES: usize = 200_000;
 
 /// The tarballs that the lock in the source pins. All of them are in the store then.
 pub(crate) fn pins(name: &str, spec: &NpmSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, PackagesError> {
@@ -214,23 +208,9 @@ fn digests(part: &Part, store: &Store) -> Result<Digests, PackagesError> {
 /// `package/package.json` of a tarball; the folder may have another name.
 fn manifest(part: &Part, store: &Store) -> Result<Vec<u8>, PackagesError> {
     let fault = |fault: String| PackagesError::package(part.purl.as_str(), fault);
-    let damaged = |error: std::io::Error| fault(format!("is damaged: {error}"));
-    let blob = store.open_blob(&part.sha256)?;
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(blob).take(TARBALL_BYTES));
-    // Raw: names and records of any length would be read into memory otherwise. package.json has a short name.
-    for entry in archive.entries().map_err(damaged)?.raw(true).take(TARBALL_ENTRIES) {
-        let entry = entry.map_err(damaged)?;
-        let name = entry.path_bytes();
-        let name = name.strip_prefix(b"./").unwrap_or(&name);
-        let mut parts = name.split(|byte| *byte == b'/');
-        let (folder, file, rest) = (parts.next(), parts.next(), parts.next());
-        if folder.is_some() && file == Some(b"package.json") && rest.is_none() {
-            let mut bytes = Vec::new();
-            entry.take(MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(damaged)?;
-            return Ok(bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes));
-        }
-    }
-    Err(fault("has no package.json".to_owned()))
+    let found = tarball::file_of(store.open_blob(&part.sha256)?, part.size, "package.json").map_err(fault)?;
+    let bytes = found.ok_or_else(|| fault("has no package.json".to_owned()))?;
+    Ok(bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes))
 }
 
 #[cfg(test)]

@@ -390,6 +390,7 @@ pub(crate) fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+pub(crate) mod tarball;
 #[cfg(test)]
 pub(crate) mod world;
 

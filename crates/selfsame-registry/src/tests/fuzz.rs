@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use selfsame_core::media;
-use selfsame_testing::fuzz::{answer, fuzz};
+use selfsame_testing::fuzz::{all, answer, fuzz};
 
 use crate::Reference;
 use crate::auth_file::AuthFile;
@@ -86,7 +86,7 @@ fn fuzz_registry_files() {
                 let _ = daemon.is_insecure(&host);
             }
             let manifest = Document::parse(bytes, media::INDEX);
-            answer(auth).or(answer(daemon)).or(answer(read)).or(answer(manifest))
+            all([answer(auth), answer(daemon), answer(read), answer(manifest)])
         },
     );
 }

@@ -1,24 +1,22 @@
 //! What Python packages say about themselves.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 
-use flate2::read::MultiGzDecoder;
 use selfsame_core::RelPath;
 use selfsame_lock::Part;
 use selfsame_pins::marker::Target;
 use selfsame_pins::pypi::{Metadata, normal_name};
+use selfsame_pins::version::Version;
+use selfsame_pins::wheel::{FileKind, FileName};
 use selfsame_pins::zip::{Archive, Limits};
 use selfsame_store::Store;
 
 use crate::context::Described;
-use crate::kinds::pinned::{BlobFile, PackagesError};
+use crate::kinds::pinned::{BlobFile, PackagesError, tarball};
 use crate::parallel;
 
-/// The largest METADATA or PKG-INFO, and how far a source archive is read for it.
+/// The largest METADATA.
 const METADATA_BYTES: u64 = 8 << 20;
-const SOURCE_BYTES: u64 = 512 << 20;
-const SOURCE_ENTRIES: usize = 100_000;
 
 /// One description a part. Dependencies are those in the same input.
 pub(super) fn all(parts: &[(String, &Part)], target: &Target, store: &Store) -> Result<Vec<Described>, PackagesError> {
@@ -57,29 +55,28 @@ fn metadata(file: &str, part: &Part, store: &Store) -> Result<Metadata, Packages
             Some((_, "PKG-INFO")) => !file.ends_with(".whl"),
             _ => false,
         };
-        let member = archive.members().iter().find(|member| is_metadata(&member.name));
-        let member = member.ok_or_else(|| fault("has no METADATA".to_owned()))?;
+        let mut found = archive.members().iter().filter(|member| is_metadata(&member.name));
+        let member = found.next().ok_or_else(|| fault("has no METADATA".to_owned()))?;
+        if let Some(other) = found.next() {
+            return Err(fault(format!("has `{}` and `{}`, and readers disagree", member.name, other.name)));
+        }
         archive.read_whole(member, METADATA_BYTES).map_err(|error| fault(error.to_string()))?
     };
-    Metadata::parse(&bytes).map_err(|error| fault(error.to_string()))
-}
-
-/// `FOLDER/PKG-INFO` of a source archive. Only that entry is kept, and nothing is unpacked.
-fn of_source(part: &Part, store: &Store) -> Result<Vec<u8>, String> {
-    let blob = store.open_blob(&part.sha256).map_err(|error| error.to_string())?;
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(blob).take(SOURCE_BYTES));
-    // Raw: names and records of any length would be read into memory otherwise. PKG-INFO has a short name.
-    let entries = archive.entries().map_err(|error| error.to_string())?.raw(true);
-    for entry in entries.take(SOURCE_ENTRIES) {
-        let entry = entry.map_err(|error| format!("is damaged: {error}"))?;
-        let name = entry.path_bytes();
-        let mut parts = name.split(|byte| *byte == b'/');
-        let (folder, file, rest) = (parts.next(), parts.next(), parts.next());
-        if folder.is_some() && file == Some(b"PKG-INFO") && rest.is_none() {
-            let mut bytes = Vec::new();
-            entry.take(METADATA_BYTES).read_to_end(&mut bytes).map_err(|error| format!("is damaged: {error}"))?;
-            return Ok(bytes);
+    let said = Metadata::parse(&bytes).map_err(|error| fault(error.to_string()))?;
+    // pip refuses it too: what is called one thing and says another is nobody's to name in an inventory. The names of
+    // source archives can be read in two ways.
+    if let Some(named) = FileName::parse(file).filter(|named| named.kind != FileKind::Source) {
+        let other = said.version.parse::<Version>().is_ok_and(|version| version != named.version);
+        if other || normal_name(&said.name) != named.name {
+            let (name, version) = (said.name.escape_debug(), said.version.escape_debug());
+            return Err(fault(format!("says that it is `{name}` `{version}`")));
         }
     }
-    Err("has no PKG-INFO".to_owned())
+    Ok(said)
+}
+
+/// `FOLDER/PKG-INFO` of a source archive.
+fn of_source(part: &Part, store: &Store) -> Result<Vec<u8>, String> {
+    let blob = store.open_blob(&part.sha256).map_err(|error| error.to_string())?;
+    tarball::file_of(blob, part.size, "PKG-INFO")?.ok_or_else(|| "has no PKG-INFO".to_owned())
 }

@@ -111,3 +111,44 @@ fn what_is_refused() {
     let error = pinned(&World::new(), "nonsense").unwrap_err();
     assert!(matches!(error, PackagesError::Pins { .. }), "{error}");
 }
+
+/// Zip files whose hash a hostile go.sum has: readers would disagree about them, or go refuses them later.
+#[test]
+fn hostile_zips_are_refused_by_name() {
+    let go_mod = ("example.com/leaf@v1.0.0/go.mod", GO_MOD, 0);
+    let refused = |bytes: Vec<u8>, because: &str| {
+        let server = Server::http(move |asked| match asked.path().strip_prefix(PREFIX) {
+            Some(".zip") => Answer::ok(bytes.clone()),
+            Some(".mod") => Answer::ok(GO_MOD),
+            _ => Answer::status(404),
+        });
+        let error = pinned(&World::new().set("GOPROXY", &server.url("")), &sum(b"")).unwrap_err().to_string();
+        assert!(error.starts_with("package `example.com/leaf@v1.0.0` ") && error.contains(because), "{error}");
+    };
+    let beside = |name: &str, mode: u32| zip(&[go_mod, (name, b"x", mode)]);
+    refused(beside("other.com/x@v1.0.0/x.go", 0), "not below `example.com/leaf@v1.0.0/`");
+    refused(beside("example.com/leaf@v1.0.0/../x.go", 0), "leaves the archive");
+    refused(beside("/example.com/leaf@v1.0.0/x.go", 0), "has an absolute name");
+    refused(beside("example.com/leaf@v1.0.0/x.go", 0o120_777), "is a symbolic link");
+    refused(beside("example.com/leaf@v1.0.0/x.go", 0o020_644), "is neither a file nor a folder");
+    refused(beside("example.com/leaf@v1.0.0/go.mod", 0), "stands twice");
+    refused(beside("example.com/leaf@v1.0.0/go.mod/x", 0), "below another member, which is a file");
+    refused(beside("example.com/leaf@v1.0.0/x\ny.go", 0), "a backslash, a line end or NUL");
+    let mut not_utf8 = beside("example.com/leaf@v1.0.0/x\u{e9}.go", 0);
+    for at in (0..not_utf8.len() - 1).filter(|&at| not_utf8[at..].starts_with(b"\xc3\xa9")).collect::<Vec<_>>() {
+        not_utf8[at] = 0xff;
+    }
+    refused(not_utf8, "not marked as UTF-8");
+    // A central directory that says another name than the header before the content.
+    let mut other = beside("example.com/leaf@v1.0.0/x.go", 0);
+    let at = other.windows(4).position(|window| window == b"x.go").unwrap();
+    other[at] = b'y';
+    refused(other, "a local header that contradicts the directory");
+    // Two entries for the same bytes of the file.
+    let mut shared = zip(&[go_mod, ("example.com/leaf@v1.0.0/x.go", b"x", 0)]);
+    let directory = shared.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    shared[directory + 42..directory + 46].fill(0);
+    refused(shared, "a local header that contradicts the directory");
+    let cut = beside("example.com/leaf@v1.0.0/x.go", 0);
+    refused(cut[..cut.len() - 10].to_vec(), "end record");
+}
