@@ -130,12 +130,11 @@ mod tests {
             let mut found = false;
             while let Some(folder) = folders.pop() {
                 for path in fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()) {
-                    match path.is_dir() {
-                        true => folders.push(path),
-                        false => {
-                            found |=
-                                path.ends_with("fuzz.rs") && fs::read_to_string(path).expect("a text").contains(&named)
-                        }
+                    if path.is_dir() {
+                        folders.push(path);
+                    } else if path.ends_with("fuzz.rs") {
+                        let text = fs::read_to_string(path).expect("a text");
+                        found |= text.split_whitespace().collect::<String>().contains(&named);
                     }
                 }
             }
