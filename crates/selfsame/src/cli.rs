@@ -1,6 +1,7 @@
 //! The command line. Every flag can also be had from a `SELFSAME_*` variable; the few that cannot are in the test below
 //! and in docs/ci.md.
 
+mod log;
 mod trust;
 mod verify;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use selfsame_core::Platform;
 
+pub(crate) use self::log::{LogArgs, LogCheck, LogCommand, LogInit, LogProve, LogShow, LogTrustedRoot};
 pub(crate) use self::trust::{TrustAdd, TrustArgs, TrustCommand, TrustFormat, TrustRotate};
 pub(crate) use self::verify::{Depth, Verify};
 use crate::terminal::Verbosity;
@@ -69,6 +71,9 @@ pub(crate) enum Command {
     Sbom(Sbom),
     /// Copy a release with one byte changed, to see `verify` refuse it
     Tamper(Tamper),
+    /// Transparency logs in folders: what was signed, and that nothing was taken out since
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -264,6 +269,8 @@ pub(crate) struct Build {
     /// Leave results there for others
     #[arg(long, value_name = "STORE", env = "SELFSAME_CACHE_TO")]
     pub(crate) cache_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
     /// Put every input into the release, so that a rebuild needs nothing else
     #[arg(long, env = "SELFSAME_CAPSULE", value_parser = boolish())]
     pub(crate) capsule: bool,
@@ -366,6 +373,8 @@ pub(crate) struct Index {
     /// The key that signs what joins them: FILE, env:NAME or exec:COMMAND
     #[arg(long, value_name = "KEY", env = "SELFSAME_SIGN_AS")]
     pub(crate) sign_as: String,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
     /// Print what was joined as JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,

@@ -1,5 +1,7 @@
 //! Where keys come from: files, the environment, other programs, and the development key of this machine.
 
+mod log;
+
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use selfsame_core::{Digest, uri};
 
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
+
+pub(crate) use log::{generate_log_key, log_public, log_signer, read_small, text_of, write_public};
 
 /// The largest key file that is read.
 const KEY_BYTES: u64 = 64 << 10;

@@ -8,6 +8,7 @@ mod files;
 mod inputs;
 mod interrupt;
 mod keys;
+mod log;
 mod meter;
 mod network;
 mod people;

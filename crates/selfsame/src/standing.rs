@@ -50,6 +50,8 @@ pub(crate) struct Asked {
     pub(crate) extent: Extent,
     pub(crate) check: bool,
     pub(crate) no_check: bool,
+    /// The id of the log that the documents are in.
+    pub(crate) log: Option<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +78,7 @@ impl<'a> Standing<'a> {
             "check": asked.check,
             "developmentKey": key.development,
             "key": key_digest,
+            "log": asked.log,
             "noCheck": asked.no_check,
             "program": [program.device, program.inode, program.size],
             "programTime": [program.ctime_ns.to_string(), program.mtime_ns.to_string()],

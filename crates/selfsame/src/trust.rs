@@ -13,13 +13,15 @@ use crate::settings::wall_clock_secs;
 
 /// The keys that count.
 pub(crate) fn of(arguments: &TrustArgs) -> Answer<Trust> {
-    match &arguments.trust {
+    let logs = arguments.log_keys.iter().map(|path| keys::log_public(path)).collect::<Answer<Vec<_>>>()?;
+    let trust = match &arguments.trust {
         Some(path) => {
             let (file, text) = read(path)?;
-            Ok(file.at(arguments.at.unwrap_or_else(today), &text))
+            file.at(arguments.at.unwrap_or_else(today), &text)
         }
-        None => Ok(Trust::in_keys(arguments.keys.iter().map(|path| keys::public(path)).collect::<Answer<Vec<_>>>()?)),
-    }
+        None => Trust::in_keys(arguments.keys.iter().map(|path| keys::public(path)).collect::<Answer<Vec<_>>>()?),
+    };
+    Ok(trust.with_logs(logs))
 }
 
 impl TrustArgs {

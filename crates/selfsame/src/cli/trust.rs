@@ -18,6 +18,9 @@ pub(crate) struct TrustArgs {
     /// Judge by the trust file as on this day, not as on this machine's today: 2026-11-20
     #[arg(long, value_name = "DATE", requires = "trust")]
     pub(crate) at: Option<Day>,
+    /// The public key of a transparency log; every signed document has to be in one that is given
+    #[arg(long = "log-key", value_name = "PUB")]
+    pub(crate) log_keys: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@ use serde_json::json;
 use super::errors;
 use crate::cli::{Build, Engine};
 use crate::keys::{self, Key};
+use crate::log::Log;
 use crate::prepare::{self, Project, Wishes};
 use crate::remote;
 use crate::report::{Answer, Exit, Report, with_schema};
@@ -35,6 +36,7 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     let relaxed = !arguments.relax.is_empty();
     // The key first: a wrong one should not be found out after an hour of building.
     let key = key(arguments, settings, &voice, relaxed)?;
+    let log = Log::named(&arguments.log, settings)?;
     let store = prepare::store(settings)?;
     let project = Project::open(&arguments.project.path, &store, settings, &voice, &cancel)?;
     let output = output(arguments, &project);
@@ -52,16 +54,16 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
         builder_id: key.builder_id.clone(),
         locked: arguments.locked,
         trust_stat_cache: key.development,
-        exclude: own_outputs(&project, &output, arguments.archive.as_deref()),
+        exclude: own_outputs(&project, &output, arguments.archive.as_deref(), log.as_ref()),
     };
     let prepared = project.prepare(&wishes)?;
-    refuse_own_key(&prepared, &key)?;
+    refuse_own_keys(&prepared, &key, log.as_ref())?;
     refuse_dirty(&prepared, arguments, &key)?;
 
     let check = arguments.check || !key.development && !arguments.no_check;
     let mode = Mode { use_cache: !arguments.no_cache, check };
     let extent = if arguments.capsule { Extent::Full } else { Extent::Slim };
-    let asked = Asked { extent, check, no_check: arguments.no_check };
+    let asked = Asked { extent, check, no_check: arguments.no_check, log: log.as_ref().map(|log| log.key().log_id()) };
     refuse_load(arguments, &prepared.inputs)?;
     let request = &prepared.inputs[0].request;
     let requests: Vec<&Request> = prepared.inputs.iter().map(|inputs| &inputs.request).collect();
@@ -105,7 +107,7 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
 
     voice.event(Event::Signing);
     let why = |built: &Built| not_checked_because(arguments, &key, built);
-    let made = Made::sign(builds, &prepared.inputs, why, key.signer.as_ref(), extent, &store)?;
+    let made = Made::sign(builds, &prepared.inputs, why, key.signer.as_ref(), log.as_ref(), extent, &store)?;
     let run_record = made.run_record(key.signer.as_ref(), &started)?;
     publish(&made, &run_record, &output, arguments, &store)?;
     let done = made.summary();
@@ -221,9 +223,10 @@ fn refuse_to_demote(output: &Path, key: &Key) -> Answer<()> {
 }
 
 /// What earlier builds left in the source folder is no part of the source.
-fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>) -> Vec<PathBuf> {
+fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>, log: Option<&Log>) -> Vec<PathBuf> {
     let mut outputs = vec![output.to_owned()];
     outputs.extend(archive.map(|path| project.settings.folder.join(path)));
+    outputs.extend(log.into_iter().flat_map(Log::paths));
     if let selfsame_definition::SourceOrigin::Path { path } = &project.definition.source.origin {
         let folder = project.folder.join(path);
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -233,11 +236,12 @@ fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>) -> 
     outputs
 }
 
-/// The source is published with the release, in its capsule: the key that signs must not be in it.
-fn refuse_own_key(prepared: &prepare::Prepared, key: &Key) -> Answer<()> {
+/// The source is published with the release, in its capsule: no key that signs may be in it.
+fn refuse_own_keys(prepared: &prepare::Prepared, key: &Key, log: Option<&Log>) -> Answer<()> {
     let tree = &prepared.inputs[0].source;
-    let holds = |path: &str| tree.content(path).is_some_and(|(digest, _)| Some(digest) == key.content);
-    let Some((path, _)) = tree.iter().find(|(path, _)| key.content.is_some() && holds(path.as_str())) else {
+    let keys: Vec<_> = key.content.into_iter().chain(log.and_then(|log| log.content)).collect();
+    let holds = |path: &str| tree.content(path).is_some_and(|(digest, _)| keys.contains(&digest));
+    let Some((path, _)) = tree.iter().find(|(path, _)| !keys.is_empty() && holds(path.as_str())) else {
         return Ok(());
     };
     Err(Report::new(Exit::Unanswered, "the key that signs is a file of the source, and would be published with it")

@@ -7,7 +7,8 @@ use selfsame_build::BuildError;
 use selfsame_core::Digest;
 use selfsame_definition::TextError;
 use selfsame_lock::Stale;
-use selfsame_store::{PublishError, Store, StoreError};
+use selfsame_log::LogSignerError;
+use selfsame_store::{LogFolderError, PublishError, Store, StoreError};
 use selfsame_toolchain::ToolchainError;
 
 use crate::report::{Exit, Report};
@@ -70,6 +71,32 @@ pub(crate) fn publish(error: PublishError) -> Box<Report> {
         _ => report,
     };
     report.into()
+}
+
+/// A transparency log.
+pub(crate) fn log(error: LogFolderError) -> Box<Report> {
+    let exit = if matches!(error, LogFolderError::Busy { .. }) { Exit::NotNow } else { Exit::Unanswered };
+    let report = Report::new(exit, chain(&error));
+    let report = match &error {
+        LogFolderError::Publish(_) => report.consequence("No log was made."),
+        LogFolderError::NotALog { path, .. } => report.hint(format!("to make one: selfsame log init {}", quoted(path))),
+        LogFolderError::Damaged { path, root, signed } => report
+            .fact("signed", signed)
+            .fact("tiles", root)
+            .consequence("Nothing was written.")
+            .hint(format!("selfsame log check {}", quoted(path))),
+        LogFolderError::WrongSigner { .. } => report
+            .consequence("Nothing was written.")
+            .hint("`--log-signer KEY` names the key that `selfsame log init` was given or made"),
+        LogFolderError::Busy { .. } => report.consequence("Nothing was written.").hint("try again when it is done"),
+        _ => report,
+    };
+    report.into()
+}
+
+/// The key of a log.
+pub(crate) fn log_signer(error: LogSignerError) -> Box<Report> {
+    log(LogFolderError::Sign(error))
 }
 
 /// Recording a toolchain.

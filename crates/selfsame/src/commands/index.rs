@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use selfsame_attest::bundle::{ANNOTATION_CONTENT, ANNOTATION_PREDICATE_TYPE, CONTENT};
-use selfsame_attest::{Signer, sign_statement};
+use selfsame_attest::{SignError, Signer, sign_statement};
 use selfsame_build::{Joined, joining_statements};
 use selfsame_core::{Digest, media};
 use selfsame_oci::{Descriptor, Document, image_index, layout, referrer_manifest};
@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{errors, verify};
 use crate::cli::Index;
+use crate::log::Log;
 use crate::report::{Answer, Exit, Report, with_schema};
 use crate::settings::Settings;
 use crate::{keys, remote, terminal};
@@ -31,6 +32,7 @@ struct Part {
 pub(super) fn run(arguments: &Index, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
     let signer = keys::signer(&arguments.sign_as, false)?;
+    let log = Log::named(&arguments.log, settings)?;
     let output = settings.folder.join(&arguments.output);
     if output.symlink_metadata().is_ok() {
         return Err(Report::new(Exit::Unanswered, format!("there is something at `{}`", output.display()))
@@ -48,7 +50,7 @@ pub(super) fn run(arguments: &Index, settings: &Settings) -> Answer {
             .fact(&other.shown, &other.outline.name);
         return Err(report.consequence("Nothing was joined.").into());
     }
-    let joined = join(&parts, signer.signer.as_ref())?;
+    let joined = join(&parts, signer.signer.as_ref(), log.as_ref())?;
     let staging = Staging::beside(&output).map_err(errors::publish)?;
     let folder = staging.create_dir().map_err(errors::publish)?;
     write(&folder, &parts, &joined).map_err(|error| {
@@ -111,7 +113,7 @@ struct Whole {
     release_id: Digest,
 }
 
-fn join(parts: &[Part], signer: &dyn Signer) -> Answer<Whole> {
+fn join(parts: &[Part], signer: &dyn Signer, log: Option<&Log>) -> Answer<Whole> {
     let images: Vec<Descriptor> = parts.iter().map(|part| part.outline.subject.descriptor.clone()).collect();
     let index = image_index(&images, &BTreeMap::new())
         .map_err(|error| Report::new(Exit::No, error.to_string()).consequence("Nothing was joined."))?;
@@ -127,11 +129,16 @@ fn join(parts: &[Part], signer: &dyn Signer) -> Answer<Whole> {
     let release_id = statements.last().map(|inventory| Digest::of(&inventory.to_payload())).expect("there is one");
     // No clock: the time of a part's own documents, which is that of its source.
     let created = parts[0].outline.bundles.iter().find_map(|item| item.descriptor.annotations.get(layout::CREATED));
+    let unsigned =
+        |error: SignError| Report::new(Exit::Unanswered, error.to_string()).consequence("Nothing was joined.");
+    let bundles =
+        statements.iter().map(|statement| Ok(sign_statement(statement, signer).map_err(unsigned)?.to_bytes()));
+    let mut bundles = bundles.collect::<Answer<Vec<Vec<u8>>>>()?;
+    if let Some(log) = log {
+        log.enter(bundles.iter_mut().collect(), &signer.public_key().map_err(unsigned)?)?;
+    }
     let mut referrers = Vec::new();
-    for statement in &statements {
-        let bundle = sign_statement(statement, signer)
-            .map_err(|error| Report::new(Exit::Unanswered, error.to_string()).consequence("Nothing was joined."))?
-            .to_bytes();
+    for (statement, bundle) in statements.iter().zip(bundles) {
         let mut annotations = BTreeMap::from([
             (ANNOTATION_CONTENT.to_owned(), CONTENT.to_owned()),
             (ANNOTATION_PREDICATE_TYPE.to_owned(), statement.predicate_type.clone()),

@@ -18,6 +18,7 @@ mod judged;
 mod kept;
 mod keygen;
 mod lock;
+mod log;
 mod pull;
 mod push;
 mod rebuild_verify;
@@ -57,6 +58,7 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),
         Command::Tamper(arguments) => tamper::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments, settings),
         Command::Store(arguments) => store::run(&arguments, settings),
         Command::Capsule(arguments) => capsule::run(&arguments, settings),
         Command::Completions(arguments) => {

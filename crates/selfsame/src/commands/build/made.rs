@@ -13,6 +13,7 @@ use selfsame_store::Store;
 
 use super::signing;
 use crate::commands::{errors, threads};
+use crate::log::Log;
 use crate::report::Answer;
 use crate::run_record::{self, Started};
 use crate::standing::Summary;
@@ -29,12 +30,13 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Signs everything, or nothing. `why` says why a build was not checked.
+    /// Signs everything, or nothing, and enters it into the log. `why` says why a build was not checked.
     pub(super) fn sign(
         builds: Vec<Built>,
         inputs: &[Inputs],
         why: impl Fn(&Built) -> Option<&'static str>,
         signer: &dyn Signer,
+        log: Option<&Log>,
         extent: Extent,
         store: &Store,
     ) -> Answer<Self> {
@@ -48,8 +50,8 @@ impl Made {
             }
         };
         let each = builds.iter().map(|built| sign(&statements(built, why(built)), signer).map_err(signing));
-        let evidence = each.collect::<Answer<Vec<Evidence>>>()?;
-        let joining = match &subject.index {
+        let mut evidence = each.collect::<Answer<Vec<Evidence>>>()?;
+        let mut joining = match &subject.index {
             None => None,
             Some(index) => {
                 let parts: Vec<Joined> =
@@ -61,6 +63,10 @@ impl Made {
                 Some(sign(&statements, signer).map_err(signing)?)
             }
         };
+        if let Some(log) = log {
+            let documents = evidence.iter_mut().chain(&mut joining).flat_map(|evidence| &mut evidence.bundles);
+            log.enter(documents.map(|signed| &mut signed.bundle).collect(), &signer.public_key().map_err(signing)?)?;
+        }
         let capsules = inputs.iter().map(|inputs| capsule::contents(inputs, extent, store, threads()).map_err(failed));
         let capsules = capsules.collect::<Answer<Vec<Vec<Descriptor>>>>()?;
         let mut documents = Vec::new();
