@@ -1,4 +1,4 @@
-// Usage: node verify_sigstore.mjs MODULES TRUSTED_ROOT KEY.pub BUNDLE...
+// Usage: node verify_sigstore.mjs MODULES TRUSTED_ROOT KEY.pub IMAGE_SHA256 BUNDLE...
 //
 // The whole verification of sigstore-js for a managed key: inclusion proof, checkpoint, log entry, signature. MODULES is
 // the folder that @sigstore/verify was installed into. One line a bundle; status 1 if one is refused, 2 if the library is
@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-const [modules, rootFile, keyFile, ...bundles] = process.argv.slice(2);
+const [modules, rootFile, keyFile, image, ...bundles] = process.argv.slice(2);
 const require = createRequire(join(resolve(modules), 'index.js'));
 let verify, bundle, specs;
 try {
@@ -32,7 +32,13 @@ const verifier = new verify.Verifier(verify.toTrustMaterial(root, keys), { tlogT
 let refused = bundles.length === 0;
 for (const file of bundles) {
   try {
-    verifier.verify(verify.toSignedEntity(bundle.bundleFromJSON(JSON.parse(readFileSync(file, 'utf8')))));
+    const document = bundle.bundleFromJSON(JSON.parse(readFileSync(file, 'utf8')));
+    verifier.verify(verify.toSignedEntity(document));
+    // What a statement is about sigstore-js leaves to its caller.
+    const statement = JSON.parse(document.content.dsseEnvelope.payload.toString('utf8'));
+    if (!statement.subject.some((subject) => subject.digest.sha256 === image)) {
+      throw Object.assign(new Error('the statement is about something else'), { code: 'SUBJECT' });
+    }
     console.log(`${file}: accepted`);
   } catch (error) {
     console.log(`${file}: refused: ${error.code}: ${error.message}`);

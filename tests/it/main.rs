@@ -21,6 +21,7 @@ mod host_b;
 mod hosts;
 mod lock_diff;
 mod lock_upkeep;
+mod logs;
 mod platforms;
 mod push_index;
 mod push_registry;

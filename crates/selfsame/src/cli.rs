@@ -603,8 +603,10 @@ mod tests {
     /// Whom to believe is said on the command line and nowhere else.
     fn says_whom_to_believe(flag: &str) -> bool {
         let given = ["verify ", "verify-file ", "rebuild-verify ", "check ", "capsule check ", "index "];
-        let whom = ["--key", "--trust", "--at"];
-        flag.starts_with("trust ") && !flag.ends_with("--json")
+        let whom = ["--key", "--trust", "--at", "--log-key"];
+        let log = ["log check --key", "log check --since", "log trusted-root --key"];
+        log.contains(&flag)
+            || flag.starts_with("trust ") && !flag.ends_with("--json")
             || given.into_iter().any(|command| flag.strip_prefix(command).is_some_and(|flag| whom.contains(&flag)))
     }
 

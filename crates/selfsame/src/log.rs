@@ -14,14 +14,13 @@ use crate::keys;
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 
-/// How long another writer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// A log that may be written.
 pub(crate) struct Log {
     path: PathBuf,
     folder: LogFolder,
     signer: LogSigner,
+    /// How long another writer is waited for.
+    patience: Duration,
     /// The digest of the private key's file or text.
     pub(crate) content: Option<Digest>,
 }
@@ -44,7 +43,8 @@ impl Log {
                     .into());
             }
         };
-        let log = Self { path, folder, signer, content };
+        let patience = Duration::from_secs(arguments.log_wait.into());
+        let log = Self { path, folder, signer, patience, content };
         if log.signer.key(log.folder.key().origin()).map_err(errors::log_signer)? != *log.folder.key() {
             return Err(errors::log(selfsame_store::LogFolderError::WrongSigner { path: log.path }));
         }
@@ -56,10 +56,9 @@ impl Log {
         self.folder.key()
     }
 
-    /// The folder, and what `selfsame log init` makes beside it: no part of any source.
-    pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        let beside = [".key", ".pub"].into_iter().filter_map(|extension| beside(&self.path, extension).ok());
-        [self.path.clone()].into_iter().chain(beside).collect()
+    /// Its folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Enters bundles that `key` signed, all at one checkpoint, and puts each one's entry into it.
@@ -67,12 +66,18 @@ impl Log {
         let ours = |bytes: &Vec<u8>| Bundle::parse(bytes).expect("a bundle that was just signed is one");
         let parsed: Vec<Bundle> = bundles.iter().map(|bytes| ours(bytes)).collect();
         let bodies: Vec<Body> = parsed.iter().map(|bundle| Body::of(bundle.envelope(), key)).collect();
-        let entries = self.folder.append(&bodies, &self.signer, PATIENCE).map_err(errors::log)?;
+        let entries = self.folder.append(&bodies, &self.signer, self.patience).map_err(errors::log)?;
         for ((bytes, bundle), entry) in bundles.into_iter().zip(parsed).zip(entries) {
             *bytes = bundle.with_log_entries(vec![entry.to_json()]).to_bytes();
         }
         Ok(())
     }
+}
+
+/// A log's folder, and what `selfsame log init` makes beside it: no part of any source.
+pub(crate) fn paths(folder: &Path) -> Vec<PathBuf> {
+    let beside = [".key", ".pub"].into_iter().filter_map(|extension| beside(folder, extension).ok());
+    [folder.to_owned()].into_iter().chain(beside).collect()
 }
 
 /// `DIR.key` for `DIR`.

@@ -57,11 +57,12 @@ impl Entries {
 pub(super) fn report(documents: Option<&Documents<'_>>, trust: &Trust, rows: &mut Rows) {
     const ID: CheckId = CheckId::Log;
     let Some(documents) = documents else { return };
-    let mut facts = vec![Fact::new("time stamps", format!("{}, not looked at", documents.timestamps))];
+    let timestamps = Fact::new("time stamps", format!("{}, not looked at", documents.timestamps));
     if trust.logs().is_empty() {
-        facts.insert(0, Fact::new("log entries", documents.log_entries.to_string()));
+        let facts = vec![Fact::new("log entries", documents.log_entries.to_string()), timestamps];
         return rows.skip(ID, "the trust that was given names no log and no time stamp authority", facts);
     }
+    let mut facts = Vec::new();
     for (predicate_type, document) in &documents.by_type {
         let name = type_name(predicate_type);
         if let Some(refusal) = document.log.refusal() {
@@ -70,5 +71,6 @@ pub(super) fn report(documents: Option<&Documents<'_>>, trust: &Trust, rows: &mu
         }
         facts.extend(document.log.found.iter().map(|found| Fact::new(name.clone(), found.clone())));
     }
+    facts.push(timestamps);
     rows.pass(ID, facts);
 }

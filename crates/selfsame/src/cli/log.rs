@@ -15,6 +15,9 @@ pub(crate) struct LogArgs {
     /// The log's key: FILE, env:NAME or exec:COMMAND; DIR.key by default
     #[arg(long, value_name = "KEY", env = "SELFSAME_LOG_SIGNER")]
     pub(crate) log_signer: Option<String>,
+    /// How long another writer of the log is waited for; then exit 3
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "SELFSAME_LOG_WAIT")]
+    pub(crate) log_wait: u32,
 }
 
 #[derive(Debug, Subcommand)]

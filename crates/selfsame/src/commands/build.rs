@@ -17,7 +17,7 @@ use serde_json::json;
 use super::errors;
 use crate::cli::{Build, Engine};
 use crate::keys::{self, Key};
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::prepare::{self, Project, Wishes};
 use crate::remote;
 use crate::report::{Answer, Exit, Report, with_schema};
@@ -226,12 +226,18 @@ fn refuse_to_demote(output: &Path, key: &Key) -> Answer<()> {
 fn own_outputs(project: &Project<'_>, output: &Path, archive: Option<&Path>, log: Option<&Log>) -> Vec<PathBuf> {
     let mut outputs = vec![output.to_owned()];
     outputs.extend(archive.map(|path| project.settings.folder.join(path)));
-    outputs.extend(log.into_iter().flat_map(Log::paths));
+    outputs.extend(log.into_iter().flat_map(|log| log::paths(log.path())));
     if let selfsame_definition::SourceOrigin::Path { path } = &project.definition.source.origin {
         let folder = project.folder.join(path);
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let is_release = |path: &PathBuf| selfsame_store::is_release(path).is_ok() || selfsame_store::is_staging(path);
-        outputs.extend(entries.map(|entry| entry.path()).filter(is_release));
+        for path in entries.map(|entry| entry.path()) {
+            if selfsame_store::LogFolder::open(&path).is_ok() {
+                // With or without `--log`, so that a release does not depend on it.
+                outputs.extend(log::paths(&path));
+            } else if selfsame_store::is_release(&path).is_ok() || selfsame_store::is_staging(&path) {
+                outputs.push(path);
+            }
+        }
     }
     outputs
 }

@@ -40,13 +40,13 @@ pub(crate) fn generate_log_key(private: &Path) -> Answer<(LogSigner, Option<Dige
         .and_then(|mut random| random.read_exact(&mut seed))
         .map_err(|error| Report::new(Exit::Unanswered, format!("no key was made: {error}")))?;
     let pem = LogSigner::seed_to_pem(&seed);
-    write_new(private, pem.as_bytes(), 0o600)?;
+    write_new(private, pem.as_bytes(), 0o600, "a key")?;
     Ok((LogSigner::from_seed(&seed), Some(Digest::of(pem.as_bytes()))))
 }
 
 /// A public file that replaces nothing.
 pub(crate) fn write_public(path: &Path, content: &[u8]) -> Answer<()> {
-    write_new(path, content, 0o644)
+    write_new(path, content, 0o644, "a key")
 }
 
 /// The public key of a log from a file.
