@@ -12,6 +12,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("docker-registry", "docker-registry"),
     ("mkfs.ext4", "e2fsprogs"),
     ("newgidmap", "uidmap"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("openssl", "openssl"),
     ("pigz", "pigz"),
     ("podman", "podman"),
@@ -23,6 +25,12 @@ const TOOLS: &[(&str, &str)] = &[
 /// The Python package with CycloneDX's strict schemas.
 const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]>=11,<12";
 
+/// Sigstore's verifier in JavaScript and what it is called with, in exact versions: what it accepts is what is tested.
+const SIGSTORE_JS: [&str; 3] = ["@sigstore/verify@4.1.3", "@sigstore/bundle@5.0.1", "@sigstore/protobuf-specs@0.5.2"];
+
+/// The folder of the program around Sigstore's verifier in Rust, which pins it; and the program.
+const SIGSTORE_RUST: (&str, &str) = ("tests/foreign/sigstore-rust", "sigstore-rust-judge");
+
 /// The crate of a registry with lists of referrers, its program, and its version.
 const REGISTRY: (&str, &str) = ("ferro-oci-server", "=1.0.0");
 
@@ -31,7 +39,52 @@ pub(crate) fn prepare(required: bool) -> Result<Vec<(&'static str, String)>, Str
     tools(required)?;
     let mut found = python(required)?;
     found.extend(registry(required)?);
+    found.extend(sigstore_js(required)?);
+    found.extend(sigstore_rust(required)?);
     Ok(found)
+}
+
+fn sigstore_js(required: bool) -> Result<Option<(&'static str, String)>, String> {
+    const VARIABLE: &str = "SELFSAME_SIGSTORE_JS";
+    if std::env::var_os(VARIABLE).is_some() {
+        return Ok(None);
+    }
+    let folder = root().join("target/foreign-npm");
+    let text = folder.display().to_string();
+    let is_there = || folder.join("node_modules/@sigstore/verify").is_dir();
+    if required && !is_there() {
+        eprintln!("xtask: tier `foreign` is required; installing {} into {text}", SIGSTORE_JS.join(", "));
+        std::fs::create_dir_all(&folder).map_err(|error| format!("cannot create {text}: {error}"))?;
+        let arguments = ["install", "--prefix", &text, "--no-save", "--no-audit", "--no-fund", "--silent"];
+        run("npm", &[arguments.as_slice(), &SIGSTORE_JS].concat())?;
+    }
+    if !is_there() {
+        eprintln!("xtask: not on this machine, so tests that need it are skipped: @sigstore/verify");
+        return Ok(None);
+    }
+    Ok(Some((VARIABLE, text)))
+}
+
+fn sigstore_rust(required: bool) -> Result<Option<(&'static str, String)>, String> {
+    const VARIABLE: &str = "SELFSAME_SIGSTORE_RUST";
+    if std::env::var_os(VARIABLE).is_some() {
+        return Ok(None);
+    }
+    let (source, name) = SIGSTORE_RUST;
+    let build = root().join("target/foreign-cargo/build");
+    let program = build.join("debug").join(name);
+    if required && !program.is_file() {
+        eprintln!("xtask: tier `foreign` is required; building {name}");
+        // Outside of the workspace: what it is built from is none of the project's.
+        let manifest = root().join(source).join("Cargo.toml").display().to_string();
+        let target = build.display().to_string();
+        run("cargo", &["build", "--quiet", "--locked", "--manifest-path", &manifest, "--target-dir", &target])?;
+    }
+    if !program.is_file() {
+        eprintln!("xtask: not on this machine, so tests that need it are skipped: {name}");
+        return Ok(None);
+    }
+    Ok(Some((VARIABLE, program.display().to_string())))
 }
 
 fn registry(required: bool) -> Result<Option<(&'static str, String)>, String> {
