@@ -18,13 +18,14 @@ use crate::world::{DEV_KEY, empty, sandboxed, verify};
 const DEADLINE: Duration = Duration::from_secs(3000);
 
 /// The projects with a committed lock, by their folders.
-const LOCKED: [&str; 11] = [
+const LOCKED: [&str; 12] = [
     "examples/c-on-debian",
     "examples/go-arm64",
     "examples/go-static",
     "examples/node-service",
     "examples/python-service",
     "examples/rust-on-debian",
+    "examples/site-on-pulled-base",
     "toolchains/busybox",
     "toolchains/gcc",
     "toolchains/go",
@@ -220,6 +221,47 @@ fn network_a_base_that_was_built_here_compiles_and_carries() {
     let shell = ["/bin/sh", "-c", "hello; echo $?"];
     if let Some(said) = contract::run_image(&env, &release, "c-on-own-base:1.0.0", &shell) {
         assert_eq!(said, "hello, world\n0\n");
+    }
+}
+
+/// The commands of its README, as they stand there, with the port of a registry that the test started.
+#[test]
+fn network_a_base_that_is_pulled_by_the_lines_of_its_page() {
+    let Some(mut env) = world() else { return };
+    let registry = match selfsame_testing::registry::Registry::docker() {
+        Ok(registry) => registry,
+        Err(why) => {
+            let _ = require(Tier::Foreign, Err(why));
+            return;
+        }
+    };
+    let project = "examples/site-on-pulled-base";
+    let here = |text: String| text.replace("127.0.0.1:5000", &registry.address().to_string());
+    for file in ["README.md", "origins.toml"] {
+        let path = env.at(project).join(file);
+        fs::write(&path, here(fs::read_to_string(&path).expect("a file of the example"))).expect("a file");
+    }
+    let page = env.read(format!("{project}/README.md"));
+    let blocks: Vec<&str> = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [start, commands, run] = blocks[..] else { panic!("three blocks of commands: {page}") };
+    assert!(start.contains("docker-registry serve") && run.contains("podman run"), "{page}");
+    // Another store than the one in which the base was built: its blobs come from the registry alone.
+    let moved = commands.replace("export ", &format!("export SELFSAME_STORE='{}'; export ", env.at("other").display()));
+    let folder = Path::new(crate::world::SELFSAME).parent().expect("a folder").display().to_string();
+    let path = std::env::var("PATH").unwrap_or_default();
+    env.set("PATH", format!("{folder}:{path}"));
+    let mut shell = env.command(&selfsame_testing::Variation::default(), [""; 0]);
+    let variables: Vec<_> =
+        shell.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+    shell = std::process::Command::new("sh");
+    shell.args(["-euc", &moved]).env_clear().current_dir(env.root()).stdin(std::process::Stdio::null());
+    shell.envs(variables.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    let output = env.run(shell);
+    output.succeeds();
+    assert!(output.stdout.contains("busybox (oci): 4 of 4 can be had"), "{}", output.stdout);
+    let release = env.at("site.release");
+    if let Some(said) = contract::run_image(&env, &release, "site:1.0.0", &["/bin/cat", "/srv/index.html"]) {
+        assert!(said.contains("hello, world"), "{said}");
     }
 }
 
