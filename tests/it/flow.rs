@@ -231,7 +231,22 @@ fn completions_and_help_are_data() {
         assert!(output.succeeds().stdout.contains("rebuild-verify"), "{shell}");
         assert_eq!(output.stderr, "");
     }
-    for topic in ["release", "verdicts", "keys", "levels", "definition", "lock", "build", "rebuild-verify", "store"] {
+    for topic in [
+        "release",
+        "verdicts",
+        "keys",
+        "levels",
+        "definition",
+        "lock",
+        "origins",
+        "registry",
+        "shared-store",
+        "capsules",
+        "capsule",
+        "build",
+        "rebuild-verify",
+        "store",
+    ] {
         let output = env.selfsame(["help", topic]);
         assert!(output.succeeds().stdout.lines().count() > 5, "{topic}: {}", output.stdout);
         assert_eq!(output.stderr, "");
@@ -242,7 +257,7 @@ fn completions_and_help_are_data() {
     exit 2
     --- stderr
     error: there is no topic `verdict`
-      topics  release, verdicts, keys, levels, definition, lock, init, doctor, keygen, lock, fetch, toolchain, build, verify, rebuild-verify, trust, push, pull, check, index, diff, inspect, sbom, tamper, log, store, capsule, completions, help
+      topics  release, verdicts, keys, levels, definition, lock, origins, registries, shared-store, capsules, init, doctor, keygen, lock, fetch, toolchain, build, verify, rebuild-verify, trust, push, pull, check, index, diff, inspect, sbom, tamper, log, store, capsule, completions, help
 
     hint: selfsame help verdicts
     ");

@@ -56,10 +56,10 @@ fn a_change_of_every_sort_for_people_pages_and_programs() {
     exit 0
     --- stdout
     ~ tools: deb gcc, of 2026-01-01
-        ~ pkg:deb/debian/gcc amd64  4:12.2.0-3 -> 4:12.3.0-1  signed-release, [N] KiB
+        ~ gcc amd64  4:12.2.0-3 -> 4:12.3.0-1  signed-release, [N] KiB
           1 file unchanged
     + web: file page|`x`.html, of 2026-02-01, [N] bytes
-        + pkg:generic/page.html  sha256:222222222222  tls-only, [N] bytes
+        + page.html  sha256:222222222222  tls-only, [N] bytes
     new host mirror.example: web
     files: 1 added, 1 changed, 1 that nobody vouched for
     ");
@@ -78,7 +78,7 @@ fn a_change_of_every_sort_for_people_pages_and_programs() {
 
     | | what | | who vouched |
     |---|---|---|---|
-    | changed | `pkg:deb/debian/gcc amd64` | `4:12.2.0-3 -> 4:12.3.0-1` | `signed-release, [N] KiB` |
+    | changed | `gcc amd64` | `4:12.2.0-3 -> 4:12.3.0-1` | `signed-release, [N] KiB` |
 
     1 file unchanged
 
@@ -88,7 +88,7 @@ fn a_change_of_every_sort_for_people_pages_and_programs() {
 
     | | what | | who vouched |
     |---|---|---|---|
-    | added | `pkg:generic/page.html` | `sha256:222222222222` | `tls-only, [N] bytes` |
+    | added | `page.html` | `sha256:222222222222` | `tls-only, [N] bytes` |
     ");
     let json = env.selfsame(["lock", "diff", "HEAD", "--json"]);
     assert!(json.stdout.starts_with("{\n  \"schema\": \"https://selfsame.dev/lock-diff/v1\",\n"), "{}", json.stdout);
@@ -103,7 +103,7 @@ fn a_change_of_every_sort_for_people_pages_and_programs() {
     exit 0
     --- stdout
     ~ tools: deb gcc, of 2026-01-01
-        ~ pkg:deb/debian/gcc amd64  sha256:aaaaaaaaaaaa -> sha256:cccccccccccc  signed-release -> tls-only
+        ~ gcc amd64  sha256:aaaaaaaaaaaa -> sha256:cccccccccccc  signed-release -> tls-only
           ! other content under the same name
           ! vouched for by less than before
           1 file unchanged

@@ -85,9 +85,9 @@ fn what_is_locked_stays_until_it_is_chosen_anew() {
     exit 0
     --- stdout
     + away: file away-1.0.bin, of [DAY], [N] bytes
-        + pkg:generic/away-1.0.bin  sha256:b640e840b19d  plaintext, [N] bytes
+        + away-1.0.bin  sha256:b640e840b19d  plaintext, [N] bytes
     + here: file here.bin, of [DAY], [N] bytes
-        + pkg:generic/here.bin  sha256:62a61a043f72  local-file, [N] bytes
+        + here.bin  sha256:62a61a043f72  local-file, [N] bytes
     new host [SERVER]: away
     files: 2 added, 2 that nobody vouched for
     --- stderr
@@ -118,7 +118,7 @@ fn what_is_locked_stays_until_it_is_chosen_anew() {
     exit 1
     --- stdout
     ~ away: file away-1.0.bin, of [DAY]
-        ~ pkg:generic/away-1.0.bin  sha256:b640e840b19d -> sha256:9b7056f690fa  plaintext, [N] bytes
+        ~ away-1.0.bin  sha256:b640e840b19d -> sha256:9b7056f690fa  plaintext, [N] bytes
           ! other content under the same name
     files: 1 changed, 1 with other content under the same name, 1 that nobody vouched for
     --- stderr
@@ -136,11 +136,11 @@ fn what_is_locked_stays_until_it_is_chosen_anew() {
     exit 0
     --- stdout
     ~ away: file away-1.0.bin, of [DAY]
-        ~ pkg:generic/away-1.0.bin  sha256:b640e840b19d -> sha256:9b7056f690fa  plaintext, [N] bytes
+        ~ away-1.0.bin  sha256:b640e840b19d -> sha256:9b7056f690fa  plaintext, [N] bytes
           ! other content under the same name
     ~ here: file here.bin -> file there.bin, of [DAY]
-        - pkg:generic/here.bin   sha256:62a61a043f72  local-file, [N] bytes
-        + pkg:generic/there.bin  sha256:bd4ef5a0775f  local-file, [N] bytes
+        - here.bin   sha256:62a61a043f72  local-file, [N] bytes
+        + there.bin  sha256:bd4ef5a0775f  local-file, [N] bytes
     files: 1 added, 1 changed, 1 removed, 1 with other content under the same name, 2 that nobody vouched for
     --- stderr
          fetch away-1.0.bin: 1 file, [N] bytes, [RATE], from 127.0.0.1
@@ -157,9 +157,9 @@ fn what_is_locked_stays_until_it_is_chosen_anew() {
     exit 0
     --- stdout
     - away: file away-1.0.bin, of [DAY], [N] bytes
-        - pkg:generic/away-1.0.bin  sha256:9b7056f690fa  plaintext, [N] bytes
+        - away-1.0.bin  sha256:9b7056f690fa  plaintext, [N] bytes
     - here: file there.bin, of [DAY], [N] bytes
-        - pkg:generic/there.bin  sha256:bd4ef5a0775f  local-file, [N] bytes
+        - there.bin  sha256:bd4ef5a0775f  local-file, [N] bytes
     files: 2 removed
     --- stderr
     `./selfsame.lock` changed: review and commit it

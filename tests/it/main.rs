@@ -22,6 +22,7 @@ mod hosts;
 mod lock_diff;
 mod lock_upkeep;
 mod logs;
+mod newcomers;
 mod platforms;
 mod push_index;
 mod push_registry;

@@ -60,6 +60,10 @@ pub trait FetchProgress: Sync {
     fn host(&self, host: &str) {
         _ = host;
     }
+    /// What a person should know about a file that was chosen.
+    fn warn(&self, about: &str) {
+        _ = about;
+    }
     /// A file is in the store.
     fn came(&self, input: &str, purl: &str, size: u64);
 }

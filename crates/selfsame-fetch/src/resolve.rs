@@ -56,7 +56,7 @@ pub enum FetchError {
         found: u64,
     },
     /// Not in the store, and the network may not be used.
-    #[error("input `{input}` ({purl}) is not here, and the network may not be used")]
+    #[error("input `{input}` ({}) is not here, and the network may not be used", purl.plain())]
     Offline {
         /// `source`
         input: String,
@@ -64,7 +64,7 @@ pub enum FetchError {
         purl: Purl,
     },
     /// No place is known where it could be had.
-    #[error("input `{input}`: nothing says where {purl} is to be had")]
+    #[error("input `{input}`: nothing says where {} is to be had", purl.plain())]
     Nowhere {
         /// Its name.
         input: String,

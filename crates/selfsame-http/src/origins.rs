@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use selfsame_core::suggest::nearest;
 use selfsame_definition::document::{self, Field, Table, TextError};
 
 use crate::address::Address;
@@ -83,6 +84,33 @@ impl Origins {
     #[must_use]
     pub fn upstreams(&self, name: &str) -> &[String] {
         self.origins.get(name).map_or(&[], |origin| &origin.upstream)
+    }
+
+    /// Origins whose name is neither a host nor an ecosystem's, but near one: the name, and what it may have meant. A word
+    /// that is near none may be a distribution or a host of one's own network.
+    #[must_use]
+    pub fn slips(&self) -> Vec<(&str, String)> {
+        /// Ecosystems, and what other people call them.
+        const KNOWN: [(&str, &[&str]); 6] = [
+            ("pypi", &["pip", "python", "wheels", "uv"]),
+            ("npm", &["node", "npmjs", "yarn", "pnpm"]),
+            ("go", &["golang", "goproxy"]),
+            ("debian", &["deb", "apt", "dpkg"]),
+            ("ubuntu", &[]),
+            ("docker", &["oci", "registry", "container", "containers", "dockerhub", "image"]),
+        ];
+        let slip = |name: &str| {
+            let known = || KNOWN.iter().map(|(known, _)| *known);
+            if name.contains(['.', ':']) || name == "localhost" || known().any(|known| known == name) {
+                return None;
+            }
+            if ["cargo", "crates", "crate", "rust"].contains(&name) {
+                return Some("crates are had by cargo's own configuration".to_owned());
+            }
+            let other = KNOWN.iter().find(|(_, others)| others.contains(&name)).map(|(known, _)| *known);
+            other.or_else(|| nearest(name, known())).map(|meant| format!("did you mean `[origin.{meant}]`?"))
+        };
+        self.origins.keys().filter_map(|name| Some((name.as_str(), slip(name)?))).collect()
     }
 
     /// The origin that a host means: by its name, or as one of its aliases.
@@ -259,6 +287,22 @@ mod tests {
         let places = origins.places(&Address::parse("https://old-name.example/a/b?c").unwrap());
         let places: Vec<String> = places.iter().map(Address::request).collect();
         assert_eq!(places, ["https://mirror.corp.example:8443/files/a/b?c", "https://files.example/a/b?c"]);
+    }
+
+    #[test]
+    fn names_that_nothing_is_asked_of_are_told() {
+        let text =
+            "[origin.debain]\n[origin.pip]\n[origin.cargo]\n[origin.debian]\n[origin.kali]\n[origin.\"a.example\"]\n";
+        let origins = parse(text).unwrap();
+        let slips: Vec<String> = origins.slips().into_iter().map(|(name, meant)| format!("{name}: {meant}")).collect();
+        assert_eq!(
+            slips,
+            [
+                "cargo: crates are had by cargo's own configuration",
+                "debain: did you mean `[origin.debian]`?",
+                "pip: did you mean `[origin.pypi]`?",
+            ]
+        );
     }
 
     #[test]

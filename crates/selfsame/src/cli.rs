@@ -132,7 +132,7 @@ pub(crate) struct Lock {
     #[arg(long, env = "SELFSAME_LOCK_CHECK", value_parser = boolish())]
     pub(crate) check: bool,
     /// With --check: exit with 1, too, if an input was chosen longer ago: 30d, 4w
-    #[arg(long, value_name = "AGE", requires = "check", env = "SELFSAME_LOCK_MAX_AGE", value_parser = days)]
+    #[arg(long, value_name = "AGE", requires = "check", conflicts_with = "outdated", env = "SELFSAME_LOCK_MAX_AGE", value_parser = days)]
     pub(crate) max_age: Option<u32>,
     /// Change nothing; exit with 1 and say what choosing anew would change
     #[arg(long, conflicts_with = "check", env = "SELFSAME_LOCK_OUTDATED", value_parser = boolish())]
@@ -577,7 +577,7 @@ pub(crate) struct Completions {
 
 #[derive(Debug, Args)]
 pub(crate) struct Help {
-    /// release, verdicts, keys, levels, definition, lock, or a command
+    /// release, verdicts, keys, levels, definition, lock, origins, registries, shared-store, capsules, or a command
     pub(crate) topic: Vec<String>,
 }
 

@@ -72,6 +72,11 @@ impl Drop for Meter {
 }
 
 impl FetchProgress for Meter {
+    fn warn(&self, about: &str) {
+        self.voice.wipe();
+        self.voice.warn(about);
+    }
+
     fn expect(&self, input: &str, files: u64, size: Option<u64>) {
         let now = monotonic();
         let batch = Batch {

@@ -12,8 +12,9 @@ use crate::commands::errors;
 use crate::meter::Meter;
 use crate::prepare::read_text;
 use crate::remote;
-use crate::report::{Answer, Exit, Report};
+use crate::report::{Answer, Exit, Report, printable};
 use crate::settings::Settings;
+use crate::terminal;
 
 /// What everything that is fetched or pushed goes through.
 pub(crate) struct Network {
@@ -65,10 +66,22 @@ impl Network {
 /// The machine's origins.toml; nothing is configured where there is none, unless it was named.
 fn origins(settings: &Settings) -> Answer<Origins> {
     let Some(path) = &settings.origins else { return Ok(Origins::default()) };
+    // How one says that nothing is configured.
+    if path.file == std::path::Path::new("/dev/null") {
+        return Ok(Origins::default());
+    }
     match read_text(&path.file)? {
         Some(text) => {
             let folder = path.file.parent().unwrap_or(std::path::Path::new("."));
-            Origins::parse(&text, folder).map_err(|error| errors::text(&path.file, &error))
+            let origins = Origins::parse(&text, folder).map_err(|error| errors::text(&path.file, &error))?;
+            for (name, meant) in origins.slips() {
+                terminal::talk(&format!(
+                    "   warning {}: nothing is asked of `[origin.{}]`: {meant}",
+                    path.file.display(),
+                    printable(name)
+                ));
+            }
+            Ok(origins)
         }
         None if path.named => {
             let fault = format!("there is no `{}`, which SELFSAME_ORIGINS names", path.file.display());

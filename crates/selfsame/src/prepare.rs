@@ -247,6 +247,10 @@ impl<'a> Project<'a> {
             if report.consequence.as_deref() == Some("Nothing was built.") {
                 report.consequence = Some("The lock was not changed.".to_owned());
             }
+            if self.network.http.options().offline {
+                report.hints =
+                    vec!["choosing inputs asks the network: run `selfsame lock` without `--offline`".to_owned()];
+            }
             report
         })
     }

@@ -237,6 +237,13 @@ pub(crate) fn registry(error: RegistryError) -> Box<Report> {
             RegistryError::NotFound { .. } => {
                 report.hint("look at the spelling; some registries say so of what is private")
             }
+            RegistryError::Http { source: HttpError::Network { message, .. }, .. }
+                if message.to_lowercase().contains("refused") =>
+            {
+                report
+                    .hint("nothing listens there: look at the port, or start the registry")
+                    .hint("the same command goes on where this one ended")
+            }
             _ if exit == Exit::NotNow => report.hint("the same command goes on where this one ended"),
             _ => report,
         };

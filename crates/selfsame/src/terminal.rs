@@ -1,7 +1,9 @@
 //! What a person sees while work goes on, and when it fails. Talk goes to standard error, data to standard output.
 #![expect(clippy::print_stderr, reason = "this is where the terminal is written to")]
 
+use std::collections::VecDeque;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use selfsame_build::{Event, Progress};
 use selfsame_executor::LogSink;
@@ -131,8 +133,25 @@ impl LogSink for Voice {
     fn line(&self, action: &str, line: &str) {
         if !self.quiet {
             eprintln!("{:>10} | {line}", clip(action, 10));
+            let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.len() == REMEMBERED {
+                said.pop_front();
+            }
+            said.push_back(line.to_owned());
         }
     }
+}
+
+/// The last lines of logs that were said.
+static SAID: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+/// More lines are in no excerpt.
+const REMEMBERED: usize = 200;
+
+/// Whether these are the last lines of a log that were said: whoever reads on standard error has just seen them.
+pub(crate) fn just_said(lines: &[String]) -> bool {
+    let said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(before) = said.len().checked_sub(lines.len()) else { return false };
+    said.iter().skip(before).eq(lines)
 }
 
 fn clip(text: &str, width: usize) -> &str {

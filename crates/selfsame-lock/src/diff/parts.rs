@@ -37,6 +37,22 @@ impl PartTitle {
     }
 }
 
+impl PartTitle {
+    /// The same for people, who see the input's kind beside it: `gcc amd64`, `busybox layer linux/amd64`.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let path = self.name.strip_prefix("pkg:").and_then(|rest| rest.split_once('/'));
+        let name = match path {
+            Some(("npm" | "golang", name)) => decoded(name),
+            Some((_, path)) => decoded(path.rsplit('/').next().unwrap_or(path)),
+            None => self.name.clone(),
+        };
+        let arch = if self.platform.is_empty() { self.arch.as_str() } else { "" };
+        let more = [arch, &self.role, &self.platform];
+        more.into_iter().filter(|more| !more.is_empty()).fold(name, |text, more| format!("{text} {more}"))
+    }
+}
+
 impl fmt::Display for PartTitle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;

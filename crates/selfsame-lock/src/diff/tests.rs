@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use selfsame_core::{Digest, Profile};
 
-use super::{Aged, Change, Counts, LockDiff, aged};
+use super::{Aged, Change, Counts, LockDiff, PartTitle, aged};
 use crate::lock::{Claim, InputKind, Lock, Locked, Part};
 use crate::purl::Purl;
 use selfsame_core::Day;
@@ -160,4 +160,19 @@ fn ages() {
     // A machine east of here may be a day ahead; a year ahead is no clock's.
     assert_eq!(days("2026-03-02", 30), None);
     assert_eq!(days("2027-03-01", 3650), Some(None));
+}
+
+#[test]
+fn titles_for_people() {
+    let plain = |purl: &str, role: Option<&str>, platform: Option<&str>| {
+        let mut part = Part::new(purl.parse().unwrap(), Digest::of(b"x"), 1, Claim::TlsOnly);
+        part.role = role.map(str::to_owned);
+        part.platform = platform.map(|platform| platform.parse().unwrap());
+        PartTitle::of(&part).plain()
+    };
+    assert_eq!(plain("pkg:deb/debian/g%2B%2B@4:12.2.0-3?arch=amd64", None, None), "g++ amd64");
+    assert_eq!(plain("pkg:npm/%40babel/core@7.29.0", None, None), "@babel/core");
+    assert_eq!(plain("pkg:golang/golang.org/x/text@v0.3.0", Some("zip"), None), "golang.org/x/text zip");
+    let layer = plain("pkg:oci/busybox@sha256:00?arch=amd64", Some("layer"), Some("linux/amd64"));
+    assert_eq!(layer, "busybox layer linux/amd64");
 }

@@ -146,7 +146,7 @@ pub(crate) fn fetch(error: selfsame_fetch::FetchError) -> Box<Report> {
                 .hint(hint)
                 .into()
         }
-        FetchError::Offline { .. } => Report::new(exit, error.to_string()).hint("run `selfsame fetch`").into(),
+        FetchError::Offline { .. } => Report::new(exit, error.to_string()).hint("run `selfsame fetch` where there is a network").into(),
         FetchError::Store { source } | FetchError::Git(GitError::Store { source, .. }) => store(source),
         FetchError::Git(GitError::Refused { .. } | GitError::NoRepository { .. }) => Report::new(exit, chain(&error))
             .consequence("Nothing was built.")
@@ -183,7 +183,9 @@ pub(crate) fn crates(error: selfsame_fetch::CratesError) -> Box<Report> {
             .consequence("Nothing was built.")
             .hint("run `cargo generate-lockfile`, then commit Cargo.lock")
             .into(),
-        CratesError::Offline { .. } => Report::new(exit, error.to_string()).hint("run `selfsame fetch`").into(),
+        CratesError::Offline { .. } => {
+            Report::new(exit, error.to_string()).hint("run `selfsame fetch` where there is a network").into()
+        }
         CratesError::Store { source } => store(source),
         other => Report::new(exit, chain(&other)).consequence("Nothing was built.").into(),
     }
@@ -238,8 +240,9 @@ fn action(error: ExecutionError, store: &Store) -> Box<Report> {
             if let Some(mechanism) = mechanism {
                 report = report.fact("by", mechanism);
             }
-            report =
-                report.fact("log", log_path(store, &log)).excerpt(last_lines).consequence("Nothing was published.");
+            // What stands right above is not said twice.
+            let excerpt = if crate::terminal::just_said(&last_lines) { Vec::new() } else { last_lines };
+            report = report.fact("log", log_path(store, &log)).excerpt(excerpt).consequence("Nothing was published.");
             match hint {
                 Some(hint) => report.hint(hint).into(),
                 None => report.into(),

@@ -7,23 +7,35 @@ use crate::report::{Answer, Exit, Report};
 use crate::terminal;
 
 /// Topics by name.
-const TOPICS: [(&str, &str); 6] = [
+const TOPICS: [(&str, &str); 10] = [
     ("release", include_str!("help/release.txt")),
     ("verdicts", include_str!("help/verdicts.txt")),
     ("keys", include_str!("help/keys.txt")),
     ("levels", include_str!("help/levels.txt")),
     ("definition", include_str!("help/definition.txt")),
     ("lock", include_str!("help/lock.txt")),
+    ("origins", include_str!("help/origins.txt")),
+    ("registries", include_str!("help/registries.txt")),
+    ("shared-store", include_str!("help/shared-store.txt")),
+    ("capsules", include_str!("help/capsules.txt")),
 ];
 
 pub(super) fn run(arguments: &Help) -> Answer {
     let mut command = Cli::command();
     command.build();
-    let Some(topic) = arguments.topic.first() else {
+    if arguments.topic.is_empty() {
         terminal::data(&command.render_long_help().to_string());
         return Ok(Exit::Yes);
+    }
+    // `selfsame help shared store`, and words in their other number.
+    let asked = arguments.topic.join("-");
+    let named = match asked.as_str() {
+        "origin" | "mirrors" => "origins",
+        "registry" => "registries",
+        "shared" => "shared-store",
+        other => other,
     };
-    if let Some((_, text)) = TOPICS.iter().find(|(name, _)| name == topic) {
+    if let Some((_, text)) = TOPICS.iter().find(|(name, _)| *name == named) {
         terminal::data(text);
         return Ok(Exit::Yes);
     }

@@ -11,6 +11,7 @@ mod show;
 mod update;
 
 pub(crate) use self::elsewhere::to_share;
+pub(super) use self::show::count;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use selfsame_core::Level;
-use selfsame_lock::{HostLock, LockedToolchain, ToolchainKind};
+use selfsame_definition::{Definition, Name, Toolchain};
+use selfsame_lock::{HostLock, Lock, LockedToolchain, ToolchainKind};
 use selfsame_tree::Kind;
 use serde_json::json;
 
 use super::errors;
-use crate::cli::Toolchain;
+use crate::cli::Toolchain as Command;
 use crate::prepare::{self, Project, Wishes, read_definition, read_text};
 use crate::report::{Answer, Exit, Report, with_schema};
 use crate::settings::Settings;
 use crate::terminal::{self, Voice, size};
 
-pub(super) fn run(arguments: &Toolchain, settings: &Settings) -> Answer {
+pub(super) fn run(arguments: &Command, settings: &Settings) -> Answer {
     match arguments {
-        Toolchain::Capture { project, progress } => capture(&project.path, Voice::new(*progress, settings), settings),
-        Toolchain::List { project, json } => list(&project.path, *json, settings),
-        Toolchain::Show { name, project, files } => show(&project.path, name, *files, settings),
-        Toolchain::Why { name, file, project } => why(&project.path, name, file, settings),
+        Command::Capture { project, progress } => capture(&project.path, Voice::new(*progress, settings), settings),
+        Command::List { project, json } => list(&project.path, *json, settings),
+        Command::Show { name, project, files } => show(&project.path, name, *files, settings),
+        Command::Why { name, file, project } => why(&project.path, name, file, settings),
     }
 }
 
@@ -48,7 +49,7 @@ fn host_lock(path: &Path) -> Answer<HostLock> {
     let file = folder.join(HostLock::FILE_NAME);
     let text = read_text(&file)?.ok_or_else(|| {
         Report::new(Exit::Unanswered, format!("there is no `{}`: nothing is recorded yet", file.display()))
-            .hint(format!("selfsame toolchain capture {}", errors::quoted(&folder)))
+            .hint(format!("`selfsame toolchain capture {}` records this machine's tools", errors::quoted(&folder)))
     })?;
     HostLock::parse(&text).map_err(|error| errors::text(&file, &error))
 }
@@ -75,7 +76,13 @@ fn line(name: &str, toolchain: &LockedToolchain) -> String {
 
 fn list(path: &Path, json: bool, settings: &Settings) -> Answer {
     settings.json.set(json);
-    let lock = host_lock(path)?;
+    let (folder, _, _, definition) = read_definition(path)?;
+    // A project may take all of its tools from packages and images: those stand in selfsame.lock.
+    let lock = match prepare::host_toolchains(&definition).next() {
+        Some(_) => host_lock(path)?,
+        None => HostLock::default(),
+    };
+    let inputs = of_inputs(&definition, &folder)?;
     if json {
         let toolchains: Vec<_> = lock
             .toolchains
@@ -85,13 +92,52 @@ fn list(path: &Path, json: bool, settings: &Settings) -> Answer {
                        "size": t.size, "tree": t.tree})
             })
             .collect();
-        terminal::data(&with_schema("https://selfsame.dev/toolchains/v1", &json!({"toolchains": toolchains})));
+        let inputs: Vec<_> = inputs
+            .iter()
+            .map(|OfInput { name, kind, locked }| {
+                let (files, size) = locked.unzip();
+                json!({"files": files, "kind": kind, "name": name, "size": size})
+            })
+            .collect();
+        let body = json!({"inputs": inputs, "toolchains": toolchains});
+        terminal::data(&with_schema("https://selfsame.dev/toolchains/v1", &body));
     } else {
+        for OfInput { name, kind, locked } in &inputs {
+            let locked = match locked {
+                Some((files, bytes)) => {
+                    format!("{} in selfsame.lock, {}", super::lock::count(*files, "file"), size(*bytes))
+                }
+                None => "not in selfsame.lock: `selfsame lock` chooses".to_owned(),
+            };
+            terminal::data(&format!("{name}  {kind}  {locked}"));
+        }
         for (name, toolchain) in &lock.toolchains {
             terminal::data(&line(name.as_str(), toolchain));
         }
     }
     Ok(Exit::Yes)
+}
+
+/// A toolchain that is an input.
+struct OfInput {
+    name: String,
+    kind: &'static str,
+    /// How many files are locked, and how large they are.
+    locked: Option<(usize, u64)>,
+}
+
+fn of_inputs(definition: &Definition, folder: &Path) -> Answer<Vec<OfInput>> {
+    let path = folder.join(Lock::FILE_NAME);
+    let lock = match read_text(&path)? {
+        Some(text) => Some(Lock::parse(&text).map_err(|error| errors::text(&path, &error))?),
+        None => None,
+    };
+    let locked = |name: &Name| lock.as_ref()?.inputs.get(name.as_str()).map(|of| (of.parts.len(), of.size()));
+    let toolchains = definition.toolchains.iter().filter_map(|(name, toolchain)| match toolchain {
+        Toolchain::Input(spec) => Some(OfInput { name: name.to_string(), kind: spec.kind(), locked: locked(name) }),
+        _ => None,
+    });
+    Ok(toolchains.collect())
 }
 
 fn show(path: &Path, name: &str, files: bool, settings: &Settings) -> Answer {

@@ -64,6 +64,7 @@ impl Choice<'_> {
             let named = pin.files.iter().find(|pinned| pinned.name == file.name);
             let size = file.size_bytes.or_else(|| named.and_then(|pinned| pinned.size_bytes));
             let sha256 = file.sha256.or_else(|| named.map(|pinned| pinned.sha256));
+            self.tell_source_archive(&package, file, page.files.iter().filter(is_pinned), cx);
             let (found, size) = index.download(url, file, sha256.zip(size), cx)?;
             if sha256.is_some_and(|sha256| sha256 != found) || !pin.sha256.contains(&found) {
                 return Err(mismatch(&package, pin, found, &file.url));
@@ -95,6 +96,8 @@ impl Choice<'_> {
                 let of_version = page.files.iter().any(|file| is_of(file, name, version));
                 return Err(if of_version { self.no_fit(package) } else { PackagesError::NotFound { package } });
             };
+            let of_version = page.files.iter().filter(|file| is_of(file, name, version));
+            self.tell_source_archive(&package, file, of_version, cx);
             let (found, size) = index.download(url, file, file.sha256.zip(file.size_bytes), cx)?;
             if let Some(expected) = file.sha256.filter(|expected| *expected != found) {
                 let (by, expected, found) = ("the index".to_owned(), expected.to_string(), found.to_string());
@@ -142,13 +145,38 @@ impl Choice<'_> {
         Digest::of(text.as_bytes())
     }
 
+    /// A source archive has to be built, which mostly surprises where there are wheels: then none of them fitted.
+    fn tell_source_archive<'f>(
+        &self,
+        package: &str,
+        chosen: &IndexFile,
+        offered: impl Iterator<Item = &'f IndexFile>,
+        cx: &Context<'_>,
+    ) {
+        let is_wheel = |file: &IndexFile| {
+            FileName::parse(&file.name).is_some_and(|file| matches!(file.kind, FileKind::Wheel { .. }))
+        };
+        let wheels = offered.filter(|file| is_wheel(file)).count();
+        if wheels > 0 && !is_wheel(chosen) {
+            cx.progress.warn(&format!(
+                "{package} is a source archive, `{}`: none of its wheels ({wheels}) is for {}",
+                chosen.name,
+                self.target_name()
+            ));
+        }
+    }
+
     fn no_fit(&self, package: String) -> PackagesError {
+        PackagesError::NoFit { package, target: self.target_name() }
+    }
+
+    fn target_name(&self) -> String {
         let python = match (self.target.python, self.target.micro) {
             (Some((major, minor)), Some(micro)) => format!("Python {major}.{minor}.{micro}"),
             (Some((major, minor)), None) => format!("Python {major}.{minor}"),
             (None, _) => "every Python 3".to_owned(),
         };
-        PackagesError::NoFit { package, target: format!("{python} on {}", self.platform) }
+        format!("{python} on {}", self.platform)
     }
 }
 

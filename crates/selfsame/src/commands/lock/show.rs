@@ -90,7 +90,13 @@ pub(super) fn about(input: &InputDiff) -> String {
 
 /// Title, what happened, and who vouched.
 pub(super) fn row(diff: &PartDiff) -> [String; 3] {
+    // The parts of an image have one package URL: its version is the manifest's digest.
+    let of_image = |part: &Part| part.purl.as_str().starts_with("pkg:oci/");
     let what = match (diff.before(), diff.after()) {
+        (Some(before), Some(after)) if of_image(after) && before.sha256 != after.sha256 => {
+            format!("{} -> {}", short(before), short(after))
+        }
+        (before, after) if before.xor(after).is_some_and(of_image) => after.or(before).map(short).unwrap_or_default(),
         (Some(before), Some(after)) => {
             let (version_before, version_after) = diff.versions();
             let versions = (version_before.unwrap_or_default(), version_after.unwrap_or_default());
@@ -114,7 +120,7 @@ pub(super) fn row(diff: &PartDiff) -> [String; 3] {
         (_, Some(part)) | (Some(part), None) => format!("{}, {}", part.claim.name(), size(part.size)),
         (None, None) => String::new(),
     };
-    [diff.title().to_string(), what, word]
+    [diff.title().plain(), what, word]
 }
 
 /// What is different about the same bytes.
@@ -149,6 +155,6 @@ const fn sign(change: Change) -> char {
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn count(count: usize, what: &str) -> String {
+pub(in crate::commands) fn count(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

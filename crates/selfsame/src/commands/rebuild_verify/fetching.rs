@@ -38,6 +38,10 @@ fn of_one(files: &dyn ReleaseFiles, release: &Path, store: &Store, settings: &Se
         .ok_or_else(|| Report::new(Exit::Unanswered, format!("`{}` has no provenance", release.display())))?;
     let request = request_from(&provenance).map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
     import_capsule(files, store)?;
+    if !store.has(&request.definition) {
+        let fault = format!("`{}` does not hold its definition: nothing says what to fetch", release.display());
+        return Err(Report::new(Exit::Unanswered, fault).hint(super::show::no_capsule(release)).into());
+    }
     let text = |digest: Digest| -> Answer<String> {
         let bytes = store.read_blob(&digest, DOCUMENT_BYTES).map_err(errors::store)?;
         String::from_utf8(bytes).map_err(|_| Report::new(Exit::Unanswered, format!("{digest} is not UTF-8")).into())

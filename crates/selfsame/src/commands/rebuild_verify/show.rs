@@ -4,6 +4,7 @@ use std::path::Path;
 
 use selfsame_attest::{RebuildStatement, RebuildVerdict, Statement, Subject, sign_statement};
 use selfsame_core::Profile;
+use selfsame_definition::Definition;
 use selfsame_diff::Explanation;
 use selfsame_store::Store;
 use serde_json::{Value, json};
@@ -16,6 +17,9 @@ use crate::prepare;
 use crate::report::{Answer, Exit, Report, printable, with_schema};
 use crate::run_record;
 use crate::terminal;
+
+/// So many lines of why a platform differs are shown.
+const EXPLAINED_LINES: usize = 60;
 
 pub(super) fn could_not_rebuild(arguments: &RebuildVerify, missing: &[MissingInput]) -> Answer {
     const SHOWN: usize = 20;
@@ -36,11 +40,29 @@ pub(super) fn could_not_rebuild(arguments: &RebuildVerify, missing: &[MissingInp
     if missing.len() > SHOWN {
         report = report.fact("and", format!("{} more; --json lists all", missing.len() - SHOWN));
     }
+    if missing.iter().any(|input| input.name == Definition::FILE_NAME) {
+        // What nobody but the author has is not to be fetched.
+        return Err(report.hint(no_capsule(&arguments.release)).into());
+    }
     Err(report
         .hint(format!("`selfsame fetch {}` brings what registries have", errors::quoted(&arguments.release)))
         .hint("a release that was built with `--capsule` carries every input")
         .hint("a captured toolchain can be had again on a machine with the same packages installed")
         .into())
+}
+
+/// What to do about a release that came without its definition, lock and source.
+pub(super) fn no_capsule(release: &Path) -> String {
+    let shown = errors::quoted(release);
+    match crate::remote::as_reference(release) {
+        Some(_) => format!(
+            "it was pushed without its capsule: `selfsame push RELEASE {shown} --with-capsule`, where it was built, adds it"
+        ),
+        None => {
+            "it was pulled without its capsule: `selfsame pull REF -o DIR --with-capsule`, if it was pushed with it"
+                .to_owned()
+        }
+    }
 }
 
 /// Keeps the rebuilt image where nothing is yet.
@@ -125,6 +147,7 @@ pub(super) fn verdict(arguments: &RebuildVerify, whole: &Whole, explanations: &[
             terminal::data(&format!("  {:<width$}  rebuilt    {}", "", pair.rebuilt));
         }
     }
+    let mut left_out = false;
     for (part, explanation) in of_parts() {
         let of_platform = part.platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
         if let Some(action) = &part.outcome.first_differing_action {
@@ -135,8 +158,26 @@ pub(super) fn verdict(arguments: &RebuildVerify, whole: &Whole, explanations: &[
         if explanation.is_some() && !of_platform.is_empty() {
             terminal::data(&format!("  the image{of_platform}:"));
         }
-        for line in explanation.iter().flat_map(|it| selfsame_diff::lines(it, "published", "rebuilt")) {
-            terminal::data(&printable(&line));
+        let lines: Vec<String> =
+            explanation.iter().flat_map(|it| selfsame_diff::lines(it, "published", "rebuilt")).collect();
+        for line in lines.iter().take(EXPLAINED_LINES) {
+            terminal::data(&printable(line));
         }
+        let more = lines.len().saturating_sub(EXPLAINED_LINES);
+        if more > 0 {
+            terminal::data(&format!("  and {more} more lines"));
+            left_out = true;
+        }
+    }
+    if left_out {
+        let release = errors::quoted(&arguments.release);
+        terminal::talk(&match &arguments.output {
+            Some(output) => {
+                format!("hint: `selfsame diff {release} {}` shows more, `--json` all", errors::quoted(output))
+            }
+            None => {
+                "hint: `--json` has all; `-o DIR` keeps what was rebuilt, and `selfsame diff` compares it".to_owned()
+            }
+        });
     }
 }
