@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::{Digest, Level, Platform, Profile, RelPath, SourceEpoch, json};
+use selfsame_lock::Normaliser;
 use serde_json::json;
 
 /// A command, all that it sees, and what it must leave behind.
@@ -27,6 +28,9 @@ pub struct Action {
     pub inputs: Vec<Input>,
     /// What it must leave: files or folders, relative to [`CWD`].
     pub outputs: Vec<RelPath>,
+    /// Where it is there, the action is root of a system: it sees one root file system, has no outputs, and leaves that
+    /// root as it changed it.
+    pub system: Option<System>,
     /// Whether its standard output is an output too (and not part of the log).
     pub keeps_stdout: bool,
     /// Modification times of sources and step outputs start here.
@@ -37,6 +41,13 @@ pub struct Action {
     pub relaxations: BTreeSet<String>,
     /// When it is stopped. Not part of its identity: a result that exists is the result.
     pub timeout_secs: u64,
+}
+
+/// An action that configures a root file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    /// What is taken out of the root when it has ended, in this order.
+    pub normalisers: Vec<Normaliser>,
 }
 
 /// The working directory of every action, from the sandbox's root. A format constant of profile 1.
@@ -94,7 +105,7 @@ impl Action {
             .iter()
             .map(|input| json!({"at": format!("/{}", input.at.as_str()), "mount": input.mount.name(), "tree": input.tree}))
             .collect();
-        json::canonical(&json!({
+        let mut value = json!({
             "action": "selfsame-action v1",
             "argv": self.argv,
             "environment": self.environment,
@@ -107,6 +118,11 @@ impl Action {
             "profile": self.profile.number(),
             "relaxations": self.relaxations,
             "scratchBytes": self.scratch_bytes,
-        }))
+        });
+        if let Some(System { normalisers }) = &self.system {
+            let normalisers: Vec<&str> = normalisers.iter().map(|it| it.name()).collect();
+            value["system"] = json!({ "normalisers": normalisers });
+        }
+        json::canonical(&value)
     }
 }

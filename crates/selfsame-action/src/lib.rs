@@ -4,13 +4,16 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod configure;
 pub mod environment;
 pub mod executor;
+pub mod normalise;
 pub mod plan;
 pub mod secret;
 
-pub use action::{Action, Input, Mount};
+pub use action::{Action, Input, Mount, System};
 pub use executor::{Execution, ExecutionError, Executor, Variation};
+pub use normalise::{Normalised, normalise};
 pub use plan::{Bound, Plan, PlanError, Step};
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::{Digest, Level, Platform, Profile, RelPath, SourceEpoch};
 use selfsame_definition as definition;
-use selfsame_definition::{ActionInput, Command, Definition, InputSpec, Toolchain};
+use selfsame_definition::{ActionInput, Base, Command, Definition, InputSpec, Toolchain};
+use selfsame_lock::Normaliser;
 
 use crate::action::{Action, INPUTS, Input, Mount};
+use crate::configure::{Circumstances, configure, configure_step};
 use crate::environment::{TOOLCHAIN_ROOT, environment, tell, tell_target};
 
 /// What a plan is made from, beside the definition: all that was bound, locked and asked for.
@@ -20,6 +22,8 @@ pub struct Bound {
     pub toolchains: BTreeMap<String, Digest>,
     /// The tree of every input of the definition, by name; its root is seen at `/inputs/NAME`.
     pub inputs: BTreeMap<String, Digest>,
+    /// The normalisers of inputs and toolchains that are configured first, by name.
+    pub configured: BTreeMap<String, Vec<Normaliser>>,
     /// The vendored crates and cargo's configuration, seen at `/inputs/cargo`; there if any action is cargo's.
     pub cargo: Option<Digest>,
     /// Sandbox constants.
@@ -48,7 +52,9 @@ pub struct Step {
     action: Action,
     /// The names of the steps whose outputs it reads.
     reads: Vec<String>,
-    /// The number that its outputs' modification times carry: 1 for the first step.
+    /// Its inputs that a step before it configures: which of them, and that step.
+    configured: Vec<(usize, String)>,
+    /// The number that its outputs' modification times carry: 1 for the first action; 0 for what configures an input.
     pub rank: u32,
 }
 
@@ -74,6 +80,16 @@ pub enum PlanError {
         /// Its name.
         input: String,
     },
+    /// An input whose maintainer scripts are of another platform than what they would run on.
+    #[error("input `{input}` is for {target}, and its maintainer scripts cannot run on {platform}")]
+    Foreign {
+        /// Its name.
+        input: String,
+        /// What it is for.
+        target: Platform,
+        /// What this is.
+        platform: Platform,
+    },
     /// A cargo action without vendored crates.
     #[error("action `{action}` is cargo's, and the source has no `Cargo.lock`")]
     Cargo {
@@ -85,9 +101,10 @@ pub enum PlanError {
 impl Plan {
     /// The steps of `definition` over what was bound.
     pub fn new(definition: &Definition, bound: &Bound) -> Result<Self, PlanError> {
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps = configuring(definition, bound)?;
+        let mut rank = 0;
         for action in &definition.actions {
-            let template = template(definition, action, bound)?;
+            let (template, configured) = template(definition, action, bound)?;
             let reads: Vec<String> = action
                 .inputs
                 .iter()
@@ -103,11 +120,11 @@ impl Plan {
                     outputs: Vec::new(),
                     ..template.clone()
                 };
-                let rank = steps.len() as u32 + 1;
-                steps.push(Step { action: metadata, reads: reads.clone(), rank });
+                rank += 1;
+                steps.push(Step { action: metadata, reads: reads.clone(), configured: configured.clone(), rank });
             }
-            let rank = steps.len() as u32 + 1;
-            steps.push(Step { action: template, reads, rank });
+            rank += 1;
+            steps.push(Step { action: template, reads, configured, rank });
         }
         Ok(Self { steps })
     }
@@ -132,6 +149,9 @@ impl Step {
     #[must_use]
     pub fn action(&self, outputs: &BTreeMap<String, Digest>) -> Action {
         let mut action = self.action.clone();
+        for (input, step) in &self.configured {
+            action.inputs[*input].tree = outputs[step];
+        }
         for name in &self.reads {
             action.inputs.push(Input {
                 name: format!("action {name}"),
@@ -144,8 +164,37 @@ impl Step {
     }
 }
 
-fn template(definition: &Definition, action: &definition::Action, bound: &Bound) -> Result<Action, PlanError> {
+/// A step for every input that is to be configured, by name. Those of the image are for what it is for.
+fn configuring(definition: &Definition, bound: &Bound) -> Result<Vec<Step>, PlanError> {
+    let mut steps = Vec::new();
+    for (name, normalisers) in &bound.configured {
+        let is_base = matches!(&definition.image.base, Base::Input(base) if base.as_str() == name);
+        let is_toolchain = bound.toolchains.contains_key(name);
+        let trees = if is_toolchain { &bound.toolchains } else { &bound.inputs };
+        let tree = *trees.get(name).ok_or_else(|| PlanError::Input { input: name.clone() })?;
+        let target = if is_toolchain && !is_base { &bound.platform } else { &bound.target };
+        if *target != bound.platform {
+            let (target, platform) = (target.clone(), bound.platform.clone());
+            return Err(PlanError::Foreign { input: name.clone(), target, platform });
+        }
+        let circumstances = Circumstances {
+            profile: bound.profile,
+            level: bound.level,
+            platform: &bound.platform,
+            relaxations: &bound.relaxations,
+        };
+        let action = configure(name, tree, normalisers, &circumstances);
+        steps.push(Step { action, reads: Vec::new(), configured: Vec::new(), rank: 0 });
+    }
+    Ok(steps)
+}
+
+/// The action without what steps before it make, and its inputs that are configured: which, and by which step.
+type Template = (Action, Vec<(usize, String)>);
+
+fn template(definition: &Definition, action: &definition::Action, bound: &Bound) -> Result<Template, PlanError> {
     let mut inputs = Vec::new();
+    let mut configured = Vec::new();
     let mut named = Vec::new();
     for name in &action.toolchains {
         let missing = || PlanError::Toolchain { toolchain: name.to_string() };
@@ -156,6 +205,9 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
             Some(Toolchain::Input(spec)) if !spec.is_rootfs() => below_toolchains(name.as_str()),
             _ => RelPath::root(),
         };
+        if bound.configured.contains_key(name.as_str()) {
+            configured.push((inputs.len(), configure_step(name.as_str())));
+        }
         inputs.push(Input { name: format!("toolchain {name}"), at, tree, mount: Mount::Layer });
         if toolchain.is_some_and(Toolchain::is_named) {
             named.push(name.as_str());
@@ -169,6 +221,9 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
         let ActionInput::Input(name) = input else { continue };
         let missing = || PlanError::Input { input: name.to_string() };
         let tree = *bound.inputs.get(name.as_str()).ok_or_else(missing)?;
+        if bound.configured.contains_key(name.as_str()) {
+            configured.push((inputs.len(), configure_step(name.as_str())));
+        }
         inputs.push(Input {
             name: format!("input {name}"),
             at: below_inputs(name.as_str()),
@@ -188,7 +243,7 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
         inputs.push(Input { name: "source".to_owned(), at, tree: bound.source, mount: Mount::Placed });
     }
     let triple = is_cargo.then(|| rust_triple(&bound.target));
-    Ok(Action {
+    let action = Action {
         name: action.name.to_string(),
         profile: bound.profile,
         level: bound.level,
@@ -197,12 +252,14 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
         environment: environment(bound.epoch, &named, triple.as_deref(), &told),
         inputs,
         outputs: action.outputs.clone(),
+        system: None,
         keeps_stdout: is_cargo,
         epoch: bound.epoch,
         scratch_bytes: action.scratch_bytes,
         relaxations: bound.relaxations.clone(),
         timeout_secs: action.timeout_secs,
-    })
+    };
+    Ok((action, configured))
 }
 
 /// cargo with the vendored crates' own configuration, named on the command line so that it wins over what a project's

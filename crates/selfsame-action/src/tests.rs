@@ -38,6 +38,7 @@ fn bound() -> Bound {
         epoch: SourceEpoch::new(1_700_000_000).unwrap(),
         toolchains: BTreeMap::from([("cc".to_owned(), Digest::of(b"cc")), ("rust".to_owned(), Digest::of(b"rust"))]),
         inputs: BTreeMap::new(),
+        configured: BTreeMap::new(),
         cargo: Some(Digest::of(b"crates")),
         profile: Profile::CURRENT,
         level: Level::Normalized,
@@ -143,4 +144,76 @@ fn secrets_are_seen_and_paths_are_not_secrets() {
     assert_eq!(places(&with("URL = \"https://me:pass@example.com/x\"")), ["action compile, env URL"]);
     assert!(places(&with("TOKEN = \"/run/secrets/token\"")).is_empty());
     assert!(places(&with("TOKEN_COUNT = \"1000000\"")).is_empty());
+}
+
+const CONFIGURED: &str = r#"
+name = "service"
+version = "1.0.0"
+[source]
+epoch = 1700000000
+[toolchain.tools]
+deb = ["gcc"]
+rootfs = "configured"
+[input.base]
+deb = ["dbus"]
+rootfs = "configured"
+[[action]]
+name = "compile"
+run = ["cc", "-o", "hello", "hello.c"]
+inputs = ["source", "base"]
+outputs = ["hello"]
+[[action]]
+name = "next"
+run = ["true"]
+inputs = ["compile"]
+outputs = ["x"]
+[image]
+base = "base"
+"#;
+
+fn bound_to_configure() -> Bound {
+    let all = || selfsame_lock::Normaliser::ALL.to_vec();
+    Bound {
+        toolchains: BTreeMap::from([("tools".to_owned(), Digest::of(b"tools"))]),
+        inputs: BTreeMap::from([("base".to_owned(), Digest::of(b"base"))]),
+        configured: BTreeMap::from([("base".to_owned(), all()), ("tools".to_owned(), all())]),
+        relaxations: [].into(),
+        ..bound()
+    }
+}
+
+/// Golden: a change here changes every configured root file system, and is a new profile.
+#[test]
+fn canonical_form_of_a_configuration() {
+    let plan = Plan::new(&Definition::parse(CONFIGURED).unwrap(), &bound_to_configure()).unwrap();
+    let action = plan.steps[0].action(&BTreeMap::new());
+    let text = String::from_utf8(action.canonical()).unwrap();
+    let script = serde_json::to_string(&action.argv[3]).unwrap();
+    assert!(text.contains(&script) && script.contains("dpkg --audit"));
+    insta::assert_snapshot!(text.replace(&script, "SCRIPT"), @r#"{"action":"selfsame-action v1","argv":["/bin/sh","-eu","-c",SCRIPT],"environment":{"DEBCONF_NONINTERACTIVE_SEEN":"true","DEBIAN_FRONTEND":"noninteractive","DPKG_COLORS":"never","HOME":"/root","LANG":"C.UTF-8","LC_ALL":"C.UTF-8","LOGNAME":"root","PATH":"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","PERL_HASH_SEED":"0","PERL_PERTURB_KEYS":"0","PYTHONHASHSEED":"0","SHELL":"/bin/sh","SOURCE_DATE_EPOCH":"315532800","TERM":"dumb","TMPDIR":"/tmp","TZ":"UTC","USER":"root"},"epoch":315532800,"inputs":[{"at":"/","mount":"layer","tree":"sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2"}],"keepsStdout":false,"level":"normalized","outputs":[],"platform":"linux/amd64","profile":1,"relaxations":[],"scratchBytes":8589934592,"system":{"normalisers":["apt-caches","debconf-backups","dpkg-backups","ldconfig-cache","logs","machine-id","man-indexes","random-seeds","run-files","server-keys"]}}"#);
+    insta::assert_snapshot!(action.digest(), @"sha256:2ee469ed885c3a7c68d52da147d10923dcd9f76258ea1de76bb09b217cb05d6e");
+}
+
+#[test]
+fn what_is_configured_comes_first_and_is_what_actions_see() {
+    let plan = Plan::new(&Definition::parse(CONFIGURED).unwrap(), &bound_to_configure()).unwrap();
+    let steps: Vec<_> = plan.steps.iter().map(|step| format!("{} r{}", step.name(), step.rank)).collect();
+    assert_eq!(steps, ["base.configure r0", "tools.configure r0", "compile r1", "next r2"]);
+    let outputs = ["base.configure", "tools.configure", "compile"].map(|it| (it.to_owned(), Digest::of(it.as_bytes())));
+    let outputs = BTreeMap::from(outputs);
+    let seen: Vec<_> = plan.steps[2].action(&outputs).inputs;
+    let tree = |name: &str| seen.iter().find(|input| input.name == name).unwrap().tree;
+    assert_eq!(tree("input base"), Digest::of(b"base.configure"));
+    assert_eq!(tree("toolchain tools"), Digest::of(b"tools.configure"));
+    assert_eq!(tree("source"), Digest::of(b"source"));
+}
+
+#[test]
+fn scripts_of_another_processor_do_not_run() {
+    let foreign = Bound { target: "linux/arm64".parse().unwrap(), ..bound_to_configure() };
+    let error = Plan::new(&Definition::parse(CONFIGURED).unwrap(), &foreign).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "input `base` is for linux/arm64, and its maintainer scripts cannot run on linux/amd64"
+    );
 }

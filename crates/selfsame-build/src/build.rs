@@ -1,11 +1,14 @@
 //! The pipeline: from bound inputs to a build record, reading top to bottom like design and documentation do.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use selfsame_action::configure::configure_step;
 use selfsame_action::secret::secrets_in;
 use selfsame_action::{Bound, Executor, Plan};
 use selfsame_core::{Digest, Level};
 use selfsame_definition::Definition;
+use selfsame_lock::Normaliser;
 use selfsame_store::Store;
 use selfsame_tree::{Kind, Tree};
 
@@ -14,7 +17,7 @@ use crate::error::BuildError;
 use crate::image;
 use crate::progress::Progress;
 use crate::record::{BuildRecord, StepRecord};
-use crate::request::Request;
+use crate::request::{InputSet, Request};
 use crate::sbom::{self, ToolchainPackage};
 use crate::steps::{Mode, run_steps};
 
@@ -61,12 +64,13 @@ pub fn build(
     threads: usize,
     progress: &dyn Progress,
 ) -> Result<Built, BuildError> {
-    let Inputs { definition, request, source, .. } = inputs;
-    let base = inputs.base.as_ref();
-    refuse_secrets(definition)?;
+    refuse_secrets(&inputs.definition)?;
     refuse_overlaps(inputs)?;
-    let plan = Plan::new(definition, &bound(inputs))?;
+    let plan = Plan::new(&inputs.definition, &bound(inputs)?)?;
     let steps = run_steps(&plan, store, executor, mode, progress)?;
+    let inputs = &configured(inputs, &steps)?;
+    let Inputs { definition, request, source, .. } = inputs.as_ref();
+    let base = inputs.base.as_ref();
     let image = image::assemble(definition, request, source, &inputs.inputs, &steps, base, store, threads, progress)?;
     let facts = sbom::facts(inputs, &image, &steps, store)?;
     let sbom = selfsame_sbom::bytes(&selfsame_sbom::document(&facts)?);
@@ -78,7 +82,49 @@ pub fn build(
     Ok(Built { record, sbom, checked })
 }
 
-fn bound(inputs: &Inputs) -> Bound {
+/// The inputs with what steps made of those that were to be configured.
+fn configured<'a>(inputs: &'a Inputs, steps: &[StepRecord]) -> Result<Cow<'a, Inputs>, BuildError> {
+    let mut inputs = Cow::Borrowed(inputs);
+    let names: Vec<String> =
+        inputs.request.inputs.iter().filter(|(_, set)| set.configured.is_some()).map(name).collect();
+    for name in names {
+        let wanted = configure_step(&name);
+        let step = steps.iter().find(|step| step.name == wanted).expect("every step of the plan ran");
+        let own = inputs.to_mut();
+        for trees in [&mut own.toolchains, &mut own.inputs] {
+            if let Some(tree) = trees.get_mut(&name) {
+                *tree = step.tree.clone();
+            }
+        }
+        if let Some(base) = own.base.as_mut().filter(|base| base.name == name) {
+            base.tree = step.tree.clone();
+        }
+    }
+    if let Cow::Owned(inputs) = &inputs {
+        // Scripts may have made what another toolchain has.
+        refuse_overlaps(inputs)?;
+    }
+    Ok(inputs)
+}
+
+fn name((name, _): (&String, &InputSet)) -> String {
+    name.clone()
+}
+
+/// The normalisers of every input that is to be configured.
+pub fn normalisers(inputs: &BTreeMap<String, InputSet>) -> Result<BTreeMap<String, Vec<Normaliser>>, BuildError> {
+    let mut all = BTreeMap::new();
+    for (input, set) in inputs {
+        let Some(names) = &set.configured else { continue };
+        let known = names.iter().map(|name| name.parse()).collect::<Result<Vec<Normaliser>, _>>();
+        let unknown =
+            |error: selfsame_lock::WordError| BuildError::Normaliser { input: input.clone(), fault: error.to_string() };
+        all.insert(input.clone(), known.map_err(unknown)?);
+    }
+    Ok(all)
+}
+
+fn bound(inputs: &Inputs) -> Result<Bound, BuildError> {
     let request = &inputs.request;
     let is_toolchain = |name: &str| inputs.definition.toolchains.keys().any(|known| known.as_str() == name);
     let trees = |toolchain: bool| {
@@ -86,18 +132,19 @@ fn bound(inputs: &Inputs) -> Bound {
         wanted.map(|(name, input)| (name.clone(), input.tree))
     };
     let of_host = request.toolchains.iter().map(|(name, input)| (name.clone(), input.tree));
-    Bound {
+    Ok(Bound {
         source: request.source.tree,
         epoch: request.epoch,
         toolchains: of_host.chain(trees(true)).collect(),
         inputs: trees(false).collect(),
+        configured: normalisers(&request.inputs)?,
         cargo: inputs.cargo,
         profile: request.profile,
         level: request.level,
         platform: request.build_platform.clone(),
         target: request.platform.clone(),
         relaxations: request.relaxations.keys().cloned().collect::<BTreeSet<_>>(),
-    }
+    })
 }
 
 /// The lowest level of all actions, and what all their sandboxes held to.

@@ -43,6 +43,20 @@ pub enum BuildError {
         /// What the second run left.
         second: Tree,
     },
+    /// Two runs left the same, and normalisers had other things to take out of it.
+    #[error("action `{action}` is not reproducible: its normalisers took out other files when it ran a second time")]
+    OtherTraces {
+        /// Which.
+        action: String,
+    },
+    /// An input is to be normalised in a way that is not known.
+    #[error("input `{input}`: normaliser {fault}")]
+    Normaliser {
+        /// Its name.
+        input: String,
+        /// The rest of the sentence.
+        fault: String,
+    },
     /// A value that would stand in the signed provenance looks like a secret.
     #[error("{place} looks like a secret: {why}")]
     Secret {

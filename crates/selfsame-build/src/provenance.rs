@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use selfsame_action::Normalised;
 use selfsame_attest::{BuildDefinition, Builder, Provenance, ResourceDescriptor, RunDetails};
 use selfsame_core::{Digest, Level, Platform, Profile, SourceEpoch, json, media, uri};
 use serde_json::{Map, Value, json};
@@ -140,8 +141,13 @@ pub fn request_from(provenance: &Provenance) -> Result<Request, NotOurs> {
                 if let Some(name) = other.strip_prefix(INPUT) {
                     let kind = annotation(dependency, "kind")?.ok_or_else(|| not_said(dependency, "kind"))?;
                     let set = request.inputs.entry(name.to_owned());
-                    let set = set.or_insert(InputSet { kind: String::new(), tree: digest, parts: Vec::new() });
-                    (set.kind, set.tree) = (kind, digest);
+                    let set = set.or_insert(InputSet {
+                        kind: String::new(),
+                        tree: digest,
+                        configured: None,
+                        parts: Vec::new(),
+                    });
+                    (set.kind, set.tree, set.configured) = (kind, digest, normalisers_from(dependency)?);
                 } else if let Some(name) = annotation(dependency, "input")? {
                     let part = InputPart {
                         purl: other.to_owned(),
@@ -223,11 +229,16 @@ fn internal_parameters(record: &BuildRecord) -> Map<String, Value> {
         .steps
         .iter()
         .map(|step| {
-            json!({
+            let mut action = json!({
                 "name": step.name,
                 "actionDigest": {"sha256": step.action.hex()},
                 "outputTree": {"sha256": step.output.hex()},
-            })
+            });
+            if !step.normalised.is_empty() {
+                let counts = |it: &Normalised| json!({"name": it.name.name(), "before": it.before, "after": it.after});
+                action["normalisers"] = step.normalised.iter().map(counts).collect();
+            }
+            action
         })
         .collect();
     let mut parameters = Map::from_iter([
@@ -289,6 +300,9 @@ pub fn dependencies(request: &Request) -> Vec<ResourceDescriptor> {
     for (name, input) in &request.inputs {
         let mut descriptor = file(&format!("{INPUT}{name}"), &format!("input {name}"), input.tree, media::TREE);
         descriptor.annotations.insert("kind".to_owned(), json!(input.kind));
+        if let Some(normalisers) = &input.configured {
+            descriptor.annotations.insert("normalisers".to_owned(), json!(normalisers));
+        }
         all.push(descriptor);
         for part in &input.parts {
             let mut descriptor = file(&part.purl, &title(&part.purl), part.sha256, media::INPUT);
@@ -311,6 +325,15 @@ pub fn dependencies(request: &Request) -> Vec<ResourceDescriptor> {
 fn title(purl: &str) -> String {
     let path = purl.split(['?', '#']).next().unwrap_or(purl);
     path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+/// The normalisers of an input that is configured, where it is.
+fn normalisers_from(dependency: &ResourceDescriptor) -> Result<Option<Vec<String>>, NotOurs> {
+    const KEY: &str = "normalisers";
+    let Some(value) = dependency.annotations.get(KEY) else { return Ok(None) };
+    let names = value.as_array().ok_or_else(|| not_said(dependency, KEY))?;
+    let name = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| not_said(dependency, KEY));
+    names.iter().map(name).collect::<Result<Vec<_>, _>>().map(Some)
 }
 
 /// An annotation that is a text, where it is there.

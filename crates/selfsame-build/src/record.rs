@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use selfsame_action::Normalised;
 use selfsame_core::{Digest, Level};
 use selfsame_oci::Descriptor;
 use selfsame_tree::Tree;
@@ -38,6 +39,8 @@ pub struct StepRecord {
     pub output: Digest,
     /// What it left, with its rank.
     pub tree: Tree,
+    /// What its normalisers did; none where it has none.
+    pub normalised: Vec<Normalised>,
     /// The level that was achieved.
     pub level: Level,
     /// What the sandbox held to.

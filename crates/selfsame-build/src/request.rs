@@ -108,8 +108,10 @@ pub struct Component {
 pub struct InputSet {
     /// The kind's word: `deb`.
     pub kind: String,
-    /// What actions see.
+    /// What actions see; of a root file system that is configured, what its maintainer scripts begin with.
     pub tree: Digest,
+    /// Where maintainer scripts configure it: the names of the normalisers that come behind them.
+    pub configured: Option<Vec<String>>,
     /// What was locked, or pinned by a file of the source; sorted.
     pub parts: Vec<InputPart>,
 }

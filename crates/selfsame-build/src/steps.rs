@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use selfsame_action::{Action, Execution, ExecutionError, Executor, Plan, Variation};
+use selfsame_action::{Action, Execution, ExecutionError, Executor, Normalised, Plan, Variation, normalise};
 use selfsame_core::json::{self, Limits};
 use selfsame_core::{Digest, Level};
 use selfsame_store::Store;
@@ -54,6 +54,7 @@ pub fn run_steps(
             argv: action.argv,
             output,
             tree,
+            normalised: result.normalised,
             level: result.level,
             sandbox: result.sandbox,
             checked: result.checked,
@@ -65,6 +66,7 @@ pub fn run_steps(
 
 struct StepResult {
     tree: Tree,
+    normalised: Vec<Normalised>,
     level: Level,
     sandbox: BTreeMap<String, String>,
     checked: bool,
@@ -79,6 +81,9 @@ struct CachedResult {
     level: String,
     sandbox: BTreeMap<String, String>,
     checked: bool,
+    /// What normalisers did: how many entries before and after, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    normalised: BTreeMap<String, (u64, u64)>,
 }
 
 fn cached(store: &Store, action: &Action, mode: Mode) -> Result<Option<StepResult>, BuildError> {
@@ -96,8 +101,12 @@ fn cached(store: &Store, action: &Action, mode: Mode) -> Result<Option<StepResul
     if !store.missing(&tree)?.is_empty() {
         return Ok(None);
     }
+    let known = |(name, (before, after)): (&String, &(u64, u64))| {
+        Some(Normalised { name: name.parse().ok()?, before: *before, after: *after })
+    };
+    let Some(normalised) = entry.normalised.iter().map(known).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let run = StepRun { cached: true, ..StepRun::default() };
-    Ok(Some(StepResult { tree, level, sandbox: entry.sandbox, checked: entry.checked, run }))
+    Ok(Some(StepResult { tree, normalised, level, sandbox: entry.sandbox, checked: entry.checked, run }))
 }
 
 fn fresh(
@@ -107,16 +116,21 @@ fn fresh(
     mode: Mode,
     progress: &dyn Progress,
 ) -> Result<StepResult, BuildError> {
-    let first = executor.run(action, Variation::None).map_err(BuildError::Action)?;
+    let mut first = executor.run(action, Variation::None).map_err(BuildError::Action)?;
+    let normalised = without_traces(action, &mut first, store)?;
     if mode.check {
         progress.event(Event::ActionChecked { name: &action.name });
-        let second = executor.run(action, Variation::Check).map_err(|error| match error {
+        let mut second = executor.run(action, Variation::Check).map_err(|error| match error {
             ExecutionError::Failed { action, ended, log, last_lines, .. } => {
                 BuildError::CheckFailed { action, ended, log, last_lines }
             }
             other => BuildError::Action(other),
         })?;
+        let again = without_traces(action, &mut second, store)?;
         require_equal(action, &first, &second)?;
+        if normalised != again {
+            return Err(BuildError::OtherTraces { action: action.name.clone() });
+        }
     }
     let output = store.put_tree(&first.output)?;
     let entry = CachedResult {
@@ -124,13 +138,27 @@ fn fresh(
         level: first.level.name().to_owned(),
         sandbox: first.sandbox.clone(),
         checked: mode.check,
+        normalised: normalised.iter().map(|it| (it.name.name().to_owned(), (it.before, it.after))).collect(),
     };
     // A run that may not read results may not leave any: an observed one saw more of the host than its action says.
     if mode.use_cache {
         store.put_action_result(&action.digest(), &json::canonical(&entry))?;
     }
     let run = StepRun { cached: false, duration_millis: first.duration_millis, host: first.host, log: Some(first.log) };
-    Ok(StepResult { tree: first.output, level: first.level, sandbox: first.sandbox, checked: mode.check, run })
+    let (level, sandbox, checked) = (first.level, first.sandbox, mode.check);
+    Ok(StepResult { tree: first.output, normalised, level, sandbox, checked, run })
+}
+
+/// Applies the normalisers of an action to what it left.
+fn without_traces(action: &Action, execution: &mut Execution, store: &Store) -> Result<Vec<Normalised>, BuildError> {
+    let (Some(system), Some(input)) = (&action.system, action.inputs.first()) else { return Ok(Vec::new()) };
+    let before = store.tree(&input.tree)?;
+    let normalised = normalise(&system.normalisers, &before, &execution.output);
+    let (tree, normalised) = normalised.map_err(|fault| BuildError::ImageTree { fault })?;
+    // What is emptied has the content of nothing.
+    store.put_bytes(b"", false)?;
+    execution.output = tree;
+    Ok(normalised)
 }
 
 fn require_equal(action: &Action, first: &Execution, second: &Execution) -> Result<(), BuildError> {
@@ -194,6 +222,7 @@ mod tests {
             epoch: SourceEpoch::new(7).unwrap(),
             toolchains: BTreeMap::from([("cc".to_owned(), empty)]),
             inputs: BTreeMap::new(),
+            configured: BTreeMap::new(),
             cargo: None,
             profile: Profile::CURRENT,
             level: Level::Normalized,

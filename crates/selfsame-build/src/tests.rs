@@ -17,7 +17,9 @@ use selfsame_tree::{Entry, Tree};
 
 use crate::provenance::{provenance_of, request_digest, request_from};
 use crate::rebuild::{self, Original, actions_of};
-use crate::request::{Component, CrateInput, Origin, Request, Source, ToolchainInput, ToolchainKind};
+use crate::request::{
+    Component, CrateInput, InputPart, InputSet, Origin, Request, Source, ToolchainInput, ToolchainKind,
+};
 use crate::{BuildError, Built, Extent, Inputs, Mode, Quiet, build, capsule, lay_out, sign, statements};
 
 const DEFINITION: &str = r#"
@@ -219,6 +221,20 @@ fn request_and_provenance_are_inverses() {
         record.request.crates = vec![krate("libc", "0.2.1"), krate("libz-sys", "1.1.0+z1")];
         let rust = ToolchainInput { tree: Digest::of(b"rust"), kind: rustup.clone() };
         record.request.toolchains.insert("rust".to_owned(), rust);
+        let part = |name: &str| InputPart {
+            purl: format!("pkg:deb/debian/{name}@1"),
+            sha256: Digest::of(name.as_bytes()),
+            role: None,
+            platform: None,
+        };
+        for (name, configured) in [
+            ("base", Some(vec!["logs".to_owned(), "machine-id".to_owned()])),
+            ("bare", Some(Vec::new())),
+            ("plain", None),
+        ] {
+            let set = InputSet { kind: "deb".to_owned(), tree: Digest::of(b"t"), configured, parts: vec![part(name)] };
+            record.request.inputs.insert(name.to_owned(), set);
+        }
         // Through the bytes, as a reader has it.
         let predicate = provenance_of(&record).to_json();
         let read = Provenance::parse(&predicate).expect("provenance");

@@ -77,7 +77,9 @@ impl Executor for LocalExecutor<'_> {
         let upper = scratch.path().join("upper");
         std::fs::create_dir(&upper).map_err(|error| storage(format!("create `{}`: {error}", upper.display())))?;
         let place = Place { program, scratch: &upper, variation };
-        let spec = specification(action, self.host.as_ref(), &place, store).map_err(|error| match error {
+        // A root file system is configured as it is, whatever is observed behind it.
+        let host = self.host.as_ref().filter(|_| action.system.is_none());
+        let spec = specification(action, host, &place, store).map_err(|error| match error {
             LayoutError::Store(error) => storage(error.to_string()),
             LayoutError::Fault(fault) => storage(fault),
         })?;
@@ -85,7 +87,10 @@ impl Executor for LocalExecutor<'_> {
         let started = Instant::now();
         let mut log = Log::new(&action.name, *sink, scratch.path()).map_err(|error| storage(error.to_string()))?;
         let mut kept = action.keeps_stdout.then(Kept::default);
-        let mut collector = Collector::new(store, action.outputs.clone(), action.scratch_bytes);
+        let mut collector = match action.system {
+            Some(_) => Collector::of_changes(store, action.scratch_bytes),
+            None => Collector::new(store, action.outputs.clone(), action.scratch_bytes),
+        };
         let mut write = |stream, bytes: &[u8]| match (stream, &mut kept) {
             (Stream::Stdout, Some(kept)) => kept.write(bytes),
             _ => log.write(bytes),
@@ -112,8 +117,14 @@ impl Executor for LocalExecutor<'_> {
         if let Some(kept) = kept {
             collector.add(RelPath::new(STDOUT).expect("a constant"), kept.finish(store).map_err(storage)?);
         }
-        let output =
-            collector.into_tree().map_err(|fault| ExecutionError::Output { action: action.name.clone(), fault })?;
+        let output = match (&action.system, action.inputs.first()) {
+            (Some(_), Some(root)) => {
+                let before = store.tree(&root.tree).map_err(|error| storage(error.to_string()))?;
+                collector.into_root(&before)
+            }
+            _ => collector.into_tree(),
+        };
+        let output = output.map_err(|fault| ExecutionError::Output { action: action.name.clone(), fault })?;
         Ok(Execution {
             output,
             level: level(outcome.achieved.level),

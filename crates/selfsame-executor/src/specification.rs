@@ -7,9 +7,9 @@ use selfsame_action::action::CWD;
 use selfsame_action::{Action, Mount, Variation};
 use selfsame_core::{Level, RelPath};
 use selfsame_sandbox as sandbox;
-use selfsame_sandbox::{Bind, Placement, PlacementKind};
+use selfsame_sandbox::{Bind, Owner, Placement, PlacementKind};
 use selfsame_store::{Store, StoreError};
-use selfsame_tree::{Kind, Tree};
+use selfsame_tree::{Entry, Kind, Tree};
 
 /// The host folders that an observed action sees instead of captured toolchains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,8 +52,12 @@ pub(crate) fn specification(
     let mut lowers = Vec::new();
     let mut binds = Vec::new();
     let mut placements = Vec::new();
+    let mut owners = Vec::new();
     for input in &action.inputs {
         let tree = store.tree(&input.tree)?;
+        if action.system.is_some() {
+            owned(&tree, &mut owners);
+        }
         match (input.mount, host) {
             (Mount::Layer, None) => lowers.push(lower(&tree, &input.at, store)?),
             (Mount::Layer, Some(_)) => binds.extend(bound(&tree, &input.at, store)?),
@@ -71,23 +75,24 @@ pub(crate) fn specification(
     }
     placements.sort_by(|a, b| a.path.cmp(&b.path));
 
+    let is_system = action.system.is_some();
     let outputs: Vec<String> = action.outputs.iter().map(ToString::to_string).collect();
     let relax = action.relaxations.iter().map(|name| name.parse()).collect::<Result<BTreeSet<_>, String>>();
     Ok(sandbox::Spec {
         program: place.program.to_owned(),
-        identity: sandbox::Identity::Build,
+        identity: if is_system { sandbox::Identity::System } else { sandbox::Identity::Build },
         level: level(action.level).map_err(fault)?,
         observe: host.is_some(),
         lowers,
         binds,
-        scratch_dirs: vec![format!("/{CWD}"), "/tmp".to_owned()],
+        scratch_dirs: if is_system { vec!["/tmp".to_owned()] } else { of_a_build() },
         scratch_dir: place.scratch.to_owned(),
         scratch_bytes: action.scratch_bytes,
         placements,
-        owners: Vec::new(),
+        owners,
         argv: action.argv.clone(),
         env: action.environment.clone(),
-        cwd: format!("/{CWD}"),
+        cwd: if is_system { "/".to_owned() } else { format!("/{CWD}") },
         // Standard output that is kept comes out through its pipe, so that nothing inside can take back what was said.
         stdout_to: None,
         outputs,
@@ -107,6 +112,19 @@ pub(crate) fn specification(
             },
         },
     })
+}
+
+fn of_a_build() -> Vec<String> {
+    vec![format!("/{CWD}"), "/tmp".to_owned()]
+}
+
+/// Owners that a store cannot hold.
+fn owned(tree: &Tree, owners: &mut Vec<Owner>) {
+    for (path, Entry { uid, gid, mode, .. }) in tree.iter() {
+        if (*uid, *gid) != (0, 0) && !path.is_root() {
+            owners.push(Owner { path: path.clone(), uid: *uid, gid: *gid, mode: *mode });
+        }
+    }
 }
 
 fn level(level: Level) -> Result<sandbox::Level, String> {

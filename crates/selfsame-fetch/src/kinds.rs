@@ -120,7 +120,7 @@ pub fn describe_input(
     cx: &Context<'_>,
 ) -> Result<Vec<Described>, FetchError> {
     match spec {
-        InputSpec::Deb(deb) => deb::describe(name, deb, parts, cx),
+        InputSpec::Deb(_) => deb::describe(parts, cx),
         InputSpec::File(file) => file::describe(name, file, parts),
         InputSpec::Git(_) => git::describe(name, parts),
         InputSpec::Oci(_) => oci::describe(name, parts, cx),

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use selfsame_core::{Digest, Hasher, Profile};
-use selfsame_definition::{ArchiveLocation, Definition, Name, SourceOrigin};
+use selfsame_definition::{ArchiveLocation, Definition, InputSpec, Name, Rootfs, SourceOrigin};
 use selfsame_http::{Download, Environment, HttpError};
-use selfsame_lock::{Claim, InputKind, Lock, Locked, Part, Purl, PurlError, wanted};
+use selfsame_lock::{Claim, InputKind, Lock, Locked, Normaliser, Part, Purl, PurlError, wanted};
 use selfsame_store::{PublishError, Staging, Store, StoreError};
 use selfsame_tree::Tree;
 
@@ -231,7 +231,12 @@ pub fn resolve(
         };
         parts.sort_unstable();
         parts.dedup();
-        lock.inputs.insert(name, Locked { kind: wanted.kind, asked: wanted.asked, as_of: cx.today, parts });
+        let normalisers = match definition.input(name.as_str()) {
+            Some(InputSpec::Deb(deb)) if deb.rootfs == Rootfs::Configured => Normaliser::ALL.to_vec(),
+            _ => Vec::new(),
+        };
+        lock.inputs
+            .insert(name, Locked { kind: wanted.kind, asked: wanted.asked, as_of: cx.today, normalisers, parts });
     }
     Ok(lock)
 }

@@ -14,7 +14,7 @@ mod purl;
 pub use answer::{Stale, Wanted, answers, host_answers, wanted};
 pub use diff::{Aged, Change, Counts, InputDiff, LockDiff, PartDiff, PartTitle, Standing, aged};
 pub use host::{HostLock, LockedToolchain, ToolchainComponent, ToolchainKind, ToolchainPackage};
-pub use lock::{Claim, InputKind, Lock, Locked, Part};
+pub use lock::{Claim, InputKind, Lock, Locked, Normaliser, Part, WordError};
 pub use purl::{Purl, PurlError};
 pub use selfsame_core::{Day, DayError};
 

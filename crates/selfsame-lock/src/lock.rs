@@ -48,6 +48,8 @@ pub struct Locked {
     pub asked: String,
     /// When it was chosen.
     pub as_of: Day,
+    /// What is taken out of a root file system when its maintainer scripts have run, in this order; none for other inputs.
+    pub normalisers: Vec<Normaliser>,
     /// Its files, sorted by package URL and digest; at least one.
     pub parts: Vec<Part>,
 }
@@ -92,6 +94,47 @@ pub enum InputKind {
     File,
     /// The files of a commit, as one tar.
     Git,
+}
+
+/// What one normaliser takes out of a configured root file system: docs/inputs/deb.md says which files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Normaliser {
+    /// Apt's caches and lists.
+    AptCaches,
+    /// Debconf's copies of its own files.
+    DebconfBackups,
+    /// Dpkg's copies of its own files.
+    DpkgBackups,
+    /// What `ldconfig` remembers of files' times and inodes.
+    LdconfigCache,
+    /// Logs.
+    Logs,
+    /// The number of a machine.
+    MachineId,
+    /// Indexes of manual pages, with times.
+    ManIndexes,
+    /// Seeds for random numbers.
+    RandomSeeds,
+    /// What scripts left in `/run`.
+    RunFiles,
+    /// Private keys that would be the same in every image.
+    ServerKeys,
+}
+
+impl Normaliser {
+    /// Those of profile 1, in their order. A lock may have fewer, never others.
+    pub const ALL: [Self; 10] = [
+        Self::AptCaches,
+        Self::DebconfBackups,
+        Self::DpkgBackups,
+        Self::LdconfigCache,
+        Self::Logs,
+        Self::MachineId,
+        Self::ManIndexes,
+        Self::RandomSeeds,
+        Self::RunFiles,
+        Self::ServerKeys,
+    ];
 }
 
 /// Who vouched for the digest of a part.
@@ -154,13 +197,18 @@ impl Lock {
             let profile = read_profile(&table.need("profile")?)?;
             let mut inputs = BTreeMap::new();
             for table in table.field("input").map(|field| field.tables()).transpose()?.unwrap_or_default() {
-                let table = table.only(&["name", "kind", "asked", "as_of", "parts"])?;
+                let table = table.only(&["name", "kind", "asked", "as_of", "normalisers", "parts"])?;
                 let name_field = table.need("name")?;
                 let name: Name = name_field.parsed()?;
                 let input = Locked {
                     kind: table.need("kind")?.parsed()?,
                     asked: table.need("asked")?.filled()?.to_owned(),
                     as_of: table.need("as_of")?.parsed()?,
+                    normalisers: table
+                        .field("normalisers")
+                        .map(|it| read_normalisers(&it))
+                        .transpose()?
+                        .unwrap_or_default(),
                     parts: read_parts(&table.need("parts")?)?,
                 };
                 if inputs.insert(name.clone(), input).is_some() {
@@ -175,6 +223,18 @@ impl Lock {
     pub fn parts(&self) -> impl Iterator<Item = (&Name, &Part)> {
         self.inputs.iter().flat_map(|(name, input)| input.parts.iter().map(move |part| (name, part)))
     }
+}
+
+fn read_normalisers(field: &Field<'_, '_>) -> Result<Vec<Normaliser>, TextError> {
+    let mut normalisers: Vec<Normaliser> = Vec::new();
+    for word in field.list()? {
+        let normaliser = word.parsed()?;
+        if normalisers.last().is_some_and(|last| *last >= normaliser) {
+            return Err(word.fault("a normaliser stands twice or out of order; they are sorted"));
+        }
+        normalisers.push(normaliser);
+    }
+    Ok(normalisers)
 }
 
 fn read_parts(field: &Field<'_, '_>) -> Result<Vec<Part>, TextError> {
@@ -214,6 +274,8 @@ impl fmt::Display for Lock {
             out.string("kind", input.kind.name());
             out.string("asked", &input.asked);
             out.string("as_of", &input.as_of.to_string());
+            let normalisers: Vec<String> = input.normalisers.iter().map(|it| it.name().to_owned()).collect();
+            out.strings("normalisers", &normalisers);
             let mut parts: Vec<&Part> = input.parts.iter().collect();
             parts.sort_unstable();
             out.lines("parts", parts.into_iter().map(print_part));
@@ -310,6 +372,18 @@ words!(InputKind {
     Go = "go",
     File = "file",
     Git = "git",
+});
+words!(Normaliser {
+    AptCaches = "apt-caches",
+    DebconfBackups = "debconf-backups",
+    DpkgBackups = "dpkg-backups",
+    LdconfigCache = "ldconfig-cache",
+    Logs = "logs",
+    MachineId = "machine-id",
+    ManIndexes = "man-indexes",
+    RandomSeeds = "random-seeds",
+    RunFiles = "run-files",
+    ServerKeys = "server-keys",
 });
 words!(Claim {
     Definition = "definition",

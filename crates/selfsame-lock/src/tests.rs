@@ -15,6 +15,8 @@ fn version_1_specimens_are_read_and_printed_in_the_same_spelling() {
     assert_eq!(lock.inputs["data"].parts[0].claim, Claim::TlsOnly);
     assert_eq!(lock.inputs["gcc"].size(), 5216 + 1_904_508);
     assert_eq!(lock.inputs["gcc"].parts[1].platform.as_ref().unwrap().to_string(), "linux/arm/v7");
+    let some = [Normaliser::DpkgBackups, Normaliser::Logs, Normaliser::MachineId];
+    assert_eq!(lock.inputs["service"].normalisers, some);
     let host = HostLock::parse(HOST).unwrap();
     assert_eq!(host.to_string(), HOST);
     assert_eq!(host.toolchains["cc"].packages[0].licenses[1], "a \"quoted\"\n\\ text\u{7}");
@@ -64,6 +66,8 @@ fn strangers_are_refused() {
         "purl = \"pkg:Cargo/ripgrep@14.1.1",
         "it would be `pkg:cargo/ripgrep@14.1.1`",
     );
+    refused("\"logs\", \"machine-id\"", "\"machine-id\", \"logs\"", "twice or out of order; they are sorted");
+    refused("\"dpkg-backups\", \"logs\"", "\"everything\"", "`everything` is none of apt-caches, debconf-backups");
     refused("9fbf5e28", "9FBF5E28", "64 lowercase hex digits");
     refused("version = 1\n\n[[toolchain]]", "version = 3\n\n[[toolchain]]", "one that reads version 3 is needed");
     refused("entries = 1712", "entries = 1712\nnote = \"\"", "unknown key `note` in `toolchain[0]`");
@@ -105,6 +109,7 @@ fn locked(lines: &str) -> Lock {
         kind: kind.parse().unwrap(),
         asked: asked.to_owned(),
         as_of: "2026-11-20".parse().unwrap(),
+        normalisers: Vec::new(),
         parts: vec![Part::new(purl, Digest::of(b"hello"), 5, Claim::TlsOnly)],
     };
     Lock { profile: Profile::CURRENT, inputs: [("source".parse().unwrap(), input)].into() }

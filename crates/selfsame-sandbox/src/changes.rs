@@ -16,7 +16,8 @@ use crate::wire::{Channel, Entry, Frame};
 
 /// Sends every change, sorted by path, or the first fault. Called when nothing in the sandbox runs any more.
 ///
-/// What is mounted (`/dev`, `/proc`, `/sys`, scratch folders, binds) is no change, nor are the folders that it is mounted on.
+/// What is mounted (`/dev`, `/proc`, `/sys`, scratch folders, binds) is no change, nor are the folders that it is mounted on,
+/// nor sockets and FIFOs in `/run`.
 pub(crate) fn send(spec: &Spec, changes: &OwnedFd, channel: &Channel) -> io::Result<()> {
     let mut left = MAX_ENTRIES;
     let mut mounted: Vec<&str> = OWN.to_vec();
@@ -31,7 +32,10 @@ pub(crate) fn send(spec: &Spec, changes: &OwnedFd, channel: &Channel) -> io::Res
         if path.is_root() || mounted.contains(&path.as_str()) {
             continue;
         }
+        let runs = path.as_str().starts_with("run/");
         match entry(changes, path) {
+            // What runs has sockets and FIFOs there, and nothing of it is kept.
+            Err(OutputFault::Special { .. }) if runs => {}
             Ok((entry, file)) => channel.send(&Frame::Entry(entry), file.as_ref().map(AsFd::as_fd))?,
             Err(error) => return fault(error),
         }

@@ -4,9 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod compare;
+mod names;
 mod text;
 
 pub use compare::{Change, compare};
+pub use names::Names;
 pub use text::TextError;
 
 use std::collections::BTreeMap;

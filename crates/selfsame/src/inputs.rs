@@ -7,9 +7,9 @@ use selfsame_build::record::Layer;
 use selfsame_build::request::{InputPart, InputSet};
 use selfsame_build::{BaseImage, InputPackage, KeptImage, LayerFile};
 use selfsame_core::{Digest, Platform, SourceEpoch};
-use selfsame_definition::{Base, Definition, InputSpec};
+use selfsame_definition::{Base, Definition, InputSpec, Rootfs};
 use selfsame_fetch::{self as fetch, Context, Described};
-use selfsame_lock::{Claim, Day, Lock, Part};
+use selfsame_lock::{Claim, Day, Lock, Normaliser, Part};
 use selfsame_store::Store;
 use selfsame_tree::Tree;
 
@@ -124,7 +124,7 @@ pub(crate) fn bind(
         let cx = &cx.of(definition, name);
         let parts = parts(name, spec, lock, source, cx)?;
         fetch::fetch_input(name, spec, &parts, cx).map_err(|error| errors::fetch(error.of(name)))?;
-        let tree = lay_out(definition, name, spec, &parts, cx, &mut bound)?;
+        let tree = lay_out(definition, name, spec, lock, &parts, cx, &mut bound)?;
         voice.say("input", &format!("{name}: {}, {} parts, {}", spec.kind(), parts.len(), size(tree)));
     }
     Ok(bound)
@@ -167,6 +167,7 @@ pub(crate) fn lay_out(
     definition: &Definition,
     name: &str,
     spec: &InputSpec,
+    lock: Option<&Lock>,
     parts: &[Part],
     cx: &Context<'_>,
     bound: &mut BoundInputs,
@@ -177,17 +178,21 @@ pub(crate) fn lay_out(
     let digest = cx.store.put_tree(&tree).map_err(errors::store)?;
     let described = fetch::describe_input(name, spec, parts, cx).map_err(|error| errors::fetch(error.of(name)))?;
     let bytes = tree.size_bytes();
-    bound.sets.insert(name.to_owned(), set(spec, digest, parts));
+    let locked = lock.and_then(|lock| lock.inputs.iter().find(|(known, _)| known.as_str() == name));
+    let normalisers = locked.map(|(_, locked)| locked.normalisers.as_slice()).unwrap_or_default();
+    bound.sets.insert(name.to_owned(), set(spec, digest, normalisers, parts));
     bound.trees.insert(name.to_owned(), tree);
     bound.packages.insert(name.to_owned(), described);
     Ok(bytes)
 }
 
 /// An input as the request names it.
-fn set(spec: &InputSpec, tree: Digest, parts: &[Part]) -> InputSet {
+fn set(spec: &InputSpec, tree: Digest, normalisers: &[Normaliser], parts: &[Part]) -> InputSet {
     let mut parts: Vec<InputPart> = parts.iter().map(input_part).collect();
     parts.sort_unstable();
-    InputSet { kind: spec.kind().to_owned(), tree, parts }
+    let is_configured = matches!(spec, InputSpec::Deb(deb) if deb.rootfs == Rootfs::Configured);
+    let configured = is_configured.then(|| normalisers.iter().map(|it| it.name().to_owned()).collect());
+    InputSet { kind: spec.kind().to_owned(), tree, configured, parts }
 }
 
 /// A locked part as the request names it.
@@ -244,7 +249,10 @@ pub(crate) fn bind_again(
         if locked != set.parts {
             return Err(contradiction(name, "has other parts than its lock").into());
         }
-        lay_out(definition, name, spec, &parts, cx, &mut bound)?;
+        lay_out(definition, name, spec, lock, &parts, cx, &mut bound)?;
+        if bound.sets[name].configured != set.configured {
+            return Err(contradiction(name, "has other normalisers than its lock").into());
+        }
         let again = bound.sets[name].tree;
         if again != set.tree {
             let report = Report::new(Exit::Unanswered, format!("input `{name}` makes another tree than it did"))

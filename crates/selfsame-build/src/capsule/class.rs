@@ -189,7 +189,12 @@ to = "/a"
     fn set(kind: &str, purls: &[&str]) -> InputSet {
         let part =
             |purl: &&str| InputPart { purl: (*purl).to_owned(), sha256: digest(purl), role: None, platform: None };
-        InputSet { kind: kind.to_owned(), tree: digest(kind), parts: purls.iter().map(part).collect() }
+        InputSet {
+            kind: kind.to_owned(),
+            tree: digest(kind),
+            configured: None,
+            parts: purls.iter().map(part).collect(),
+        }
     }
 
     fn request() -> Request {

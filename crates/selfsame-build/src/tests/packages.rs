@@ -82,7 +82,12 @@ fn sbom() -> Value {
         ("tools", tools, vec![part(TOOLS, "the wheel of tools")]),
     ];
     for (name, tree, parts) in sets {
-        let set = InputSet { kind: "pypi".to_owned(), tree: store.put_tree(&tree).expect("a store"), parts };
+        let set = InputSet {
+            kind: "pypi".to_owned(),
+            tree: store.put_tree(&tree).expect("a store"),
+            configured: None,
+            parts,
+        };
         inputs.request.inputs.insert(name.to_owned(), set);
         inputs.inputs.insert(name.to_owned(), tree);
     }

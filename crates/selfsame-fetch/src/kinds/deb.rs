@@ -5,6 +5,7 @@
 //! by that, and what is made good, is in docs/inputs/deb.md.
 
 mod apt;
+mod configure;
 mod describe;
 mod error;
 mod links;
@@ -42,7 +43,6 @@ use crate::{memo, obtainable};
 
 /// Asks apt which packages the definition means today, and brings them.
 pub(crate) fn resolve(name: &str, spec: &DebSpec, cx: &Context<'_>) -> Result<Vec<Part>, FetchError> {
-    refuse_configured(name, spec)?;
     let asked: Vec<(&str, Option<Version>)> = spec.packages.iter().map(|text| asked(text)).collect::<Result<_, _>>()?;
     let machine = Machine::read(cx.environment)?.ok_or(DebInputError::NoApt)?;
     let sources = machine.suite(spec.suite.as_deref())?;
@@ -168,12 +168,15 @@ const fn part_is_whole(part: &Part) -> bool {
     part.size != 0
 }
 
-/// The root file system, from packages that are in the store.
+/// The root file system, from packages that are in the store. One that is to be configured is as dpkg would have unpacked
+/// it, with the order in which its packages are to be configured.
 pub(crate) fn tree(name: &str, spec: &DebSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
-    refuse_configured(name, spec)?;
     let parts = for_platform(parts, cx.platform)?;
     // Changing what laying out does changes this text.
-    let mut key = String::from("selfsame-deb-root v1\nunpacked\n");
+    let mut key = match spec.rootfs {
+        Rootfs::Unpacked => String::from("selfsame-deb-root v1\nunpacked\n"),
+        Rootfs::Configured => String::from("selfsame-deb-root v1\nto be configured\n"),
+    };
     let digests: BTreeSet<Digest> = parts.iter().map(|part| part.sha256).collect();
     key.extend(digests.iter().map(|digest| format!("{digest}\n")));
     let key = Digest::of(key.as_bytes());
@@ -182,31 +185,23 @@ pub(crate) fn tree(name: &str, spec: &DebSpec, parts: &[Part], cx: &Context<'_>)
     }
     let packages = unpacked(&parts, cx)?;
     let mut root = Root::of(&packages)?;
-    normalise::normalise(&mut root, &packages, cx.store)?;
-    let tree = Tree::from_entries(root.entries).map_err(|source| DebInputError::Tree { source })?;
+    let tree = match spec.rootfs {
+        Rootfs::Unpacked => {
+            normalise::normalise(&mut root, &packages, cx.store)?;
+            Tree::from_entries(root.entries).map_err(|source| DebInputError::Tree { source })?
+        }
+        Rootfs::Configured => configure::to_be_configured(name, root, &packages, cx.store)?,
+    };
     memo::note(cx.store, &key, &tree)?;
     Ok(tree)
 }
 
 /// The packages, as they describe themselves.
-pub(crate) fn describe(
-    name: &str,
-    spec: &DebSpec,
-    parts: &[Part],
-    cx: &Context<'_>,
-) -> Result<Vec<Described>, FetchError> {
-    refuse_configured(name, spec)?;
+pub(crate) fn describe(parts: &[Part], cx: &Context<'_>) -> Result<Vec<Described>, FetchError> {
     let parts = for_platform(parts, cx.platform)?;
     let packages = unpacked(&parts, cx)?;
     let root = Root::of(&packages)?;
     describe::describe(&parts, &packages, &root, cx.store)
-}
-
-fn refuse_configured(name: &str, spec: &DebSpec) -> Result<(), DebInputError> {
-    match spec.rootfs {
-        Rootfs::Unpacked => Ok(()),
-        Rootfs::Configured => Err(DebInputError::Configured { input: name.to_owned() }),
-    }
 }
 
 /// Where apt's private roots are: they survive, so that lists are had once.

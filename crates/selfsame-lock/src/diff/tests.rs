@@ -28,7 +28,7 @@ fn layer(content: &str) -> Part {
 
 fn input(asked: &str, as_of: &str, mut parts: Vec<Part>) -> Locked {
     parts.sort_unstable();
-    Locked { kind: InputKind::Deb, asked: asked.to_owned(), as_of: day(as_of), parts }
+    Locked { kind: InputKind::Deb, asked: asked.to_owned(), as_of: day(as_of), normalisers: Vec::new(), parts }
 }
 
 fn lock(inputs: Vec<(&str, Locked)>) -> Lock {

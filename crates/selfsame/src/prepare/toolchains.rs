@@ -167,6 +167,8 @@ impl Project<'_> {
                 epoch: source.epoch,
                 toolchains,
                 inputs: input_trees,
+                configured: selfsame_build::build::normalisers(&inputs.sets)
+                    .map_err(|error| errors::build(error, self.store))?,
                 cargo,
                 profile: Profile::CURRENT,
                 level: wishes.level,

@@ -44,7 +44,7 @@ pub(super) fn describe(
 }
 
 /// The first of the set that a group of alternatives is answered by.
-fn answer(group: &[selfsame_deb::Relation], packages: &[Unpacked]) -> Option<usize> {
+pub(super) fn answer(group: &[selfsame_deb::Relation], packages: &[Unpacked]) -> Option<usize> {
     group.iter().find_map(|relation| {
         let named =
             |package: &Unpacked| package.control.package == relation.name && relation.holds(&package.control.version);

@@ -131,11 +131,13 @@ pub enum DebInputError {
         /// Why.
         source: TreeError,
     },
-    /// Maintainer scripts are asked for.
-    #[error("input `{input}`: `rootfs = \"configured\"` is not available in this version; `unpacked` is")]
-    Configured {
+    /// Maintainer scripts are asked for, and what runs them is not there.
+    #[error("input `{input}`: maintainer scripts need `/{path}`, which none of its packages has")]
+    NoConfigurer {
         /// Its name.
         input: String,
+        /// `usr/bin/dpkg`.
+        path: RelPath,
     },
     /// The disk failed.
     #[error("cannot {operation} `{}`", path.display())]

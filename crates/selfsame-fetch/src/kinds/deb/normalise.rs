@@ -12,7 +12,7 @@ use selfsame_tree::{Entry, Kind};
 use super::root::Root;
 use super::unpack::Unpacked;
 
-const SCRIPT_BYTES: u64 = 16 << 20;
+pub(super) const SCRIPT_BYTES: u64 = 16 << 20;
 const TEXT_BYTES: u64 = 4 << 20;
 
 /// All of it, in this order.
@@ -20,7 +20,7 @@ pub(super) fn normalise(root: &mut Root, packages: &[Unpacked], store: &Store) -
     users(root);
     certificates(root, store)?;
     offer_alternatives(root, packages, store)?;
-    database(root, packages, store)
+    database(root, packages, &|_| Vec::new(), store)
 }
 
 /// `/etc/passwd` and `/etc/group` of a root with base-passwd: its masters, as its script copies them.
@@ -93,11 +93,18 @@ fn offer_alternatives(root: &mut Root, packages: &[Unpacked], store: &Store) -> 
     Ok(())
 }
 
-/// What dpkg knows: the packages, unpacked and not configured, with their control files and the paths of their files.
-fn database(root: &mut Root, packages: &[Unpacked], store: &Store) -> Result<(), StoreError> {
+/// What dpkg knows: the packages, unpacked and not configured, with their control files, the paths of their files, and the
+/// configuration files that it is still to put in place.
+pub(super) fn database(
+    root: &mut Root,
+    packages: &[Unpacked],
+    new_files: &dyn Fn(usize) -> Vec<String>,
+    store: &Store,
+) -> Result<(), StoreError> {
     let mut status = String::new();
     let mut files: BTreeMap<String, Entry> = BTreeMap::new();
-    for Unpacked { control, info, data } in packages {
+    for (at, package) in packages.iter().enumerate() {
+        let Unpacked { control, info, data } = package;
         let mut fields = control.stanza.fields();
         if let Some((name, value)) = fields.next() {
             status += &selfsame_deb::Stanza::new(vec![
@@ -108,13 +115,13 @@ fn database(root: &mut Root, packages: &[Unpacked], store: &Store) -> Result<(),
         }
         let rest = fields.filter(|(name, _)| !name.eq_ignore_ascii_case("Status"));
         status += &selfsame_deb::Stanza::new(rest.map(|(a, b)| (a.to_owned(), b.to_owned())).collect()).to_string();
+        let new_files = new_files(at);
+        if !new_files.is_empty() {
+            status += "Conffiles:\n";
+            status.extend(new_files.iter().map(|path| format!(" {path} newconffile\n")));
+        }
         status.push('\n');
-        // As dpkg names them: packages that may be there for several architectures say which one they are.
-        let prefix = if control.multi_arch_same {
-            format!("{}:{}", control.package, control.architecture)
-        } else {
-            control.package.clone()
-        };
+        let prefix = name_for_dpkg(package);
         let mut list = String::from("/.\n");
         let mut paths: BTreeSet<&RelPath> = data.iter().map(|(path, _)| path).collect();
         paths.remove(&RelPath::root());
@@ -137,6 +144,15 @@ fn database(root: &mut Root, packages: &[Unpacked], store: &Store) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// As dpkg names a package: one that may be there for several architectures says which one it is of.
+pub(super) fn name_for_dpkg(package: &Unpacked) -> String {
+    let control = &package.control;
+    match control.multi_arch_same {
+        true => format!("{}:{}", control.package, control.architecture),
+        false => control.package.clone(),
+    }
 }
 
 fn parsed(text: &str) -> Option<RelPath> {

@@ -8,6 +8,7 @@ use selfsame_deb::Control;
 use selfsame_store::Store;
 use selfsame_tree::{Entry, Kind, Tree};
 
+use super::configure::to_be_configured;
 use super::error::DebInputError;
 use super::normalise::normalise;
 use super::root::Root;
@@ -283,4 +284,58 @@ proptest! {
             prop_assert_eq!(forwards, backwards);
         }
     }
+}
+
+/// What a configuration begins with: packages as dpkg leaves them unpacked, and the order in which they are configured.
+#[test]
+fn a_root_to_be_configured_is_as_dpkg_unpacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let put = |text: &str| Entry::file(store.put_bytes(text.as_bytes(), false).unwrap(), text.len() as u64, false);
+    let shell = package("dash", "Essential: yes\nPre-Depends: libc6\n", &["bin/sh = sh"]);
+    let rm = package("coreutils", "Essential: yes\n", &["bin/rm = rm"]);
+    let passwd = package("base-passwd", "Essential: yes\n", &["usr/share/base-passwd/passwd.master = root"]);
+    let mut libc = package("libc6", "Multi-Arch: same\nDepends: libgcc-s1\n", &["etc/ld.conf = x", "lib/libc = y"]);
+    libc.info.insert("conffiles".to_owned(), put("/etc/ld.conf\n/etc/absent\nremove-on-upgrade /etc/old\n"));
+    let gcc = package("libgcc-s1", "", &["lib/libgcc = z"]);
+    let mut dpkg = package("dpkg", "Essential: yes\n", &["usr/bin/dpkg = dpkg", "var/lib/dpkg/"]);
+    dpkg.info
+        .insert("triggers".to_owned(), put("interest-noawait /usr/share/x\ninterest ldconfig # why\nactivate y\n"));
+    let late = package("adduser", "Depends: base-passwd\n", &["usr/sbin/adduser = a"]);
+    let packages = [late, passwd, rm, shell, dpkg, libc, gcc];
+    let root = Root::of(&packages).unwrap();
+    let tree = to_be_configured("base", root, &packages, &store).unwrap();
+    let text = |path: &str| {
+        let (digest, _) = tree.content(path).unwrap_or_else(|| panic!("{path} in {tree}"));
+        String::from_utf8(store.read_blob(&digest, 1 << 20).unwrap()).unwrap()
+    };
+    // The essential ones and what they need, the makers of users before them; each name is dpkg's.
+    insta::assert_snapshot!(text("var/lib/selfsame/first"), @r"
+    base-passwd base-passwd amd64
+    coreutils coreutils amd64
+    dash dash amd64
+    dpkg dpkg amd64
+    libc6:amd64 libc6 amd64
+    libgcc-s1 libgcc-s1 amd64
+    ");
+    assert_eq!(text("var/lib/selfsame/rest"), "adduser adduser amd64\n");
+    assert_eq!(text("var/lib/dpkg/triggers/File"), "/usr/share/x dpkg/noawait\n");
+    assert_eq!(text("var/lib/dpkg/triggers/ldconfig"), "dpkg\n");
+    let status = text("var/lib/dpkg/status");
+    assert!(status.contains("Status: install ok unpacked\n"));
+    assert_eq!(status.matches("Conffiles:\n /etc/ld.conf newconffile\n\n").count(), 1, "{status}");
+    // Dpkg puts it in place, and what scripts make is not made in their place.
+    assert!(tree.entry("etc/ld.conf").is_none() && tree.entry("etc/ld.conf.dpkg-new").is_some());
+    assert!(text("var/lib/dpkg/info/libc6:amd64.list").contains("/etc/ld.conf\n"));
+    assert!(tree.entry("etc/passwd").is_none() && tree.entry("var/lib/dpkg/available").is_none());
+}
+
+#[test]
+fn scripts_need_a_shell_and_dpkg() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let alone = [package("busybox", "", &["usr/bin/busybox = x"])];
+    let error = to_be_configured("base", Root::of(&alone).unwrap(), &alone, &store).unwrap_err();
+    let text = error.to_string();
+    assert_eq!(text, "input `base`: maintainer scripts need `/usr/bin/dpkg`, which none of its packages has");
 }
