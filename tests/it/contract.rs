@@ -96,12 +96,15 @@ pub(crate) fn validate_sbom(env: &TestEnv, release: &Path) {
     if !require(Tier::Foreign, ability) {
         return;
     }
-    let sbom = env.selfsame([OsStr::new("sbom"), release.as_os_str()]);
-    let file = env.at("sbom.cdx.json");
-    fs::write(&file, &sbom.succeeds().stdout).expect("a file for the SBOM");
+    let folder = env.at("sboms");
+    let words = [OsStr::new("sbom"), release.as_os_str(), OsStr::new("-o"), folder.as_os_str()];
+    let written = env.selfsame(words).succeeds().stdout.clone();
+    let python = python.expect("required above");
     let script = root().join("tests/foreign/validate_cyclonedx.py");
-    let said = prints(Command::new(python.expect("required above")).arg(script).arg(&file));
-    assert!(said.trim_end().ends_with(": valid"), "{said}");
+    for file in written.lines() {
+        let said = prints(Command::new(&python).arg(&script).arg(file));
+        assert!(said.trim_end().ends_with(": valid"), "{said}");
+    }
 }
 
 /// Unpacks a release's image with umoci and runs a program in it, in the environment that the image asks for: standard
@@ -120,6 +123,19 @@ pub(crate) fn run_image(env: &TestEnv, release: &Path, name: &str, argv: &[&str]
     let chroot = std::env::split_paths(&path).map(|folder| folder.join("chroot")).find(|program| program.is_file());
     let chroot = chroot.expect("unpack_image asked for it");
     Some(prints(Command::new(chroot).arg(bundle.join("rootfs")).args(argv).env_clear().envs(variables)))
+}
+
+/// One platform of a release for several, as skopeo copies it out; nothing where there is no skopeo.
+#[track_caller]
+pub(crate) fn one_platform(env: &TestEnv, release: &Path, name: &str, arch: &str) -> Option<PathBuf> {
+    if !require(Tier::Foreign, there(&["skopeo"])) {
+        return None;
+    }
+    let folder = env.at(format!("only-{arch}"));
+    let mut skopeo = Command::new("skopeo");
+    skopeo.args(["--insecure-policy", "--override-arch", arch, "copy", "--quiet"]);
+    prints(skopeo.arg(reference("oci:", release, name)).arg(reference("oci:", &folder, name)));
+    Some(folder)
 }
 
 /// A release's image as umoci unpacks it, at `bundle/rootfs`; nothing where that cannot be.

@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(3000);
 /// The projects with a committed lock, by their folders.
 const LOCKED: [&str; 12] = [
     "examples/c-on-debian",
-    "examples/go-arm64",
+    "examples/go-platforms",
     "examples/go-static",
     "examples/node-service",
     "examples/python-service",
@@ -132,13 +132,17 @@ fn network_go_builds_for_here_and_for_another_processor() {
     if let Some(said) = contract::run_image(&env, &release, "go-static:1.0.0", &["/hello", "--version"]) {
         assert!(said.starts_with("hello 1.0.0 linux/"), "{said}");
     }
-    let release = build(&env, "examples/go-arm64");
-    let config = contract::image_config(&release);
-    assert_eq!((&config["os"], &config["architecture"]), (&"linux".into(), &"arm64".into()));
-    if let Some(bundle) = contract::unpack_image(&env, &release, "go-arm64:1.0.0") {
-        let program = fs::read(bundle.path().join("bundle/rootfs/hello")).expect("the program");
-        assert_eq!(program[..6], *b"\x7fELF\x02\x01", "64 bits, little-endian");
-        assert_eq!(program[18..20], [183, 0], "EM_AARCH64");
+    let release = build(&env, "examples/go-platforms");
+    // The machine of a program as its ELF header names it.
+    for (arch, machine) in [("amd64", [62, 0]), ("arm64", [183, 0])] {
+        let Some(layout) = contract::one_platform(&env, &release, "go-platforms:1.0.0", arch) else { return };
+        let config = contract::image_config(&layout);
+        assert_eq!((&config["os"], &config["architecture"]), (&"linux".into(), &arch.into()));
+        if let Some(bundle) = contract::unpack_image(&env, &layout, "go-platforms:1.0.0") {
+            let program = fs::read(bundle.path().join("bundle/rootfs/hello")).expect("the program");
+            assert_eq!(program[..6], *b"\x7fELF\x02\x01", "64 bits, little-endian");
+            assert_eq!(program[18..20], machine, "{arch}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use selfsame_testing::{Output, TestEnv, Tier, require};
 use serde_json::Value;
 
-use crate::contract::{prints, there};
+use crate::contract::{one_platform, prints, there};
 use crate::push_world::Registry;
 use crate::world::{DEV_KEY, build, definition, files_below, one_error, sandboxed};
 
@@ -261,17 +261,7 @@ fn foreign_skopeo_copies_all_platforms_and_podman_takes_its_own() {
     env.selfsame(["diff".as_ref(), folder.as_os_str(), copy.as_os_str()]).succeeds();
 
     // umoci knows no platforms: one has to be taken out for it.
-    let one = env.at("one");
-    let target = format!("oci:{}:probe:1.0.0", one.display());
-    prints(Command::new("skopeo").args([
-        "--insecure-policy",
-        "--override-arch",
-        "arm64",
-        "copy",
-        "-q",
-        &layout,
-        &target,
-    ]));
+    let one = one_platform(&env, &folder, "probe:1.0.0", "arm64").expect("skopeo was there above");
     let image = format!("{}:probe:1.0.0", one.display());
     let bundle = env.at("bundle");
     prints(Command::new("umoci").args(["unpack", "--rootless", "--image", &image]).arg(&bundle));
