@@ -8,7 +8,7 @@ use std::process::Command;
 use selfsame_testing::{Filter, Output, TestEnv, Tier, require};
 use serde_json::Value;
 
-use crate::world::{RELEASE, define, empty, sandboxed};
+use crate::world::{RELEASE, define, definition, empty, sandboxed};
 
 fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/log").canonicalize().expect("the vectors")
@@ -222,6 +222,64 @@ fn sandbox_a_log_that_cannot_be_written_leaves_no_release() {
     none();
     fs::remove_file(env.at("project/copy")).unwrap();
     build(&env, &["--log", "releases.log", "--log-signer", "%away.key"]).succeeds();
+}
+
+/// A definition for two platforms, in the same place.
+fn define_for_two(env: &TestEnv) {
+    let action = "script = \"cat seed > out; echo $TARGETPLATFORM >> out; ls > /dev/null\"\noutputs = [\"out\"]";
+    let platforms = "[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n";
+    env.write("selfsame.toml", definition(action).replace("[image]\n", platforms));
+}
+
+#[test]
+fn sandbox_a_release_for_several_platforms_is_in_the_log_with_what_joins_them() {
+    let Some(env) = logged() else { return };
+    define_for_two(&env);
+    build(&env, &["-o", "two.release", "--log", "releases.log"]).succeeds();
+    build(&env, &["-o", "unlogged.release"]).succeeds();
+    let size = run(&env, &["log", "show", "%project/releases.log", "--json"]).json()["size"].clone();
+    assert_eq!(size, 4 + 4 + 4 + 3, "four of the first release, four of each platform, three that join them");
+    let with_log = ["--json", LOG_KEY[0], LOG_KEY[1]];
+    let verdict = verify(&env, "%project/two.release", &with_log);
+    let verdict = verdict.succeeds().json();
+    let log =
+        |checks: &Value| checks.as_array().unwrap().iter().find(|it| it["id"] == "log").unwrap()["outcome"].clone();
+    assert_eq!(log(&verdict["checks"]), "passed");
+    assert!(verdict["parts"].as_array().unwrap().iter().all(|part| log(&part["verdict"]["checks"]) == "passed"));
+    verify(&env, "%project/unlogged.release", &with_log).exits(1);
+
+    // The parts are in the log, and what joins them is not: its bundles are those of the other build.
+    let (logged, plain) = (env.project().join("two.release"), env.project().join("unlogged.release"));
+    let read =
+        |folder: &Path, name: &str| -> Value { serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap() };
+    let about_index = |folder: &Path| -> Vec<Value> {
+        let index = read(folder, "index.json");
+        let top = index["manifests"][0]["digest"].clone();
+        let blob = |digest: &Value| format!("blobs/sha256/{}", &digest.as_str().unwrap()["sha256:".len()..]);
+        let manifests = index["manifests"].as_array().unwrap().iter().skip(1);
+        manifests.filter(|it| read(folder, &blob(&it["digest"]))["subject"]["digest"] == top).cloned().collect()
+    };
+    let (ours, theirs) = (about_index(&logged), about_index(&plain));
+    assert_eq!((ours.len(), theirs.len()), (3, 3));
+    let mut index = read(&logged, "index.json");
+    for listed in index["manifests"].as_array_mut().unwrap() {
+        if let Some(at) = ours.iter().position(|ours| ours == listed) {
+            *listed = theirs[at].clone();
+        }
+    }
+    for name in fs::read_dir(plain.join("blobs/sha256")).unwrap() {
+        let name = Path::new("blobs/sha256").join(name.unwrap().file_name());
+        if !logged.join(&name).exists() {
+            fs::copy(plain.join(&name), logged.join(&name)).unwrap();
+        }
+    }
+    fs::write(logged.join("index.json"), selfsame_core::json::canonical(&index)).unwrap();
+    let at_evidence = ["--depth", "evidence", "--json", LOG_KEY[0], LOG_KEY[1]];
+    let verdict = verify(&env, "%project/two.release", &at_evidence);
+    let verdict = verdict.exits(1).json();
+    assert_eq!(log(&verdict["checks"]), "failed", "{verdict}");
+    assert!(verdict["parts"].as_array().unwrap().iter().all(|part| log(&part["verdict"]["checks"]) == "passed"));
+    verify(&env, "%project/two.release", &["--depth", "evidence"]).succeeds();
 }
 
 /// The documents of a release, as files.
