@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use selfsame_attest::{PublicKey, builder_id};
 use selfsame_core::{Day, Digest, Level};
-use selfsame_log::LogKey;
+use selfsame_log::{LogKey, WitnessKey};
 
 pub use export::{Export, ExportError, Exported};
 pub use file::{KeyEntry, PREDICATES, TrustFile, is_name, predicate_type};
@@ -32,6 +32,10 @@ pub struct Trust {
     pub(crate) minimum_level: Option<Level>,
     /// What no release of a name may be older than.
     pub(crate) floors: Vec<Floor>,
+    /// Who says when a log's tree was what it is.
+    pub(crate) witnesses: Vec<WitnessKey>,
+    /// How many of them must have cosigned the checkpoint of an entry.
+    pub(crate) witness_threshold: usize,
     /// Where it comes from, if from a file.
     pub(crate) source: Option<TrustSource>,
 }

@@ -1,7 +1,9 @@
 //! Transparency logs: whether each evidence document is in one that is trusted.
 
+use std::collections::BTreeMap;
+
 use selfsame_attest::{Bundle, PublicKey};
-use selfsame_log::{LogEntry, verify_entry};
+use selfsame_log::{LogEntry, Logged, verify_entry};
 
 use super::documents::{Documents, type_name};
 use crate::rows::Rows;
@@ -15,6 +17,9 @@ pub(crate) struct Entries {
     pub(crate) found: Vec<String>,
     /// Of logs that nobody gave: they say nothing.
     pub(crate) unknown: usize,
+    /// The earliest time at which the tree that holds it is known to have been there, seconds since 1970: the word of as
+    /// many witnesses as the trust asks for, and of one at least. A log itself states no time.
+    pub(crate) seen: Option<u64>,
     /// What is wrong with the first one that names a trusted log, or that cannot be read.
     pub(crate) fault: Option<String>,
 }
@@ -32,6 +37,10 @@ impl Entries {
             });
             match judged {
                 Ok(Some(logged)) => {
+                    match witnessed(&logged, trust) {
+                        Ok(time) => entries.seen = entries.seen.into_iter().chain(time).min(),
+                        Err(fault) => _ = entries.fault.get_or_insert(fault),
+                    }
                     let size = logged.checkpoint.checkpoint.size;
                     entries.found.push(format!("{}, entry {} of {size}", logged.log.origin(), logged.index));
                 }
@@ -51,6 +60,27 @@ impl Entries {
             (None, true, _) => Some("is in no log that was given".to_owned()),
         }
     }
+}
+
+/// When the checkpoint was there, by the word of enough witnesses.
+fn witnessed(logged: &Logged<'_>, trust: &Trust) -> Result<Option<u64>, String> {
+    let cosigned = logged.checkpoint.witnesses(&trust.witnesses).map_err(|error| error.to_string())?;
+    // One name is one witness, with however many keys.
+    let mut times: BTreeMap<&str, u64> = BTreeMap::new();
+    for (witness, time) in cosigned {
+        times.entry(witness.name()).and_modify(|first| *first = time.max(*first)).or_insert(time);
+    }
+    let wanted = trust.witness_threshold;
+    if times.len() < wanted {
+        return Err(format!(
+            "its checkpoint is cosigned by {} of the {wanted} witnesses that are asked for",
+            times.len()
+        ));
+    }
+    // Enough of them say that it was there then; one who lies about an earlier time moves nothing.
+    let mut times: Vec<u64> = times.into_values().collect();
+    times.sort_unstable();
+    Ok(times.get(wanted.max(1) - 1).copied())
 }
 
 /// The `log` row.

@@ -6,6 +6,7 @@ use selfsame_attest::{Envelope, PublicKey, Rotation};
 use selfsame_core::{Day, Digest, Level, suggest, uri};
 use selfsame_definition::TextError;
 use selfsame_definition::document::{self, Field, Table};
+use selfsame_log::{LogKey, WitnessKey};
 
 use super::{Floor, rotated};
 
@@ -40,6 +41,12 @@ pub struct TrustFile {
     pub release_threshold: usize,
     /// How many other identities must have rebuilt it.
     pub rebuild_threshold: usize,
+    /// How many witnesses must have cosigned the checkpoint of a log entry.
+    pub witness_threshold: usize,
+    /// The transparency logs: with one, every evidence document has to be in one.
+    pub logs: Vec<LogKey>,
+    /// Who says when a log was what it is.
+    pub witnesses: Vec<WitnessKey>,
     /// What releases must not be older than, by name.
     pub floors: BTreeMap<String, Floor>,
     /// The keys, in the order of the file.
@@ -87,6 +94,9 @@ impl TrustFile {
             minimum_level: None,
             release_threshold: 1,
             rebuild_threshold: 0,
+            witness_threshold: 0,
+            logs: Vec::new(),
+            witnesses: Vec::new(),
             floors: BTreeMap::new(),
             keys: Vec::new(),
             rotations: Vec::new(),
@@ -147,7 +157,8 @@ pub fn predicate_type(word: &str) -> Result<String, Option<&'static str>> {
 }
 
 fn read(top: &Table<'_, '_>) -> Result<TrustFile, TextError> {
-    const KNOWN: [&str; 7] = ["key", "minimum-level", "rollback", "rotation", "serial", "threshold", "version"];
+    const KNOWN: [&str; 9] =
+        ["key", "log", "minimum-level", "rollback", "rotation", "serial", "threshold", "version", "witness"];
     // A file of a later version is not read as one with unknown keys: its number comes first.
     let version = top.need("version")?;
     if version.integer()? != VERSION {
@@ -158,7 +169,18 @@ fn read(top: &Table<'_, '_>) -> Result<TrustFile, TextError> {
     if let Some(level) = top.field("minimum-level") {
         file.minimum_level = Some(level.parsed()?);
     }
-    let (release, rebuild) = thresholds(&top, &mut file)?;
+    let [release, rebuild, witness] = thresholds(&top, &mut file)?;
+    let witness = witness.filter(|_| file.witness_threshold > 0);
+    (file.logs, file.witnesses) = (notes(&top, "log", LogKey::parse)?, notes(&top, "witness", WitnessKey::parse)?);
+    let witnesses: BTreeSet<&str> = file.witnesses.iter().map(WitnessKey::name).collect();
+    if let Some(asked) = witness.filter(|_| witnesses.len() < file.witness_threshold || file.logs.is_empty()) {
+        let message = format!("`{}` asks for {} witnesses of a log", asked.name(), file.witness_threshold);
+        return Err(asked.fault(format!(
+            "{message}, and the file has {} logs and {} witnesses",
+            file.logs.len(),
+            witnesses.len()
+        )));
+    }
     if let Some(floors) = top.field("rollback") {
         for floor in floors.tables()? {
             let floor = read_floor(floor)?;
@@ -203,23 +225,42 @@ fn read(top: &Table<'_, '_>) -> Result<TrustFile, TextError> {
 /// A field, if it stands in the document.
 type Maybe<'t, 'v> = Option<Field<'t, 'v>>;
 
-fn thresholds<'t, 'v>(top: &Table<'t, 'v>, file: &mut TrustFile) -> Result<(Maybe<'t, 'v>, Maybe<'t, 'v>), TextError> {
-    let Some(threshold) = top.field("threshold") else { return Ok((None, None)) };
-    let table = threshold.table()?.only(&["rebuild", "release"])?;
+fn thresholds<'t, 'v>(top: &Table<'t, 'v>, file: &mut TrustFile) -> Result<[Maybe<'t, 'v>; 3], TextError> {
+    let Some(threshold) = top.field("threshold") else { return Ok([None, None, None]) };
+    let table = threshold.table()?.only(&["rebuild", "release", "witness"])?;
     let number = |field: &Field<'_, '_>, least: u64| {
         let found = field.integer()?;
         let in_range = (least..=MOST_KEYS as u64).contains(&found);
         let number = usize::try_from(found).ok().filter(|_| in_range);
         number.ok_or_else(|| field.fault(format!("`{}` is not from {least} to {MOST_KEYS}", field.name())))
     };
-    let (release, rebuild) = (table.field("release"), table.field("rebuild"));
-    if let Some(release) = &release {
-        file.release_threshold = number(release, 1)?;
+    let fields = ["release", "rebuild", "witness"].map(|name| table.field(name));
+    let places = [(&mut file.release_threshold, 1), (&mut file.rebuild_threshold, 0), (&mut file.witness_threshold, 0)];
+    for (field, (place, least)) in fields.iter().zip(places) {
+        if let Some(field) = field {
+            *place = number(field, least)?;
+        }
     }
-    if let Some(rebuild) = &rebuild {
-        file.rebuild_threshold = number(rebuild, 0)?;
+    Ok(fields)
+}
+
+/// Keys of logs or of witnesses, in the one-line form of signed notes, none twice.
+fn notes<T: std::fmt::Display, E: std::fmt::Display>(
+    top: &Table<'_, '_>,
+    name: &str,
+    parse: fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, TextError> {
+    let Some(field) = top.field(name) else { return Ok(Vec::new()) };
+    let mut keys: Vec<T> = Vec::new();
+    for table in field.tables()? {
+        let line = table.only(&["key"])?.need("key")?;
+        let key = parse(line.filled()?).map_err(|error| line.fault(format!("`{}`: {error}", line.name())))?;
+        if keys.len() == MOST_KEYS || keys.iter().any(|other| other.to_string() == key.to_string()) {
+            return Err(line.fault(format!("`{}` stands there twice, or behind {MOST_KEYS} others", line.name())));
+        }
+        keys.push(key);
     }
-    Ok((release, rebuild))
+    Ok(keys)
 }
 
 fn read_floor(table: Table<'_, '_>) -> Result<Floor, TextError> {

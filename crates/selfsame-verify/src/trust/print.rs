@@ -15,8 +15,18 @@ impl fmt::Display for TrustFile {
         if let Some(level) = self.minimum_level {
             writeln!(f, "minimum-level = {}", text(level.name()))?;
         }
-        if (self.release_threshold, self.rebuild_threshold) != (1, 0) {
+        let thresholds = [self.release_threshold, self.rebuild_threshold, self.witness_threshold];
+        if thresholds != [1, 0, 0] {
             writeln!(f, "\n[threshold]\nrelease = {}\nrebuild = {}", self.release_threshold, self.rebuild_threshold)?;
+        }
+        if self.witness_threshold > 0 {
+            writeln!(f, "witness = {}", self.witness_threshold)?;
+        }
+        for log in &self.logs {
+            writeln!(f, "\n[[log]]\nkey = {}", text(&log.to_string()))?;
+        }
+        for witness in &self.witnesses {
+            writeln!(f, "\n[[witness]]\nkey = {}", text(&witness.to_string()))?;
         }
         for floor in self.floors.values() {
             writeln!(f, "\n[[rollback]]\nname = {}", text(&floor.name))?;

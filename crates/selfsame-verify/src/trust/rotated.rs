@@ -31,7 +31,9 @@ impl TrustFile {
         });
         Trust {
             keys: keys.collect(),
-            logs: Vec::new(),
+            logs: self.logs.clone(),
+            witnesses: self.witnesses.clone(),
+            witness_threshold: self.witness_threshold,
             release_threshold: Some(self.release_threshold),
             rebuild_threshold: self.rebuild_threshold,
             minimum_level: self.minimum_level,

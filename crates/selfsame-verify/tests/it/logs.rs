@@ -123,3 +123,137 @@ fn a_broken_entry_is_refused_beside_a_good_one() {
         refused(&verdict, because);
     }
 }
+
+mod witnessed {
+    //! Witnesses say when: what that is worth to a key that no longer counts by itself.
+
+    use ed25519_dalek::{Signer as _, SigningKey};
+    use selfsame_log::{NoteSignature, WitnessKey};
+    use selfsame_verify::{KeyEntry, TrustFile};
+
+    use super::*;
+    use crate::trust::day;
+
+    /// 2026-05-31T12:00:00Z.
+    const BEFORE: u64 = 1_780_228_800;
+    const DAY: u64 = 86_400;
+
+    fn secret(name: &str) -> SigningKey {
+        SigningKey::from_bytes(Digest::of(name.as_bytes()).as_bytes())
+    }
+
+    fn witness(name: &str) -> WitnessKey {
+        WitnessKey::new(name, secret(name).verifying_key().as_bytes()).unwrap()
+    }
+
+    /// The bundles, each entry's checkpoint cosigned by these at their times.
+    fn cosigned(by: &[(&str, u64)]) -> Vec<(String, Bundle)> {
+        let cosign = |(kind, bundle): (String, Bundle)| {
+            let mut entry = LogEntry::from_json(&bundle.log_entries()[0]).unwrap();
+            let mut checkpoint = selfsame_log::SignedCheckpoint::parse(entry.checkpoint.as_bytes()).unwrap();
+            for (name, time) in by {
+                let text = format!("cosignature/v1\ntime {time}\n{}", checkpoint.note.text());
+                let signature = secret(name).sign(text.as_bytes()).to_bytes();
+                let signature = [&time.to_be_bytes()[..], &signature].concat();
+                let (name, key_hash) = ((*name).to_owned(), witness(name).key_hash());
+                checkpoint.note.signatures.push(NoteSignature { name, key_hash, signature });
+            }
+            entry.checkpoint = checkpoint.note.to_string();
+            (kind, bundle.with_log_entries(vec![entry.to_json()]))
+        };
+        logged("log").into_iter().map(cosign).collect()
+    }
+
+    fn judge(bundles: &[(String, Bundle)], change: impl FnOnce(&mut TrustFile)) -> Verdict {
+        let mut file = TrustFile::empty();
+        file.keys.push(KeyEntry::new("release", key("signer").public()));
+        file.logs.push(log_key("log"));
+        file.witnesses = ["w1.example", "w2.example"].map(witness).to_vec();
+        change(&mut file);
+        let text = file.to_string();
+        let trust = TrustFile::parse(&text).unwrap().at(day("2026-11-20"), &text);
+        let bundles: Vec<_> = bundles.iter().map(|(kind, bundle)| (kind.clone(), bundle.to_bytes())).collect();
+        verify(&Parts::good().lay_out(&bundles), &trust, &options(Depth::Content))
+    }
+
+    fn compromised(file: &mut TrustFile) {
+        file.keys[0].compromised = Some(day("2026-06-01"));
+    }
+
+    fn retired(file: &mut TrustFile) {
+        file.keys[0].retired = Some(day("2026-06-01"));
+    }
+
+    #[test]
+    fn what_was_seen_before_stays_good() {
+        for change in [compromised as fn(&mut TrustFile), retired] {
+            crate::verifies(&judge(&cosigned(&[("w1.example", BEFORE)]), change));
+            for (bundles, because) in [
+                (cosigned(&[("w1.example", BEFORE + DAY)]), "2026-06-01"),
+                (cosigned(&[("w1.example", BEFORE + 100 * DAY)]), "2026-06-01"),
+                // A log states no time, and of a witness that nobody named one is no evidence.
+                (logged("log"), "and nothing shows"),
+                (cosigned(&[("stranger.example", BEFORE)]), "and nothing shows"),
+            ] {
+                crate::assert_fails(&judge(&bundles, change), CheckId::Key, because);
+            }
+        }
+        // A log that is not trusted makes no witness of anybody.
+        let verdict = judge(&cosigned(&[("w1.example", BEFORE)]), |file| {
+            compromised(file);
+            file.logs = vec![log_key("another")];
+        });
+        crate::assert_fails(&verdict, CheckId::Key, "and nothing shows");
+    }
+
+    #[test]
+    fn as_many_witnesses_as_are_asked_for_say_when() {
+        let both = |file: &mut TrustFile| {
+            compromised(file);
+            file.witness_threshold = 2;
+        };
+        crate::verifies(&judge(&cosigned(&[("w1.example", BEFORE), ("w2.example", BEFORE - DAY)]), both));
+        // One who lies about an earlier day moves nothing.
+        let verdict = judge(&cosigned(&[("w1.example", BEFORE), ("w2.example", BEFORE + 9 * DAY)]), both);
+        crate::assert_fails(&verdict, CheckId::Key, "this was seen on 2026-06-09");
+        // Too few are a fault of the entry, whatever the key is.
+        let verdict = judge(&cosigned(&[("w1.example", BEFORE)]), |file| file.witness_threshold = 2);
+        crate::assert_fails(&verdict, CheckId::Log, "is cosigned by 1 of the 2 witnesses");
+        let verdict =
+            judge(&cosigned(&[("w1.example", BEFORE), ("w1.example", BEFORE)]), |file| file.witness_threshold = 2);
+        crate::assert_fails(&verdict, CheckId::Log, "is cosigned by 1 of the 2 witnesses");
+    }
+
+    #[test]
+    fn a_broken_cosignature_spoils_the_entry() {
+        let mut bundles = cosigned(&[("w1.example", BEFORE)]);
+        for (_, bundle) in &mut bundles {
+            let mut entry = LogEntry::from_json(&bundle.log_entries()[0]).unwrap();
+            let mut checkpoint = selfsame_log::SignedCheckpoint::parse(entry.checkpoint.as_bytes()).unwrap();
+            checkpoint.note.signatures.last_mut().unwrap().signature[7] ^= 1;
+            entry.checkpoint = checkpoint.note.to_string();
+            *bundle = bundle.clone().with_log_entries(vec![entry.to_json()]);
+        }
+        crate::assert_fails(&judge(&bundles, |_| {}), CheckId::Log, "the signature of `w1.example` is not over");
+        crate::assert_fails(&judge(&bundles, compromised), CheckId::Key, "and nothing shows");
+    }
+
+    #[test]
+    fn thresholds_that_nobody_could_meet_are_refused() {
+        let base = "version = 1\nserial = 1\n[threshold]\nwitness = 1\n";
+        let (log, name) = (log_key("log"), witness("w1.example"));
+        let log = format!("[[log]]\nkey = \"{log}\"\n");
+        let one = format!("[[witness]]\nkey = \"{name}\"\n");
+        TrustFile::parse(&format!("{base}{log}{one}")).unwrap();
+        for (text, because) in [
+            (format!("{base}{log}"), "asks for 1 witnesses of a log, and the file has 1 logs and 0 witnesses"),
+            (format!("{base}{one}"), "and the file has 0 logs and 1 witnesses"),
+            (format!("{base}{log}{one}{one}"), "stands there twice"),
+            (format!("{base}{log}{}", log.replace("[[log]]", "[[witness]]")), "`witness[0].key`"),
+            (base.replace("[threshold]", "[[log]]\nkey = \"x\"\n[threshold]"), "`log[0].key`"),
+        ] {
+            let error = TrustFile::parse(&text).unwrap_err();
+            assert!(error.message.contains(because), "`{}` does not say `{because}`", error.message);
+        }
+    }
+}

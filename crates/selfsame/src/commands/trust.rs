@@ -274,11 +274,17 @@ fn show(path: &Path, at: Day, as_json: bool) -> Answer {
             "at": at.to_string(),
             "class": if trust.keys().is_empty() { "empty" } else { "trust" },
             "keys": keys,
+            "logs": file.logs.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "minimumLevel": file.minimum_level.map(|level| level.name()),
             "rollback": floors,
             "serial": file.serial,
             "sha256": Digest::of(text.as_bytes()).hex(),
-            "threshold": {"rebuild": file.rebuild_threshold, "release": file.release_threshold},
+            "threshold": {
+                "rebuild": file.rebuild_threshold,
+                "release": file.release_threshold,
+                "witness": file.witness_threshold,
+            },
+            "witnesses": file.witnesses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
         terminal::data(&with_schema("https://selfsame.dev/trust/v1", &body));
         return Ok(Exit::Yes);
@@ -329,6 +335,10 @@ fn shown(path: &Path, at: Day, file: &TrustFile, trust: &Trust) -> String {
     let mut asked = Vec::new();
     if file.release_threshold > 1 {
         asked.push(format!("{} identities sign a release", file.release_threshold));
+    }
+    asked.extend(file.logs.iter().map(|log| format!("an entry in {}", log.origin())));
+    if file.witness_threshold > 0 {
+        asked.push(format!("{} witnesses cosign it", file.witness_threshold));
     }
     if file.rebuild_threshold > 0 {
         asked.push(format!("{} others rebuild it", file.rebuild_threshold));
