@@ -93,10 +93,13 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   every part of the capsule is an input of the provenance
       passed   every layer is safe to unpack and has its diffID
       passed   the SBOM's files are the image's files
+      passed   what the SBOM says is a package's is in the image
       passed   as many vouch for it as the trust asks for
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
+      passed   the kernel refused the network while it was judged
       not run  every evidence document is in a trusted transparency log: the trust that was given names no log and no time stamp authority
+      claimed by no package: 1 of 1 files, 100.0 % of the bytes
     ");
 
     let rebuilt = env.selfsame(["rebuild-verify", release_path, "--key", key]);
@@ -154,9 +157,11 @@ fn sandbox_a_newcomer_tries_everything() {
       not run  every part of the capsule is an input of the provenance: not reached: `blobs` failed
       not run  every layer is safe to unpack and has its diffID: not reached: `blobs` failed
       not run  the SBOM's files are the image's files: not reached: `blobs` failed
+      not run  what the SBOM says is a package's is in the image: not reached: `blobs` failed
       not run  as many vouch for it as the trust asks for: not reached: `blobs` failed
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
+      passed   the kernel refused the network while it was judged
       not run  every evidence document is in a trusted transparency log: the trust that was given names no log and no time stamp authority
     ");
 
@@ -257,7 +262,7 @@ fn completions_and_help_are_data() {
     exit 2
     --- stderr
     error: there is no topic `verdict`
-      topics  release, verdicts, keys, levels, definition, lock, origins, registries, shared-store, capsules, init, doctor, keygen, lock, fetch, toolchain, build, verify, rebuild-verify, trust, push, pull, check, index, diff, inspect, sbom, tamper, log, store, capsule, completions, help
+      topics  release, verdicts, keys, levels, definition, lock, origins, registries, shared-store, capsules, init, doctor, keygen, lock, fetch, toolchain, build, verify, verify-file, rebuild-verify, trust, push, pull, check, index, diff, inspect, sbom, tamper, log, store, capsule, completions, help
 
     hint: selfsame help verdicts
     ");

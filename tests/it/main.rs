@@ -32,6 +32,7 @@ mod shared_store;
 mod store;
 mod strangers;
 mod trust;
+mod verdict;
 mod world;
 
 /// A file of this folder that no `mod` names is never compiled, and its tests never fail.

@@ -20,7 +20,7 @@ to = "/a"
 "#;
 
 /// A world with two keys and a release by the first, which needs no sandbox.
-fn world() -> TestEnv {
+pub(crate) fn world() -> TestEnv {
     let env = empty();
     env.write("src/a", "a\n");
     env.write("selfsame.toml", DEFINITION);
@@ -235,4 +235,26 @@ fn comments_go_and_somebody_is_told() {
     let public = fs::read_to_string(env.project().join("old.pub")).expect("a key");
     assert_eq!(exported.stdout.trim(), public.split_once('\n').expect("a builder line").1.trim());
     assert!(exported.stderr.contains("not in it: `new` is not in it (may sign no release)"), "{}", exported.stderr);
+}
+
+/// A log of the trust file is asked for, and no flag takes it away or puts another in its place.
+#[test]
+fn a_log_of_the_trust_file_is_asked_for() {
+    let env = world();
+    env.selfsame(["log", "init", "ours.log", "--origin", "log.example/ours"]).succeeds();
+    env.selfsame(["log", "init", "other.log", "--origin", "log.example/other"]).succeeds();
+    env.selfsame(["build", "--key", "old.key", "-o", "logged.release", "--log", "ours.log"]).succeeds();
+    env.selfsame(["build", "--key", "old.key", "-o", "elsewhere.release", "--log", "other.log"]).succeeds();
+    let added = ended(env.selfsame(["trust", "add", "t.toml", "ours.log.pub"]), 0);
+    assert!(added.stdout.contains("documents have to be in the log `log.example/ours`"), "{}", added.stdout);
+    for (release, code) in [("logged.release", 0), ("elsewhere.release", 1), ("one.release", 1)] {
+        env.selfsame(["verify", release, "--trust", "t.toml"]).exits(code);
+        env.selfsame(["verify", release, "--trust", "t.toml", "--log-key", "other.log.pub"]).exits(2);
+    }
+    // A log alone is no evidence of when; what a revoked key signed does not count for being in one.
+    env.selfsame(["trust", "revoke", "t.toml", "old", "--compromised", "2030-01-01"]).succeeds();
+    let refused = ended(env.selfsame(["verify", "logged.release", "--trust", "t.toml"]), 1);
+    assert!(refused.stdout.contains("nothing shows that this was signed before"), "{}", refused.stdout);
+    let error = fault(env.selfsame(["trust", "add", "t.toml", "ours.log.pub"]), 2);
+    assert!(error.contains("stands there twice") && error.contains("Nothing was changed"), "{error}");
 }

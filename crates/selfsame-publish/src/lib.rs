@@ -25,7 +25,7 @@ pub use cosign::{CosignSignature, cosign_payload};
 pub use error::PublishError;
 pub use outline::{Item, Outline, OutlineError};
 pub use parallel::{Progress, Silent};
-pub use pull::{Pull, Pulled, pull};
+pub use pull::{Pull, Pulled, pull, pull_image};
 pub use push::{Push, Pushed, push};
 pub use remote::RemoteRelease;
 pub use results::{KeptResult, MOST_FILES};

@@ -48,21 +48,7 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     let digest = top.descriptor.digest;
     let mut files = RemoteRelease::new(store);
     let subject = Item { descriptor: top.descriptor.bare(), bytes: top.bytes, blobs: Vec::new(), about: None };
-    let mut images = Vec::new();
-    match &top.document {
-        Document::Manifest(_) => images.push(outline::image(subject.descriptor.clone(), subject.bytes.clone())),
-        Document::Index(index) => {
-            if index.manifests.len() > MOST_IMAGES {
-                let fault = format!("it lists {} images; at most {MOST_IMAGES} are read", index.manifests.len());
-                return Err(PublishError::NotAnImage { found: digest, fault });
-            }
-            for descriptor in &index.manifests {
-                images.push(outline::image(descriptor.clone(), repository.described(descriptor)?.bytes));
-            }
-        }
-    }
-    let not_an_image = |error: OutlineError| PublishError::NotAnImage { found: digest, fault: error.to_string() };
-    let images: Vec<Item> = images.into_iter().collect::<Result<_, _>>().map_err(not_an_image)?;
+    let images = images_of(&repository, &top.document, &subject)?;
     files.add_small(&subject.bytes);
     files.add_small(Descriptor::EMPTY_BYTES);
     for image in &images {
@@ -114,6 +100,53 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     files.add(layout::INDEX_FILE, &layout::index_file(&listed_as, &name, &listed).bytes);
     let outline = Outline::read(&files)?;
     Ok(Pulled { files, outline, capsules })
+}
+
+/// Fetches an image, or an index and its images, without what refers to it: for a copy whose evidence is elsewhere. Gives
+/// its files, which no index.json lists, and its digest; the layers only if they are wanted.
+///
+/// # Errors
+/// What the registry does not give; or that what it gives is no image.
+pub fn pull_image(
+    registry: &Registry,
+    reference: &Reference,
+    store: Store,
+    layers: bool,
+    progress: &dyn Progress,
+) -> Result<(RemoteRelease, Digest), PublishError> {
+    let target = reference.target();
+    let (repository, top) = registry.first(reference, |repository| repository.manifest(&target))?;
+    let digest = top.descriptor.digest;
+    let subject = Item { descriptor: top.descriptor.bare(), bytes: top.bytes, blobs: Vec::new(), about: None };
+    let images = images_of(&repository, &top.document, &subject)?;
+    let mut files = RemoteRelease::new(store);
+    files.add_small(&subject.bytes);
+    for image in &images {
+        files.add_small(&image.bytes);
+    }
+    let wanted = images.iter().flat_map(|image| &image.blobs[..if layers { image.blobs.len() } else { 1 }]);
+    fetch(&repository, &mut files, wanted.cloned().collect(), progress)?;
+    Ok((files, digest))
+}
+
+/// The image, or the images of the index.
+fn images_of(repository: &Repository<'_>, top: &Document, subject: &Item) -> Result<Vec<Item>, PublishError> {
+    let mut images = Vec::new();
+    let digest = subject.descriptor.digest;
+    match top {
+        Document::Manifest(_) => images.push(outline::image(subject.descriptor.clone(), subject.bytes.clone())),
+        Document::Index(index) => {
+            if index.manifests.len() > MOST_IMAGES {
+                let fault = format!("it lists {} images; at most {MOST_IMAGES} are read", index.manifests.len());
+                return Err(PublishError::NotAnImage { found: digest, fault });
+            }
+            for descriptor in &index.manifests {
+                images.push(outline::image(descriptor.clone(), repository.described(descriptor)?.bytes));
+            }
+        }
+    }
+    let not_an_image = |error: OutlineError| PublishError::NotAnImage { found: digest, fault: error.to_string() };
+    images.into_iter().collect::<Result<_, _>>().map_err(not_an_image)
 }
 
 fn is_capsule(item: &Item) -> bool {

@@ -27,6 +27,7 @@ mod identity;
 mod init;
 mod mounts;
 mod observe;
+mod offline;
 mod oom;
 mod outcome;
 mod outputs;
@@ -40,6 +41,7 @@ mod wire;
 
 pub use error::{OutputFault, SandboxError};
 pub use helper::helper_main;
+pub use offline::give_up_the_network;
 pub use outcome::{
     Achieved, End, HostFacts, Outcome, OutputEntry, OutputKind, OutputSink, Pressure, Stream, SupplementaryGroups,
     TaskLimit, UpperKind,

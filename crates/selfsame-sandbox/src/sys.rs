@@ -183,6 +183,27 @@ pub(crate) fn install_filter(program: &[libc::sock_filter], listen: bool) -> io:
     }
 }
 
+/// Installs a seccomp filter on every thread of this process.
+pub(crate) fn install_filter_everywhere(program: &[libc::sock_filter]) -> io::Result<()> {
+    let length = program.len().try_into().map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel only reads the program, whose length is that of the slice.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::c_long::from(libc::SECCOMP_SET_MODE_FILTER),
+            libc::SECCOMP_FILTER_FLAG_TSYNC,
+            &raw const program,
+        )
+    };
+    match result {
+        0 => Ok(()),
+        ..0 => Err(io::Error::last_os_error()),
+        // The number of a thread that could not be given the filter, and none was.
+        _ => Err(io::Error::other("a thread of the process has another filter")),
+    }
+}
+
 /// One notified system call.
 pub(crate) struct Notification {
     /// To answer it with.

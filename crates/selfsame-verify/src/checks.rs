@@ -3,6 +3,7 @@
 mod blob;
 mod blobs;
 mod capsule;
+mod claims;
 mod content;
 mod demands;
 mod documents;
@@ -18,6 +19,7 @@ mod sbom;
 mod side;
 
 pub(crate) use documents::{LATER, note};
+pub(crate) use expectations::said;
 pub(crate) use side::{may_stand_beside, read_run_record, rebuilds};
 
 use std::collections::BTreeMap;

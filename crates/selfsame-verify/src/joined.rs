@@ -55,6 +55,21 @@ pub struct JoinedCheck {
     pub facts: Vec<Fact>,
 }
 
+impl JoinedCheck {
+    /// `{"facts":[...],"id":"...","outcome":"...","reason":null,"title":"..."}`
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let fact = |fact: &Fact| serde_json::json!({ "label": fact.label, "value": fact.value });
+        serde_json::json!({
+            "facts": self.facts.iter().map(fact).collect::<Vec<_>>(),
+            "id": self.id,
+            "outcome": self.outcome.as_str(),
+            "reason": self.outcome.reason(),
+            "title": self.title,
+        })
+    }
+}
+
 /// What joins the parts of a release.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Joining {

@@ -91,6 +91,7 @@ impl Rows {
         for &id in CheckId::ALL {
             let check = self.rows.remove(&id).unwrap_or_else(|| {
                 let reason = match (id.required_from(), last_failed) {
+                    _ if id == CheckId::Offline => "the caller did not say".to_owned(),
                     (Some(needed), _) if needed > self.depth => {
                         format!("not asked for at depth `{}`", self.depth.as_str())
                     }

@@ -51,6 +51,14 @@ pub struct TrustSource {
     pub at: Day,
 }
 
+impl TrustSource {
+    /// `{"at":"2026-11-20","serial":3,"sha256":"..."}`
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "at": self.at.to_string(), "serial": self.serial, "sha256": self.digest.hex() })
+    }
+}
+
 /// What a release of one name must not be older than: the rollback counter of a trust file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Floor {

@@ -53,6 +53,17 @@ impl Verdict {
         self.checks.iter().find(|check| check.id == id).expect("a verdict has every check")
     }
 
+    /// Says whether the process closed itself off from the network before it judged. The caller knows; nothing here does.
+    pub fn judged_offline(&mut self, closed: Result<String, String>) {
+        let (outcome, facts) = match closed {
+            Ok(how) => (Outcome::Passed, vec![Fact::new("how", how)]),
+            Err(reason) => (Outcome::NotPerformed { reason }, Vec::new()),
+        };
+        if let Some(check) = self.checks.iter_mut().find(|check| check.id == CheckId::Offline) {
+            (check.outcome, check.facts) = (outcome, facts);
+        }
+    }
+
     /// The checks that failed.
     pub fn failed(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| matches!(check.outcome, Outcome::Failed { .. }))
@@ -152,6 +163,24 @@ impl Outcome {
         match self {
             Self::Passed => None,
             Self::Failed { reason } | Self::NotPerformed { reason } => Some(reason),
+        }
+    }
+}
+
+impl CheckId {
+    /// The step of SLSA's "Verifying artifacts" (v1.2) that the check is a part of, if it is part of one.
+    #[must_use]
+    pub const fn slsa(self) -> Option<&'static str> {
+        match self {
+            Self::Trust | Self::Signatures | Self::Key => Some("1 build level: the signature, by the roots of trust"),
+            Self::Subjects => Some("1 build level: the subject"),
+            Self::Statements | Self::EvidenceSet => Some("1 build level: the predicate type"),
+            Self::Builder => Some("1 build level: the builder, bound to the key"),
+            Self::BuildType => Some("2 expectations: the build type"),
+            Self::Parameters | Self::Relaxations => Some("2 expectations: the external parameters"),
+            Self::Expectations | Self::Names => Some("2 expectations: the source and the package"),
+            Self::Inputs | Self::Components => Some("3 dependencies: named, with their digests"),
+            _ => None,
         }
     }
 }
@@ -259,12 +288,16 @@ check_ids! {
     Layers, "layers", Some(Depth::Content), "every layer is safe to unpack and has its diffID";
     /// Files against the SBOM.
     Files, "files", Some(Depth::Content), "the SBOM's files are the image's files";
+    /// Packages against files.
+    Claims, "claims", Some(Depth::Content), "what the SBOM says is a package's is in the image";
     /// How many vouch for it.
     Threshold, "threshold", Some(Depth::Evidence), "as many vouch for it as the trust asks for";
     /// The run record beside the release.
     RunRecord, "run-record", None, "the run record is about this release and by its signer";
     /// Statements of others.
     Unlisted, "unlisted", None, "statements outside the inventory were not used";
+    /// What the caller did to the process before it asked.
+    Offline, "offline", None, "the kernel refused the network while it was judged";
     /// Transparency logs. Once a log is trusted, a document that is in none fails.
     Log, "log", None, "every evidence document is in a trusted transparency log";
 }

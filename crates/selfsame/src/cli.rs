@@ -12,7 +12,7 @@ use selfsame_core::Platform;
 
 pub(crate) use self::log::{LogArgs, LogCheck, LogCommand, LogInit, LogProve, LogShow, LogTrustedRoot};
 pub(crate) use self::trust::{TrustAdd, TrustArgs, TrustCommand, TrustFormat, TrustRotate};
-pub(crate) use self::verify::{Depth, Verify};
+pub(crate) use self::verify::{Depth, Verify, VerifyFile};
 use crate::terminal::Verbosity;
 
 /// Reproducible, hermetic builds with evidence: image, SBOM, provenance and signatures, all or none.
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Decide, offline, whether a release may be trusted
     Verify(Verify),
+    /// Decide, offline, whether a signed statement about one file may be trusted
+    VerifyFile(VerifyFile),
     /// Make a release again from itself and compare
     RebuildVerify(RebuildVerify),
     /// Look after the file of whom this machine believes
@@ -611,8 +613,15 @@ mod tests {
     }
 
     /// Without a variable: with the reason in docs/ci.md, or because the flag is nothing without another one.
-    const WITHOUT: [&str; 5] =
-        ["rebuild-verify --output", "sbom --json", "tamper --file", "tamper --output", "verify --expect"];
+    const WITHOUT: [&str; 7] = [
+        "rebuild-verify --output",
+        "sbom --json",
+        "sbom --output",
+        "tamper --file",
+        "tamper --output",
+        "verify --expect",
+        "verify-file --expect",
+    ];
 
     fn flags(command: &Command, path: &str, found: &mut Vec<(String, Option<String>)>) {
         for argument in command.get_arguments().filter(|argument| !argument.is_positional()) {

@@ -13,6 +13,7 @@ mod meter;
 mod network;
 mod people;
 mod prepare;
+mod rejoined;
 mod remote;
 mod report;
 mod run_record;
@@ -33,7 +34,11 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|first| first == selfsame_sandbox::HELPER_ARG) {
         return selfsame_sandbox::helper_main();
     }
-    // A panic is a defect of ours. It must never look like a verdict, least of all a good one.
+    guarded(run)
+}
+
+/// A panic is a defect of ours. It must never look like a verdict, least of all a good one.
+fn guarded(run: impl FnOnce() -> ExitCode + std::panic::UnwindSafe) -> ExitCode {
     std::panic::catch_unwind(run).unwrap_or_else(|_| Exit::Unanswered.into())
 }
 
@@ -55,5 +60,23 @@ fn run() -> ExitCode {
             terminal::print_report(&report, &settings);
             report.exit.into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also where it is a thread that panics.
+    #[test]
+    fn a_panic_is_no_answer() {
+        let unanswered = ExitCode::from(2);
+        assert_eq!(guarded(|| panic!("a defect")), unanswered);
+        let in_a_thread = || {
+            std::thread::scope(|scope| drop(scope.spawn(|| panic!("a defect in a thread"))));
+            ExitCode::SUCCESS
+        };
+        assert_eq!(guarded(in_a_thread), unanswered);
+        assert_eq!(guarded(|| ExitCode::SUCCESS), ExitCode::SUCCESS);
     }
 }

@@ -168,7 +168,7 @@ fn with_path(hint: &str, command: &str, path: &str) -> String {
 
 /// A JSON object with its `schema` as the first field, indented for people.
 pub(crate) fn with_schema(schema: &str, body: &Value) -> String {
-    let text = serde_json::to_string_pretty(body).expect("a value serialises");
+    let text = harmless_json(&serde_json::to_string_pretty(body).expect("a value serialises"));
     match text.strip_prefix("{\n") {
         Some(rest) => format!("{{\n  \"schema\": \"{schema}\",\n{rest}"),
         None => format!("{{\n  \"schema\": \"{schema}\"\n}}"),
@@ -177,7 +177,20 @@ pub(crate) fn with_schema(schema: &str, body: &Value) -> String {
 
 /// Control characters made visible: names and logs from outside may hold what moves a terminal's cursor.
 pub(crate) fn printable(text: &str) -> String {
-    let shown = |c: char| if c == '\t' || !c.is_control() { c.to_string() } else { c.escape_default().to_string() };
+    let shown = |c: char| if c == '\t' || !acts(c) { c.to_string() } else { c.escape_default().to_string() };
+    text.chars().map(shown).collect()
+}
+
+/// Whether a terminal, or who reads at one, could be led astray: control characters, of which some terminals take U+009B
+/// for the beginning of a command; marks that turn the direction of writing; and what takes no room at all.
+pub(crate) fn acts(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    c.is_control() || turns
+}
+
+/// The same JSON in which nothing acts, wherever it is shown: such characters stand only in its strings.
+pub(crate) fn harmless_json(text: &str) -> String {
+    let shown = |c: char| if c == '\n' || !acts(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
     text.chars().map(shown).collect()
 }
 
@@ -190,6 +203,20 @@ mod tests {
         let report = Report::new(Exit::No, "x").hint("run `selfsame lock --update a` or `selfsame lock`, not `lock`");
         let hints = report.for_project(std::path::Path::new("a folder")).hints;
         assert_eq!(hints, ["run `selfsame lock --update a 'a folder'` or `selfsame lock 'a folder'`, not `lock`"]);
+    }
+
+    #[test]
+    fn nothing_acts_on_a_terminal() {
+        let evil = "a\u{1b}[2J\u{9b}2J\u{7}\r\u{202e}\u{2066}\u{200b}\u{feff}b\u{e9}";
+        let shown = printable(evil);
+        assert!(
+            !shown.chars().any(acts) && shown.starts_with("a\\u{1b}[2J\\u{9b}2J") && shown.ends_with("b\u{e9}"),
+            "{shown}"
+        );
+        let json = with_schema("https://selfsame.dev/x/v1", &json!({ "evil": evil }));
+        assert!(!json.chars().any(|c| c != '\n' && acts(c)), "{json}");
+        let again: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(again["evil"], evil);
     }
 
     #[test]

@@ -40,8 +40,15 @@ pub(crate) fn print_report(report: &Report, settings: &Settings) {
 /// One line of data, on standard output.
 pub(crate) fn data(text: &str) {
     let mut out = std::io::stdout().lock();
+    // Documents go on byte for byte where they are kept; a person sees what could act.
+    let text = if rustix::termios::isatty(&out) { &*shown(text) } else { text };
     // A reader that closed the pipe has all that it wants.
     let _ = writeln!(out, "{}", text.strip_suffix('\n').unwrap_or(text));
+}
+
+/// Lines as a terminal may have them.
+fn shown(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// One line of talk, on standard error.

@@ -13,15 +13,18 @@ use crate::settings::wall_clock_secs;
 
 /// The keys that count.
 pub(crate) fn of(arguments: &TrustArgs) -> Answer<Trust> {
-    let logs = arguments.log_keys.iter().map(|path| keys::log_public(path)).collect::<Answer<Vec<_>>>()?;
-    let trust = match &arguments.trust {
+    match &arguments.trust {
+        // Its logs are its own: one more would be one more in which a document may be.
         Some(path) => {
             let (file, text) = read(path)?;
-            file.at(arguments.at.unwrap_or_else(today), &text)
+            Ok(file.at(arguments.at.unwrap_or_else(today), &text))
         }
-        None => Trust::in_keys(arguments.keys.iter().map(|path| keys::public(path)).collect::<Answer<Vec<_>>>()?),
-    };
-    Ok(trust.with_logs(logs))
+        None => {
+            let keys = arguments.keys.iter().map(|path| keys::public(path)).collect::<Answer<Vec<_>>>()?;
+            let logs = arguments.log_keys.iter().map(|path| keys::log_public(path)).collect::<Answer<Vec<_>>>()?;
+            Ok(Trust::in_keys(keys).with_logs(logs))
+        }
+    }
 }
 
 impl TrustArgs {

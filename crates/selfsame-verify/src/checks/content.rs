@@ -9,7 +9,9 @@ use serde_json::Value;
 use selfsame_attest::text::quote;
 use selfsame_core::Digest;
 use selfsame_oci::{Descriptor, Limits, ReadLayer, apply, layout, read_layer};
+use selfsame_tree::Tree;
 
+use super::claims;
 use super::image::Image;
 use super::sbom::{is_input, objects, sha256_of};
 use crate::files::ReleaseFiles;
@@ -18,7 +20,7 @@ use crate::rows::{Rows, told};
 use crate::verdict::{CheckId, Fact};
 use crate::verified::Evidence;
 
-/// The rows `layers` and `files`.
+/// The rows `layers`, `files` and `claims`.
 ///
 /// Layers are opened only when a trusted key has signed their digests and they have them: what a stranger sent is
 /// hashed, not decompressed.
@@ -34,7 +36,9 @@ pub(super) fn check(
     }
     let Some(evidence) = evidence else { return };
     let Some(layers) = layers(release, image, options, rows) else { return };
-    files(&layers, evidence, rows);
+    if let Some(tree) = files(&layers, evidence, rows) {
+        claims::check(&tree, evidence, rows);
+    }
 }
 
 fn layers(release: &dyn ReleaseFiles, image: &Image, options: &Options, rows: &mut Rows) -> Option<Vec<ReadLayer>> {
@@ -107,12 +111,15 @@ fn read_one(release: &dyn ReleaseFiles, layer: &Descriptor) -> Result<ReadLayer,
     Ok(read)
 }
 
-/// The `files` row: both ways, by path and SHA-256.
-fn files(layers: &[ReadLayer], evidence: &Evidence, rows: &mut Rows) {
+/// The `files` row: both ways, by path and SHA-256. The image's files, if it passes.
+fn files(layers: &[ReadLayer], evidence: &Evidence, rows: &mut Rows) -> Option<Tree> {
     const ID: CheckId = CheckId::Files;
     let tree = match apply(layers) {
         Ok(tree) => tree,
-        Err(error) => return rows.fail(ID, told(&error), Vec::new()),
+        Err(error) => {
+            rows.fail(ID, told(&error), Vec::new());
+            return None;
+        }
     };
     let mut present: BTreeMap<String, Digest> = BTreeMap::new();
     for (path, _) in tree.iter() {
@@ -122,7 +129,10 @@ fn files(layers: &[ReadLayer], evidence: &Evidence, rows: &mut Rows) {
     }
     let claimed = match claimed(evidence) {
         Ok(claimed) => claimed,
-        Err(reason) => return rows.fail(ID, reason, Vec::new()),
+        Err(reason) => {
+            rows.fail(ID, reason, Vec::new());
+            return None;
+        }
     };
     let differing: Vec<&str> = present
         .iter()
@@ -137,10 +147,12 @@ fn files(layers: &[ReadLayer], evidence: &Evidence, rows: &mut Rows) {
     ] {
         if let Some(first) = paths.first() {
             let facts = paths.iter().map(|path| Fact::new("file", quote(path))).collect();
-            return rows.fail(ID, format!("`{}` {what}", quote(first)), facts);
+            rows.fail(ID, format!("`{}` {what}", quote(first)), facts);
+            return None;
         }
     }
     rows.pass(ID, vec![Fact::new("files", present.len().to_string())]);
+    Some(tree)
 }
 
 /// The files that the SBOM says are in the image: components of type `file` under an absolute path.

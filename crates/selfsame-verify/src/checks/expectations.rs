@@ -29,7 +29,16 @@ pub(super) fn check(evidence: &Evidence, options: &Options, rows: &mut Rows) {
 
 /// What the signed documents say under a name of [`crate::Expectations::NAMES`].
 fn found(evidence: &Evidence, name: &str) -> Vec<String> {
-    let provenance = &evidence.provenance;
+    match name {
+        "image" => vec![evidence.image.to_string()],
+        "release" => vec![evidence.release_id.to_string()],
+        "checked" => vec![evidence.inventory.checked.to_string()],
+        name => said(&evidence.provenance, name),
+    }
+}
+
+/// What provenance says under one of these names.
+pub(crate) fn said(provenance: &Provenance, name: &str) -> Vec<String> {
     let source = provenance.build_definition.external_parameters.get("source");
     let one = |text: Option<&str>| text.map(str::to_owned).into_iter().collect();
     match name {
@@ -41,9 +50,6 @@ fn found(evidence: &Evidence, name: &str) -> Vec<String> {
         }
         "commit" => commits(provenance, source.and_then(|source| source.get("uri")).and_then(Value::as_str)),
         "builder" => vec![provenance.run_details.builder.id.clone()],
-        "image" => vec![evidence.image.to_string()],
-        "release" => vec![evidence.release_id.to_string()],
-        "checked" => vec![evidence.inventory.checked.to_string()],
         _ => Vec::new(),
     }
 }

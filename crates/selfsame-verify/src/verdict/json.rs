@@ -13,7 +13,7 @@ impl Verdict {
     /// ```json
     /// {"schema":"https://selfsame.dev/verdict/v1","class":"verified","depth":"content","image":"sha256:...",
     ///  "releaseId":"sha256:...","builderId":"...","keyId":"...","checks":[{"facts":[{"label":"keys","value":"1"}],
-    ///  "id":"trust","outcome":"passed","reason":null,"title":"..."},...],
+    ///  "id":"trust","outcome":"passed","reason":null,"slsa":"1 build level: ...","title":"..."},...],
     ///  "trust":{"at":"2026-11-20","serial":3,"sha256":"..."},
     ///  "unlisted":[{"file":"...","note":"...","predicateType":"..."}]}
     /// ```
@@ -36,7 +36,7 @@ impl Verdict {
             ("builderId", json!(evidence.map(|evidence| &evidence.provenance.run_details.builder.id))),
             ("keyId", json!(evidence.map(|evidence| evidence.signer.key_id()))),
             ("checks", self.checks.iter().map(check).collect()),
-            ("trust", self.trust.as_ref().map_or(Value::Null, trust)),
+            ("trust", self.trust.as_ref().map_or(Value::Null, TrustSource::to_json)),
             ("unlisted", Value::Array(unlisted)),
         ];
         // Written by hand so that the order of the fields is this one whatever map serde_json is built with.
@@ -50,10 +50,6 @@ impl Verdict {
     }
 }
 
-fn trust(source: &TrustSource) -> Value {
-    json!({ "at": source.at.to_string(), "serial": source.serial, "sha256": source.digest.hex() })
-}
-
 fn check(check: &Check) -> Value {
     let facts: Vec<Value> =
         check.facts.iter().map(|fact| json!({ "label": fact.label, "value": fact.value })).collect();
@@ -62,6 +58,7 @@ fn check(check: &Check) -> Value {
         "title": check.title(),
         "outcome": check.outcome.as_str(),
         "reason": check.outcome.reason(),
+        "slsa": check.id.slsa(),
         "facts": facts,
     })
 }

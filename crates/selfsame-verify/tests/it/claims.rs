@@ -265,3 +265,48 @@ fn tar(name: &str, kind: u8) -> Vec<u8> {
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     [&header[..], &[0; 1024]].concat()
 }
+
+/// Packages of the SBOM against the image: what leads where, and what nobody claims.
+#[test]
+fn packages_claim_files_that_are_there() {
+    let with = |edges: serde_json::Value, place: &str| {
+        let mut parts = Parts::good();
+        parts.sbom.insert("dependencies".into(), edges);
+        let components = parts.sbom["components"].as_array_mut().unwrap();
+        let package = components.iter_mut().find(|it| it["name"] == "not-locked").unwrap();
+        package["evidence"] = serde_json::json!({"occurrences": [{"location": place}, {"location": "Cargo.lock"}]});
+        parts.release()
+    };
+    let claims = |file: &str| serde_json::json!([{"ref": "pkg:generic/x@1", "dependsOn": [file]}]);
+    let told = |files: &crate::Files| {
+        let verdict = crate::verdict(files, Depth::Content);
+        crate::verifies(&verdict);
+        let facts = verdict.check(CheckId::Claims).facts.iter();
+        facts.map(|fact| format!("{}: {}", fact.label, fact.value)).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(told(&with(claims("file:/bin/hello"), "/etc/data")), @r"
+    packages: 2
+    traced to an input or a file: 2
+    files: 2
+    claimed by no package: 1 of 2 files, 33.3 % of the bytes
+    unclaimed: /etc/data
+    ");
+    insta::assert_snapshot!(told(&with(claims("pkg:generic/y@1"), "/etc")), @r"
+    packages: 2
+    traced to an input or a file: 2
+    files: 2
+    claimed by no package: 2 of 2 files, 100.0 % of the bytes
+    unclaimed: /bin/hello
+    unclaimed: /etc/data
+    ");
+    fails(&with(claims("file:/bin/other"), "/etc"), CheckId::Claims, "claims `/bin/other`, which is not in the image");
+    fails(&with(claims("file:/bin"), "/etc"), CheckId::Claims, "claims `/bin`, which is not in the image");
+    fails(
+        &with(claims("file:/bin/hello"), "/opt/x"),
+        CheckId::Claims,
+        "was found at `/opt/x`, which is not in the image",
+    );
+    // What the application needs is the list of files, and no claim.
+    let application = serde_json::json!([{"ref": "app", "dependsOn": ["file:/bin/hello"]}]);
+    assert!(told(&with(application, "/etc")).contains("2 of 2 files"));
+}

@@ -1,12 +1,14 @@
 //! Verdicts on a whole release in memory: good, tampered with, re-signed, incomplete.
 
 mod claims;
+mod escapes;
 mod fake;
 mod files;
 mod fuzz;
 mod joined;
 mod layout;
 mod logs;
+mod one_file;
 mod signatures;
 mod trust;
 mod trust_file;

@@ -43,9 +43,11 @@ fn a_good_release_verifies_at_every_depth() {
     capsule        passed
     layers         passed
     files          passed
+    claims         passed
     threshold      passed
     run-record     passed
     unlisted       passed
+    offline        not-performed  the caller did not say
     log            not-performed  the trust that was given names no log and no time stamp authority
     ");
     insta::assert_snapshot!(table(&verdict(&fake::good(), Depth::Evidence)), @r"
@@ -79,9 +81,11 @@ fn a_good_release_verifies_at_every_depth() {
     capsule        passed
     layers         not-performed  not asked for at depth `evidence`
     files          not-performed  not asked for at depth `evidence`
+    claims         not-performed  not asked for at depth `evidence`
     threshold      passed
     run-record     passed
     unlisted       passed
+    offline        not-performed  the caller did not say
     log            not-performed  the trust that was given names no log and no time stamp authority
     ");
     let verdict = verdict(&fake::good(), Depth::Blobs);
@@ -134,9 +138,11 @@ fn every_check_stands_in_every_verdict_in_order() {
     capsule        not-performed  not reached: `index` failed
     layers         not-performed  not reached: `index` failed
     files          not-performed  not reached: `index` failed
+    claims         not-performed  not reached: `index` failed
     threshold      not-performed  not reached: `index` failed
     run-record     not-performed  not reached: `index` failed
     unlisted       not-performed  not reached: `index` failed
+    offline        not-performed  the caller did not say
     log            not-performed  not reached: `index` failed
     ");
 }
@@ -331,6 +337,10 @@ fn the_page_for_readers_has_every_check_in_order() {
     let checks: Vec<(&str, &str)> =
         CheckId::ALL.iter().map(|id| (id.as_str(), id.required_from().map_or("-", Depth::as_str))).collect();
     assert_eq!(rows, checks);
+    for id in CheckId::ALL {
+        let row = id.slsa().map(|step| page.lines().find(|line| line.starts_with(&format!("| {step} |"))).unwrap());
+        assert!(row.is_none_or(|row| row.contains(&format!("`{}`", id.as_str()))), "{}", id.as_str());
+    }
     for (name, _) in Expectations::NAMES {
         assert!(page.contains(&format!("`{name}`")), "{name}");
     }

@@ -19,7 +19,7 @@ pub(crate) struct TrustArgs {
     #[arg(long, value_name = "DATE", requires = "trust")]
     pub(crate) at: Option<Day>,
     /// The public key of a transparency log; every signed document has to be in one that is given
-    #[arg(long = "log-key", value_name = "PUB")]
+    #[arg(long = "log-key", value_name = "PUB", conflicts_with = "trust")]
     pub(crate) log_keys: Vec<PathBuf>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) enum TrustCommand {
 pub(crate) struct TrustAdd {
     /// The trust file
     pub(crate) file: PathBuf,
-    /// The public key's file
+    /// The public key's file; or that of a transparency log, or of a witness, which are one line
     #[arg(value_name = "PUB")]
     pub(crate) key: PathBuf,
     /// What it is called; the file's name by default

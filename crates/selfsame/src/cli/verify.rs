@@ -15,10 +15,13 @@ pub(crate) struct Verify {
     /// What the release must say of itself: name, version, platform, level, source, builder, image, ...
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) expect: Vec<String>,
-    /// How much is looked at
-    #[arg(long, value_enum, default_value_t = Depth::Content, env = "SELFSAME_DEPTH")]
-    pub(crate) depth: Depth,
-    /// Print NAME:VERSION@DIGEST of the verified image and nothing else on standard output
+    /// How much is looked at: by default content for folders and tars, evidence for what is in a registry
+    #[arg(long, value_enum, env = "SELFSAME_DEPTH")]
+    pub(crate) depth: Option<Depth>,
+    /// Where the signed documents are, if a copy of the image lost them: a release, or HOST/NAME:TAG in a registry
+    #[arg(long, value_name = "REF|DIR", env = "SELFSAME_REFERRERS_FROM")]
+    pub(crate) referrers_from: Option<PathBuf>,
+    /// Print the verified image with its digest, HOST/NAME@DIGEST or NAME:VERSION@DIGEST, and nothing else on standard output
     #[arg(long, conflicts_with = "json", env = "SELFSAME_PRINT_DIGEST", value_parser = boolish())]
     pub(crate) print_digest: bool,
     /// Print the verdict as JSON
@@ -34,4 +37,24 @@ pub(crate) enum Depth {
     Blobs,
     /// And what is in the layers
     Content,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyFile {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// The signed statement about it: a Sigstore bundle
+    #[arg(long, value_name = "FILE", env = "SELFSAME_BUNDLE")]
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// What the statement has to be: provenance, sbom, signature, inventory, run-record, rebuild, vsa, or a URI
+    #[arg(long = "type", value_name = "TYPE", default_value = "provenance", env = "SELFSAME_TYPE")]
+    pub(crate) kind: String,
+    /// What the provenance must say: name, version, source, commit, builder, ...
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) expect: Vec<String>,
+    /// Print the verdict as JSON
+    #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
+    pub(crate) json: bool,
 }

@@ -3,16 +3,18 @@
 use std::path::Path;
 
 use selfsame_core::Platform;
-use selfsame_verify::{Class, Fact, JoinedCheck, JoinedVerdict, Verdict};
+use selfsame_registry::Reference;
+use selfsame_verify::{Class, JoinedCheck, JoinedVerdict, Verdict};
 use serde_json::{Value, json};
 
 use super::verify;
 use crate::cli::Verify;
+use crate::remote;
 use crate::report::{Answer, Exit, printable, with_schema};
 use crate::terminal;
 
 /// The verdict on a joined release: what joins it, then each part as it would be shown alone.
-pub(super) fn show(joined: &JoinedVerdict, arguments: &Verify) -> Answer {
+pub(super) fn show(joined: &JoinedVerdict, reference: Option<&Reference>, arguments: &Verify) -> Answer {
     let exit = match joined.class() {
         Class::Verified => Exit::Yes,
         Class::NotVerified => Exit::No,
@@ -23,18 +25,8 @@ pub(super) fn show(joined: &JoinedVerdict, arguments: &Verify) -> Answer {
             let verdict: Value = serde_json::from_str(&verdict.to_json()).unwrap_or_default();
             json!({ "platform": platform.to_string(), "verdict": verdict })
         };
-        let check = |check: &JoinedCheck| {
-            let fact = |fact: &Fact| json!({ "label": fact.label, "value": fact.value });
-            json!({
-                "facts": check.facts.iter().map(fact).collect::<Vec<_>>(),
-                "id": check.id,
-                "outcome": check.outcome.as_str(),
-                "reason": check.outcome.reason(),
-                "title": check.title,
-            })
-        };
         let body = json!({
-            "checks": joined.checks.iter().map(check).collect::<Vec<_>>(),
+            "checks": joined.checks.iter().map(JoinedCheck::to_json).collect::<Vec<_>>(),
             "class": joined.class().as_str(),
             "faults": joined.faults().collect::<Vec<_>>(),
             "image": joined.index,
@@ -52,7 +44,9 @@ pub(super) fn show(joined: &JoinedVerdict, arguments: &Verify) -> Answer {
     }
     if arguments.print_digest && exit == Exit::Yes {
         let index = joined.index.map(|index| index.to_string()).unwrap_or_default();
-        terminal::data(&printable(&format!("{}@{index}", joined.name)));
+        let by_name = format!("{}@{index}", joined.name);
+        let by_digest = reference.zip(joined.index).map(|(reference, index)| remote::by_digest(reference, index));
+        terminal::data(&printable(&by_digest.unwrap_or(by_name)));
     } else if arguments.print_digest {
         terminal::talk(&text(joined, exit, &arguments.release));
     } else {

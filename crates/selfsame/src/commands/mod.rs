@@ -28,6 +28,7 @@ mod tamper;
 mod toolchain;
 mod trust;
 mod verify;
+mod verify_file;
 
 use clap::CommandFactory as _;
 
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Toolchain(arguments) => toolchain::run(&arguments, settings),
         Command::Build(arguments) => on(&arguments.project.path, build::run(&arguments, settings)),
         Command::Verify(arguments) => verify::run(&arguments, settings),
+        Command::VerifyFile(arguments) => verify_file::run(&arguments, settings),
         Command::RebuildVerify(arguments) => rebuild_verify::run(&arguments, settings),
         Command::Trust(command) => trust::run(&command, settings),
         Command::Push(arguments) => push::run(&arguments, settings),

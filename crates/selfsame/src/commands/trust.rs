@@ -7,6 +7,7 @@ use std::path::Path;
 
 use selfsame_attest::{Envelope, Rotation};
 use selfsame_core::{Day, Digest};
+use selfsame_log::{LogKey, WitnessKey};
 use selfsame_verify::{Depth, Expectations, Export, KeyEntry, Options, Trust, TrustFile, TrustedKey};
 use serde_json::json;
 
@@ -18,6 +19,8 @@ use crate::settings::Settings;
 use crate::terminal;
 use crate::trust::{read, today};
 
+/// The largest key file that is read.
+const KEY_BYTES: u64 = 64 << 10;
 /// The largest rotation that is read.
 const ROTATION_BYTES: u64 = 16 << 20;
 
@@ -71,15 +74,13 @@ fn name_of(path: &Path) -> String {
 
 fn add(arguments: &TrustAdd) -> Answer {
     let (mut file, text) = read(&arguments.file)?;
+    if let Some(line) = one_line(&arguments.key)? {
+        return add_log(arguments, file, &text, &line);
+    }
     let key = keys::public(&arguments.key)?;
     let mut predicates = BTreeSet::new();
     for word in &arguments.predicates {
-        predicates.insert(selfsame_verify::trust::predicate_type(word).map_err(|near| {
-            let words: Vec<&str> = selfsame_verify::trust::PREDICATES.into_iter().map(|(word, _)| word).collect();
-            let report = Report::new(Exit::Unanswered, format!("`{}` is no predicate type", printable(word)))
-                .fact("known", format!("{}, or a URI", words.join(", ")));
-            near.map_or(report.clone(), |near| report.hint(format!("did you mean `{near}`?")))
-        })?);
+        predicates.insert(predicate_type(word)?);
     }
     let there = file.keys.iter_mut().find(|entry| entry.key.fingerprint() == key.fingerprint());
     let name = match there {
@@ -108,6 +109,49 @@ fn add(arguments: &TrustAdd) -> Answer {
     write(&arguments.file, &text, &file)?;
     terminal::data(&format!("{}  serial {}: `{name}` counts", arguments.file.display(), file.serial));
     Ok(Exit::Yes)
+}
+
+/// The text of a key file that is no PEM but the one line of a log's or witness's key.
+fn one_line(path: &Path) -> Answer<Option<String>> {
+    let cannot =
+        |error: std::io::Error| Report::new(Exit::Unanswered, format!("cannot read key `{}`: {error}", path.display()));
+    let bytes =
+        std::fs::File::open(path).and_then(|file| crate::files::read_bounded(file, KEY_BYTES)).map_err(cannot)?;
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let line = text.trim_end().to_owned();
+    Ok((line.contains('+') && !line.contains("-----") && line.lines().count() == 1).then_some(line))
+}
+
+/// A log in which documents have to be, or a witness who says when they were there.
+fn add_log(arguments: &TrustAdd, mut file: TrustFile, text: &str, line: &str) -> Answer {
+    let what = match (WitnessKey::parse(line), LogKey::parse(line)) {
+        (Ok(witness), _) => {
+            file.witnesses.push(witness);
+            format!("witness `{}` counts", file.witnesses[file.witnesses.len() - 1].name())
+        }
+        (_, Ok(log)) => {
+            file.logs.push(log);
+            format!("documents have to be in the log `{}`", file.logs[file.logs.len() - 1].origin())
+        }
+        (_, Err(error)) => {
+            let fault = format!("`{}` is not the key of a log or witness: {error}", arguments.key.display());
+            return Err(Report::new(Exit::Unanswered, fault).consequence("Nothing was changed.").into());
+        }
+    };
+    file.serial += 1;
+    write(&arguments.file, text, &file)?;
+    terminal::data(&format!("{}  serial {}: {what}", arguments.file.display(), file.serial));
+    Ok(Exit::Yes)
+}
+
+/// The predicate type that a word or a URI stands for.
+pub(super) fn predicate_type(word: &str) -> Answer<String> {
+    selfsame_verify::trust::predicate_type(word).map_err(|near| {
+        let words: Vec<&str> = selfsame_verify::trust::PREDICATES.into_iter().map(|(word, _)| word).collect();
+        let report = Report::new(Exit::Unanswered, format!("`{}` is no predicate type", printable(word)))
+            .fact("known", format!("{}, or a URI", words.join(", ")));
+        Box::new(near.map_or(report.clone(), |near| report.hint(format!("did you mean `{near}`?"))))
+    })
 }
 
 fn rotate(arguments: &TrustRotate) -> Answer {

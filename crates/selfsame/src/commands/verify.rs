@@ -6,30 +6,39 @@ use std::path::Path;
 use selfsame_verify::{CheckId, Class, Depth, Expectations, Fact, Options, Outcome, Trust, Verdict};
 
 use crate::cli::{self, TrustArgs, Verify};
-use crate::remote::Release;
-use crate::report::{Answer, Exit, Report, printable};
+use selfsame_registry::Reference;
+
+use crate::rejoined;
+use crate::remote::{self, Release};
+use crate::report::{Answer, Exit, Report, harmless_json, printable};
 use crate::settings::Settings;
 use crate::terminal;
 
 pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
-    let depth = match arguments.depth {
-        cli::Depth::Evidence => Depth::Evidence,
-        cli::Depth::Blobs => Depth::Blobs,
-        cli::Depth::Content => Depth::Content,
+    let reference = remote::as_reference(&arguments.release);
+    let depth = match (arguments.depth, &reference) {
+        (Some(cli::Depth::Evidence), _) | (None, Some(_)) => Depth::Evidence,
+        (Some(cli::Depth::Blobs), _) => Depth::Blobs,
+        (Some(cli::Depth::Content), _) | (None, None) => Depth::Content,
     };
     // What was asked wrongly is found out before anybody is asked for the release.
     let (trust, options) = questions(&arguments.trust, &arguments.expect, depth)?;
-    let release = Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?;
-    let files = release.files()?;
-    if let Some(joined) = selfsame_verify::verify_joined(files.as_ref(), &trust, &options) {
-        return super::joined::show(&joined, arguments);
+    let files = match &arguments.referrers_from {
+        None => Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?.files()?,
+        Some(from) => rejoined::find(&arguments.release, from, Depth::Evidence < depth, settings)?,
+    };
+    let closed = give_up_the_network();
+    if let Some(mut joined) = selfsame_verify::verify_joined(files.as_ref(), &trust, &options) {
+        joined.parts.iter_mut().for_each(|(_, part)| part.judged_offline(closed.clone()));
+        return super::joined::show(&joined, reference.as_ref(), arguments);
     }
-    let verdict = selfsame_verify::verify(files.as_ref(), &trust, &options);
+    let mut verdict = selfsame_verify::verify(files.as_ref(), &trust, &options);
+    verdict.judged_offline(closed);
     if arguments.json {
-        terminal::data(&verdict.to_json());
+        terminal::data(&harmless_json(&verdict.to_json()));
     } else if arguments.print_digest && verdict.is_verified() {
-        terminal::data(&print_digest(&verdict));
+        terminal::data(&print_digest(&verdict, reference.as_ref()));
     } else if arguments.print_digest {
         terminal::talk(&text(&verdict, &arguments.release));
     } else {
@@ -38,9 +47,26 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     Ok(exit(&verdict))
 }
 
+/// From here on the kernel refuses this process every socket: nothing that is read can be sent anywhere, and no answer
+/// of the judging can come from elsewhere. Says how, or why not.
+pub(super) fn give_up_the_network() -> Result<String, String> {
+    match selfsame_sandbox::give_up_the_network() {
+        Ok(()) => Ok("a seccomp filter refuses every socket to this process".to_owned()),
+        Err(error) => Err(format!("the kernel or who started this process does not allow it: {error}")),
+    }
+}
+
 /// What is asked about a release.
 pub(super) fn questions(trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<(Trust, Options)> {
-    let expect = Expectations::parse(expect.iter().map(String::as_str)).map_err(|error| {
+    let expect = expectations(expect)?;
+    let trust = crate::trust::of(trust)?;
+    let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
+    Ok((trust, Options { depth, expect, threads }))
+}
+
+/// What a release has to say of itself.
+pub(super) fn expectations(texts: &[String]) -> Answer<Expectations> {
+    Expectations::parse(texts.iter().map(String::as_str)).map_err(|error| {
         let names: Vec<&str> = Expectations::NAMES.iter().map(|(name, _)| *name).collect();
         let report = Report::new(Exit::Unanswered, error.to_string()).fact("names", names.join(", "));
         match error {
@@ -49,10 +75,8 @@ pub(super) fn questions(trust: &TrustArgs, expect: &[String], depth: Depth) -> A
             }
             _ => report,
         }
-    })?;
-    let trust = crate::trust::of(trust)?;
-    let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
-    Ok((trust, Options { depth, expect, threads }))
+        .into()
+    })
 }
 
 /// What a verdict answers.
@@ -69,7 +93,7 @@ pub(super) fn text(verdict: &Verdict, release: &Path) -> String {
     let first = verdict.failed().next();
     let mut text = match (verdict.class, first) {
         (Class::Verified, _) => {
-            format!("verified: `{}`, {}\n", release.display(), depth_phrase(verdict.depth))
+            format!("verified: `{}`, {}\n", printable(&release.display().to_string()), depth_phrase(verdict.depth))
         }
         (class, Some(check)) => {
             let word = if class == Class::NotVerified { "not verified" } else { "not answered" };
@@ -89,6 +113,16 @@ pub(super) fn text(verdict: &Verdict, release: &Path) -> String {
     }
     if verdict.failed().any(|check| check.id == CheckId::Trust) {
         text += "\nhint: `--key FILE.pub` names the key that the release has to be signed by, `--trust FILE` whom this machine believes\n";
+    }
+    let given = verdict.trust.is_some() || !verdict.failed().any(|check| check.id == CheckId::Trust);
+    let lost = [CheckId::Layout, CheckId::Index, CheckId::Signatures];
+    if given && verdict.failed().next().is_some_and(|check| lost.contains(&check.id)) {
+        text += "\nhint: a copy of an image may have lost its signed documents; `--referrers-from RELEASE` says where they are\n";
+    }
+    // Nobody says whose these are; in an image of packages they are what to look at.
+    let claims = verdict.check(CheckId::Claims).facts.iter();
+    for fact in claims.filter(|fact| fact.label == "claimed by no package" && !fact.value.starts_with("0 ")) {
+        text += &format!("  claimed by no package: {}\n", printable(&fact.value));
     }
     for unlisted in &verdict.unlisted {
         text += &format!("  unlisted, not used: {} ({})\n", printable(&unlisted.file), printable(&unlisted.note));
@@ -121,7 +155,11 @@ fn depth_phrase(depth: Depth) -> &'static str {
     }
 }
 
-fn print_digest(verdict: &Verdict) -> String {
+/// What the deploy step wants: where it was verified, by digest; of what is in no registry, its name.
+fn print_digest(verdict: &Verdict, reference: Option<&Reference>) -> String {
+    if let (Some(reference), Some(image)) = (reference, verdict.image) {
+        return printable(&remote::by_digest(reference, image));
+    }
     let name = verdict.provenance.as_ref().map(|provenance| {
         let parameter = |name: &str| {
             provenance

@@ -1,0 +1,106 @@
+//! The packages of the SBOM against the files of the image: what they say is theirs is there, and what nobody claims.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use selfsame_attest::text::quote;
+use selfsame_tree::Tree;
+
+use super::sbom::{is_input, objects};
+use crate::rows::Rows;
+use crate::verdict::{CheckId, Fact};
+use crate::verified::Evidence;
+
+/// How the SBOM refers to a file of the image.
+const FILE: &str = "file:";
+/// The most files that nobody claims of which the names are told.
+const MOST_NAMED: usize = 12;
+
+/// The `claims` row. The image's files are those of the SBOM; that has been looked at.
+pub(super) fn check(tree: &Tree, evidence: &Evidence, rows: &mut Rows) {
+    const ID: CheckId = CheckId::Claims;
+    let sizes: BTreeMap<String, u64> = tree
+        .iter()
+        .filter_map(|(path, _)| tree.content(path.as_str()).map(|(_, size)| (format!("/{path}"), size)))
+        .collect();
+    let packages: BTreeMap<&str, &Map<String, Value>> =
+        objects(&evidence.sbom, "components").filter_map(package).collect();
+    let mut claimed: BTreeSet<&str> = BTreeSet::new();
+    let mut traced: BTreeSet<&str> = BTreeSet::new();
+    for entry in objects(&evidence.sbom, "dependencies") {
+        let Some(reference) = entry.get("ref").and_then(Value::as_str).filter(|it| packages.contains_key(it)) else {
+            continue;
+        };
+        let needed = entry.get("dependsOn").and_then(Value::as_array).into_iter().flatten();
+        for path in needed.filter_map(|needed| needed.as_str()?.strip_prefix(FILE)) {
+            if !sizes.contains_key(path) {
+                return rows.fail(
+                    ID,
+                    format!("`{}` claims `{}`, which is not in the image", quote(reference), quote(path)),
+                    Vec::new(),
+                );
+            }
+            claimed.insert(path);
+            traced.insert(reference);
+        }
+    }
+    let places = places(tree);
+    for (reference, component) in &packages {
+        let evidence = component.get("evidence").and_then(Value::as_object);
+        for place in evidence.into_iter().flat_map(|evidence| objects(evidence, "occurrences")) {
+            // Others name a lock, or what the image stands on.
+            let place = place.get("location").and_then(Value::as_str).filter(|place| place.starts_with('/'));
+            let Some(place) = place else { continue };
+            if !places.contains(place.trim_end_matches('/')) {
+                let fault =
+                    format!("`{}` was found at `{}`, which is not in the image", quote(reference), quote(place));
+                return rows.fail(ID, fault, Vec::new());
+            }
+            traced.insert(reference);
+        }
+        if is_input(component) {
+            traced.insert(reference);
+        }
+    }
+    let unclaimed: Vec<(&str, u64)> = sizes
+        .iter()
+        .filter(|(path, _)| !claimed.contains(path.as_str()))
+        .map(|(path, size)| (path.as_str(), *size))
+        .collect();
+    let sum = |bytes: &mut dyn Iterator<Item = u64>| bytes.fold(0, u64::saturating_add);
+    let (all_bytes, bytes) = (sum(&mut sizes.values().copied()), sum(&mut unclaimed.iter().map(|(_, size)| *size)));
+    let mut facts = vec![
+        Fact::new("packages", packages.len().to_string()),
+        Fact::new("traced to an input or a file", traced.len().to_string()),
+        Fact::new("files", sizes.len().to_string()),
+        Fact::new("claimed by no package", share(unclaimed.len(), sizes.len(), bytes, all_bytes)),
+    ];
+    facts.extend(unclaimed.iter().take(MOST_NAMED).map(|(path, _)| Fact::new("unclaimed", quote(path))));
+    rows.pass(ID, facts);
+}
+
+/// Every path of the image, and every folder above one, whether the layers name it or not.
+fn places(tree: &Tree) -> BTreeSet<String> {
+    let mut places = BTreeSet::new();
+    for (path, _) in tree.iter() {
+        let mut place = format!("/{path}");
+        while !place.is_empty() && places.insert(place.clone()) {
+            place.truncate(place.rfind('/').unwrap_or(0));
+        }
+    }
+    places
+}
+
+/// A component that is no file, by what others refer to it by.
+fn package(component: &Map<String, Value>) -> Option<(&str, &Map<String, Value>)> {
+    let is_file = component.get("type").and_then(Value::as_str) == Some("file");
+    let reference = component.get("bom-ref").or_else(|| component.get("purl"))?.as_str()?;
+    (!is_file).then_some((reference, component))
+}
+
+/// `3 of 4 files, 91.7 % of the bytes`
+fn share(files: usize, of_files: usize, bytes: u64, of_bytes: u64) -> String {
+    let tenths = u128::from(bytes) * 1000 / u128::from(of_bytes.max(1));
+    format!("{files} of {of_files} files, {}.{} % of the bytes", tenths / 10, tenths % 10)
+}
