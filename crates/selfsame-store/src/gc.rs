@@ -9,7 +9,7 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use selfsame_core::Digest;
 
-use crate::usage::bytes_below;
+use crate::usage::{LISTS, bytes_below};
 use crate::{Store, StoreError, sys};
 
 /// What a collection leaves in place, by digest.
@@ -34,6 +34,8 @@ pub struct Removed {
     pub trees: u64,
     /// Action results and caches of file stamps.
     pub records: u64,
+    /// Lists of package managers.
+    pub lists: u64,
     /// Damaged things from `corrupt/`.
     pub corrupt: u64,
     /// Bytes of disk freed.
@@ -43,7 +45,7 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes everything that `keep` does not name, and everything in `corrupt/`.
+    /// Removes everything that `keep` does not name, the lists of package managers, and everything in `corrupt/`.
     ///
     /// Needs the store for itself: another process that has it open gives [`StoreError::Busy`] at once, and one that
     /// comes meanwhile waits. Being killed half-way leaves a store that is whole: things go one by one, a tree by one
@@ -77,6 +79,9 @@ impl Store {
         let mut removed = Removed::default();
         let root = self.root();
         removed.corrupt = remove_where(&root.join("corrupt"), |_| true, sys::remove_all)?;
+        if root.join(LISTS).exists() {
+            removed.lists = remove_where(&root.join(LISTS), |_| true, sys::remove_all)?;
+        }
         removed.records = remove_where(&root.join("actions"), |name| !named_in(name, &keep.actions), sys::remove_all)?;
         if !keep.stat_caches {
             removed.records += remove_where(&root.join("stat"), |_| true, sys::remove_all)?;

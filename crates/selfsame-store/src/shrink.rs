@@ -14,6 +14,7 @@ use selfsame_core::Digest;
 use crate::gc::{Keep, Removed, remove_where};
 use crate::materialise::COMPLETE;
 use crate::mentions::mentioned;
+use crate::usage::LISTS;
 use crate::{Store, StoreError, sys};
 
 /// Seconds and nanoseconds, by the clock that stamps files.
@@ -25,6 +26,7 @@ type Inode = (u64, u64);
 /// nothing before its blobs, but a tree whose blobs went first would have to be made anew without them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
+    Lists(String),
     Tree(Digest),
     Blob(Digest, bool),
     Result(Digest),
@@ -57,12 +59,14 @@ impl Store {
             self.find_trees(&mut found)?;
             self.find_blobs(&mut found)?;
             self.find_results(&mut found)?;
+            self.find_lists(&mut found)?;
             let Found { items, mut files, .. } = found;
             for ((_, kind), item) in items {
                 if left <= max_bytes {
                     break;
                 }
                 let kept = match &kind {
+                    Kind::Lists(_) => false,
                     Kind::Tree(digest) => keep.trees.contains(digest),
                     Kind::Blob(digest, _) => keep.blobs.contains(digest),
                     Kind::Result(digest) => keep.actions.contains(digest),
@@ -72,6 +76,10 @@ impl Store {
                 }
                 let failed = |error| StoreError::io("remove", &item.path, error);
                 match kind {
+                    Kind::Lists(_) => {
+                        sys::remove_all(&item.path).map_err(failed)?;
+                        removed.lists += 1;
+                    }
                     Kind::Tree(_) => {
                         self.remove_tree(&item.path).map_err(failed)?;
                         removed.trees += 1;
@@ -128,6 +136,22 @@ impl Store {
                     found.items.insert((used, Kind::Blob(digest, executable)), Item { path, inodes: vec![inode] });
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The lists of package managers, as old as what was last written into them.
+    fn find_lists(&self, found: &mut Found) -> Result<(), StoreError> {
+        let lists = self.root().join(LISTS);
+        if !lists.exists() {
+            return Ok(());
+        }
+        for (name, path) in entries(&lists)? {
+            let changed = entries(&path)?.into_iter().filter_map(|(_, path)| path.symlink_metadata().ok());
+            let used = changed.map(|metadata| (metadata.mtime(), metadata.mtime_nsec())).max().unwrap_or_default();
+            let mut inodes = Vec::new();
+            found.count(&path, &mut inodes)?;
+            found.items.insert((used, Kind::Lists(name)), Item { path, inodes });
         }
         Ok(())
     }

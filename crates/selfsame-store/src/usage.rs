@@ -34,6 +34,8 @@ pub struct Usage {
     pub inputs: Class,
     /// Action results and what is known of source files.
     pub records: Class,
+    /// What package managers need to choose: their lists, one folder for each set of sources. Had anew when it is missing.
+    pub lists: Class,
     /// Damaged things, which the next collection removes, and temporary ones, which are not counted.
     pub waste: Class,
     /// Files in `blobs/`; a blob and its executable twin are two.
@@ -49,6 +51,7 @@ impl Usage {
             + self.files.bytes
             + self.inputs.bytes
             + self.records.bytes
+            + self.lists.bytes
             + self.waste.bytes
     }
 }
@@ -98,6 +101,13 @@ impl Store {
         let (stamp_bytes, _) = bytes_below(&root.join("stat"), &mut seen)?;
         usage.records = Class { count: actions, bytes: action_bytes + stamp_bytes };
         let (corrupt_bytes, _) = bytes_below(&root.join("corrupt"), &mut seen)?;
+        let lists = root.join(LISTS);
+        let (mut list_bytes, _) = bytes_below(&lists, &mut seen)?;
+        if let Ok(own) = lists.symlink_metadata() {
+            seen.insert((own.dev(), own.ino()));
+            list_bytes += own.blocks() * 512;
+        }
+        usage.lists = Class { count: below(&lists)?.len() as u64, bytes: list_bytes };
         let (temporary_bytes, _) = bytes_below(&root.join("tmp"), &mut seen)?;
         let corrupt = below(&root.join("corrupt"))?.len() as u64;
         usage.waste = Class { count: corrupt, bytes: corrupt_bytes + temporary_bytes };
@@ -118,6 +128,9 @@ impl Store {
         Ok(files)
     }
 }
+
+/// Where apt's private roots are, each below a name of its own.
+pub(crate) const LISTS: &str = "tmp/apt";
 
 /// Enough to know a tree's text by.
 const TREE_HEAD_BYTES: u64 = 64;

@@ -24,7 +24,7 @@ use std::num::NonZero;
 use selfsame_core::{Digest, Platform};
 use selfsame_deb::{AptUri, Control, Version, read_control};
 use selfsame_definition::{DebSpec, Rootfs};
-use selfsame_http::{Client, Download};
+use selfsame_http::{Client, Download, HttpError};
 use selfsame_lock::{Claim, Part, Purl};
 use selfsame_tree::Tree;
 
@@ -105,20 +105,32 @@ pub(crate) fn fetch(name: &str, _: &DebSpec, parts: &[Part], cx: &Context<'_>) -
     }
     let Err(error) = bring_all(name, "locked", &wanted, cx) else { return Ok(()) };
     // An archive that is laid out in its own way says by its lists where a package is, as long as it has it.
-    let FetchError::Http(selfsame_http::HttpError::NotFound { .. }) = &error else { return Err(error) };
+    let FetchError::Http(error @ HttpError::NotFound { .. }) = error else { return Err(error) };
     let still: Vec<Part> = super::missing(parts, cx)?.into_iter().cloned().collect();
     // Where upstreams are configured, apt's own sources are not asked.
     let configured =
         |part: &Part| Named::of(part).is_some_and(|it| !cx.http.origins().upstreams(&it.vendor).is_empty());
     if still.iter().any(configured) {
-        return Err(error);
+        return Err(dropped(&still, error, cx));
     }
     let listed = listed(&still, &machine, cx)?;
     if listed.iter().any(Vec::is_empty) {
-        return Err(error);
+        return Err(dropped(&still, error, cx));
     }
     let wanted: Vec<Wanted<'_>> = still.iter().zip(listed).map(|(part, urls)| Wanted::part(part, urls)).collect();
     bring_all(name, "locked", &wanted, cx).map(|_| ())
+}
+
+/// Which packages no archive has any more, where that can be told: mirrors keep the versions of today.
+fn dropped(still: &[Part], error: HttpError, cx: &Context<'_>) -> FetchError {
+    let asked: Vec<&Part> = still.iter().collect();
+    let said = ask(&asked, cx).unwrap_or_default();
+    let gone = asked.iter().zip(said).filter(|(_, answer)| matches!(answer, Obtainable::No { .. }));
+    let packages: Vec<String> = gone.map(|(part, _)| part.purl.plain()).collect();
+    match packages.is_empty() {
+        true => error.into(),
+        false => DebInputError::Dropped { packages, source: Box::new(error) }.into(),
+    }
 }
 
 /// Asks the places where this machine gets packages; then apt's lists, as long as they name what those places lack.

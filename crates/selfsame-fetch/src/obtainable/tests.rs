@@ -101,9 +101,7 @@ fn a_server_without_head_is_asked_for_a_byte() {
     let (part, _) = parts().remove(2);
     let server = Server::http(|asked| match (asked.method.as_str(), asked.header("range")) {
         ("HEAD", _) => Answer::status(405),
-        (_, Some("bytes=0-0")) => {
-            Answer::status(206).header("content-range", "bytes 0-0/8").header("content-length", "0")
-        }
+        (_, Some("bytes=0-0")) => Answer::status(206).header("content-range", "bytes 0-0/8"),
         _ => Answer::status(500),
     });
     let world = World::new().set("npm_config_registry", &server.url("/npm"));
@@ -121,4 +119,40 @@ fn nobody_is_asked_without_a_network_or_a_place() {
     unknown(&world);
     world.offline = true;
     unknown(&world);
+}
+
+/// A mirror that has dropped a version, and an archive that keeps it.
+#[test]
+fn dropped_versions_are_named_and_had_from_an_archive_that_keeps_them() {
+    let (deb, path) = parts().remove(0);
+    let mut kept = deb.clone();
+    kept.purl = "pkg:deb/debian/cpp@4:12.2.0-3?arch=amd64".parse().unwrap();
+    let other = Digest::of(b"another");
+    (kept.sha256, kept.size) = (other, 7);
+    let mirror = Server::http(|asked| match asked.path().ends_with("/cpp_12.2.0-3_amd64.deb") {
+        true => Answer::ok("another"),
+        false => Answer::status(404),
+    });
+    let archive = Server::http(move |asked| match asked.path().strip_prefix("/archive") {
+        Some(below) if below == path => Answer::ok(FILE),
+        _ => Answer::status(404),
+    });
+    let spec = selfsame_definition::InputSpec::Deb(selfsame_definition::DebSpec {
+        packages: vec!["gcc".to_owned()],
+        suite: None,
+        rootfs: selfsame_definition::Rootfs::Unpacked,
+        essential: false,
+        recommends: false,
+    });
+    let fetch = |upstreams: &[String]| {
+        let mut world = World::new();
+        let origins = format!("[origin.debian]\nupstream = {upstreams:?}\n");
+        world.origins = Origins::parse(&origins, Path::new("/")).unwrap();
+        let all = [kept.clone(), deb.clone()];
+        world.with(|cx| crate::kinds::fetch_input("gcc", &spec, &all, cx))
+    };
+    let error = fetch(&[mirror.url("/debian")]).unwrap_err();
+    assert_eq!(error.to_string(), "no archive of this machine has `gcc 4:12.2.0-3` any more");
+    assert!(chain(&error).contains("404") && !error.retry_may_help(), "{}", chain(&error));
+    fetch(&[mirror.url("/debian"), archive.url("/archive/debian")]).unwrap();
 }

@@ -131,3 +131,32 @@ fn use_is_told_by_class() {
     assert_eq!(usage.bytes(), sum.iter().map(|class| class.bytes).sum::<u64>());
     let _ = (text, file, input);
 }
+
+/// Apt's private root lies where temporary things do, and outlives its process.
+fn lists(store: &Store, name: &str, bytes: usize, seconds: u64) {
+    let root = store.root().join("tmp/apt").join(name);
+    std::fs::create_dir_all(&root).unwrap();
+    let path = root.join("pkgcache.bin");
+    std::fs::write(&path, vec![b'l'; bytes]).unwrap();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn lists_of_packages_are_a_class_and_go_as_they_age() {
+    let (folder, mut store) = fresh();
+    let empty = store.du().unwrap();
+    lists(&store, "older", 1 << 20, 1_000_000);
+    lists(&store, "newer", 1 << 20, 4_000_000_000);
+    let usage = store.du().unwrap();
+    assert_eq!((usage.lists.count, usage.waste.bytes), (2, empty.waste.bytes), "lists are no waste");
+    assert!(usage.lists.bytes >= 2 << 20, "{usage:?}");
+    let input = blob(&store, b'i', 4096);
+    let removed = store.shrink(usage.bytes() - (1 << 20) + 64_000, &Keep::default()).unwrap();
+    assert_eq!((removed.lists, removed.blobs), (1, 0), "{removed:?}");
+    assert!(!store.root().join("tmp/apt/older").exists() && store.root().join("tmp/apt/newer").exists());
+    let removed = store.gc(&Keep { blobs: [input].into(), ..Keep::default() }).unwrap();
+    assert_eq!((removed.lists, removed.blobs), (1, 0));
+    assert_eq!(store.du().unwrap().lists.count, 0);
+    drop(folder);
+}

@@ -69,6 +69,10 @@ pub(super) fn registry(error: &RegistryError) -> Option<String> {
     }
 }
 
+/// What to do where mirrors have dropped the versions of a lock.
+pub(super) const SNAPSHOT: &str = "an archive that keeps old versions, behind this machine's mirror, has them: [origin.debian] upstream = [\"MIRROR\", \
+    \"https://SNAPSHOT-HOST/archive/debian/20261120T000000Z\"] in origins.toml, with the day of the lock (docs/inputs/deb.md)";
+
 fn deb(error: &DebInputError) -> Option<String> {
     match error {
         DebInputError::NoApt => {
@@ -78,6 +82,7 @@ fn deb(error: &DebInputError) -> Option<String> {
             "say in origins.toml where packages are had: [origin.debian] upstream = [\"https://HOST/debian\"]"
                 .to_owned(),
         ),
+        DebInputError::Dropped { .. } => Some(SNAPSHOT.to_owned()),
         DebInputError::NoSuite { known, .. } => {
             known.first().map(|suite| format!("write `suite = \"{suite}\"`, or leave `suite` out"))
         }

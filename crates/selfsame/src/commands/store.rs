@@ -62,6 +62,7 @@ fn du(json: bool, settings: &Settings) -> Answer {
         ("results", usage.results, "layers, documents and logs of builds"),
         ("trees", usage.trees, "ready to be mounted, beside the files that they share"),
         ("records", usage.records, "action results and stamps of sources"),
+        ("lists", usage.lists, "of packages, for whoever chooses them"),
         ("waste", usage.waste, "damaged or temporary"),
     ];
     if json {
@@ -109,16 +110,17 @@ fn gc(max_size: Option<u64>, keep_locked: Option<&[PathBuf]>, json: bool, settin
     if json {
         let body = json!({
             "blobs": removed.blobs, "bytes": removed.bytes, "bytesLeft": removed.bytes_left,
-            "class": if fits { "ok" } else { "full" }, "corrupt": removed.corrupt, "named": named,
+            "class": if fits { "ok" } else { "full" }, "corrupt": removed.corrupt, "lists": removed.lists, "named": named,
             "records": removed.records, "trees": removed.trees,
         });
         terminal::data(&with_schema("https://selfsame.dev/store-gc/v1", &body));
     } else {
         terminal::data(&format!(
-            "removed {} blobs, {} trees, {} records: {}; {} are left",
+            "removed {} blobs, {} trees, {} records, {} lists: {}; {} are left",
             removed.blobs,
             removed.trees,
             removed.records,
+            removed.lists,
             size(removed.bytes),
             size(removed.bytes_left)
         ));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use selfsame_core::{Platform, RelPath};
 use selfsame_deb::{DebError, SourcesError};
+use selfsame_http::HttpError;
 use selfsame_tree::TreeError;
 
 /// Why Debian packages could not be chosen, brought or laid out.
@@ -107,6 +108,14 @@ pub enum DebInputError {
         /// Its package URL.
         purl: String,
     },
+    /// Versions that none of this machine's archives has any more.
+    #[error("no archive of this machine has {} any more", some(packages))]
+    Dropped {
+        /// `gcc 4:12.2.0-3` each.
+        packages: Vec<String>,
+        /// What was said of the first that was asked for.
+        source: Box<HttpError>,
+    },
     /// Two packages want one path.
     #[error("`{path}` is in `{one}` and, different, in `{other}`, and neither says that it replaces the other")]
     Conflict {
@@ -149,6 +158,16 @@ pub enum DebInputError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// The first few, and how many more.
+fn some(packages: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = packages.iter().take(SHOWN).map(|package| format!("`{package}`")).collect();
+    match packages.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 impl DebInputError {

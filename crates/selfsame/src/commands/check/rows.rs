@@ -132,6 +132,9 @@ pub(super) fn hints(rows: &[Row], release: &Path, vouched: bool) -> Vec<String> 
         };
         hints.push(text);
     }
+    if open(&|row| row.state == State::Absent && row.group.kind == "deb") {
+        hints.push(crate::commands::hints::SNAPSHOT.to_owned());
+    }
     if !vouched && open(&|row| row.state == State::Unknown && matches!(row.group.kind.as_str(), "oci" | "file" | "")) {
         hints.push(format!(
             "`selfsame check {shown} --key PUB` verifies the release, and asks the addresses that it names, too"
