@@ -167,6 +167,18 @@ pub(crate) fn on_a_machine(env: &TestEnv, script: &str, arguments: &[&str]) -> O
     env.run(command)
 }
 
+/// Runs the program where it may have so many KiB of addresses: what would grow with a stranger's input fails here, and
+/// not on somebody's machine.
+pub(crate) fn bounded(env: &TestEnv, addresses_kib: u64, arguments: &[&str]) -> Output {
+    let program = env.command(&Variation::default(), arguments);
+    let mut command = Command::new("sh");
+    command.args(["-euc", "ulimit -v \"$0\"; exec \"$@\""]).arg(addresses_kib.to_string());
+    command.arg(program.get_program()).args(program.get_args());
+    command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(env.project()).stdin(Stdio::null());
+    env.run(command)
+}
+
 /// Whether [`on_a_machine`] can do this; said aloud where it cannot.
 #[track_caller]
 pub(crate) fn can_be(script: &str) -> bool {

@@ -26,6 +26,8 @@ pub(crate) const EVIDENCE: [(&str, &str); 4] = [
     (uri::COSIGN_SIGN, "image signature"),
     (uri::INVENTORY, "inventory"),
 ];
+/// The annotation of a pack that names the tree whose files it holds.
+const TREE_ANNOTATION: &str = "dev.selfsame.tree";
 /// What the signer of a release may add later without listing it.
 const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, "https://slsa.dev/verification_summary/v1"];
 
@@ -165,6 +167,27 @@ pub(crate) fn referrer(descriptor: Descriptor, bytes: Vec<u8>, subjects: &[&Desc
     }
     let blobs = std::iter::once(manifest.config).chain(manifest.layers).collect();
     Ok(Item { descriptor, bytes, blobs, about: Some(about) })
+}
+
+/// What any provenance among these documents names as an input, whoever signed it.
+pub(crate) fn inputs_of_all<'a>(bundles: impl Iterator<Item = &'a [u8]>) -> BTreeSet<Digest> {
+    let read = |bytes: &[u8]| {
+        let statement = Statement::parse(Bundle::parse(bytes).ok()?.unverified_payload()).ok()?;
+        statement.predicate_as::<Provenance>().ok()
+    };
+    let dependencies =
+        bundles.filter_map(read).flat_map(|provenance| provenance.build_definition.resolved_dependencies);
+    dependencies.filter_map(|dependency| dependency.digest.sha256()).collect()
+}
+
+/// The first part of a capsule that is none of these inputs. Of a pack the tree counts whose files it holds.
+pub(crate) fn foreign_part(capsule: &Item, inputs: &BTreeSet<Digest>) -> Option<Digest> {
+    let tree = |part: &Descriptor| part.annotations.get(TREE_ANNOTATION).and_then(|tree| tree.parse().ok());
+    let named = |part: &&Descriptor| match part.media_type.as_str() {
+        media::PACK => tree(part).is_some_and(|tree| inputs.contains(&tree)),
+        _ => inputs.contains(&part.digest),
+    };
+    capsule.blobs.iter().skip(1).find(|part| !named(part)).map(|part| part.digest)
 }
 
 /// What one signer's complete set of documents says.

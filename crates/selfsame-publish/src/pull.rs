@@ -73,6 +73,16 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     }
     // What it is called stands in no manifest; the signed name is checked against this one by whoever verifies.
     let name = outline::complete_all(&bundles, &subject.descriptor, &images)?.name;
+    // Whoever may write to the repository may attach what he calls inputs of this image.
+    let inputs = outline::inputs_of_all(bundles.iter().map(|(_, bytes)| bytes.as_slice()));
+    referrers.retain(|item| match outline::foreign_part(item, &inputs).filter(|_| is_capsule(item)) {
+        Some(part) => {
+            let capsule = item.descriptor.digest;
+            pull.progress.passed_over(&format!("capsule {capsule} holds {part}, which no provenance names"));
+            false
+        }
+        None => true,
+    });
     let capsules = referrers.iter().filter(|item| is_capsule(item)).cloned().collect();
     let is_wanted = |item: &&Item| {
         if is_capsule(item) { pull.capsule } else { read.contains(&item.descriptor.digest) }

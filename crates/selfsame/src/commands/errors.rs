@@ -44,9 +44,9 @@ pub(crate) fn store(error: StoreError) -> Box<Report> {
         StoreError::Absent { .. } => {
             report.hint("`selfsame fetch` brings inputs, `selfsame toolchain capture` records tools")
         }
-        StoreError::Full { .. } => report
-            .consequence("Nothing was published; what was written in part is removed.")
-            .hint("`selfsame store du` says what the store holds, `selfsame store gc --max-size SIZE` removes what was used longest ago"),
+        StoreError::Full { .. } => {
+            report.consequence("Nothing was published; what was written in part is removed.").hint(super::hints::FULL)
+        }
         _ => report,
     };
     report.into()

@@ -4,9 +4,16 @@ use std::error::Error;
 
 use selfsame_fetch::{DebInputError, FetchError, HttpError, OciError, PackagesError};
 use selfsame_registry::RegistryError;
+use selfsame_store::StoreError;
+
+/// Where the store's disk is full.
+pub(super) const FULL: &str = "`selfsame store du` says what the store holds, `selfsame store gc --max-size SIZE` removes what was used longest ago";
 
 /// The hint for an input that was not resolved, fetched or laid out, if one would help.
 pub(super) fn of_fetch(error: &FetchError) -> Option<String> {
+    if is_full(error) {
+        return Some(FULL.to_owned());
+    }
     match error {
         FetchError::Http(error) => http(error),
         FetchError::Deb(error) => deb(error),
@@ -14,6 +21,18 @@ pub(super) fn of_fetch(error: &FetchError) -> Option<String> {
         FetchError::Oci(OciError::Registry(error)) => registry(error),
         other => below(other),
     }
+}
+
+/// Whether the store had no space left, whatever was to be stored.
+fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if matches!(error.downcast_ref(), Some(StoreError::Full { .. })) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The hint for whatever the network said, deep down.
