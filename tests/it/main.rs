@@ -6,9 +6,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests live in a real environment")]
 
 mod bad_actions;
+mod bad_company;
 mod bad_disks;
 mod bad_ends;
 mod bad_input;
+mod bad_locks;
 mod bad_moments;
 mod bad_pulls;
 mod capsule;

@@ -11,7 +11,8 @@ use serde_json::{Map, Number, Value};
 pub struct Limits {
     /// The largest document, in bytes.
     pub size_bytes: usize,
-    /// The most values (objects, arrays and scalars together) in a document.
+    /// The most values (objects, arrays and scalars together) in a document. An object with fields counts as
+    /// [`OBJECT_VALUES`]: that is what it takes of memory.
     pub values: usize,
 }
 
@@ -19,6 +20,10 @@ impl Limits {
     /// For signed documents and image metadata: 64 MiB, four million values.
     pub const DOCUMENT: Self = Self { size_bytes: 64 << 20, values: 4_000_000 };
 }
+
+/// How many values an object with fields counts as. The map behind it has room for eleven fields from the first one on, 700
+/// bytes; a document of nothing but small objects would fill some hundred times its own size.
+pub const OBJECT_VALUES: usize = 4;
 
 /// Why a document was refused.
 #[derive(Debug, thiserror::Error)]
@@ -129,8 +134,8 @@ struct Strict<'a> {
 }
 
 impl Strict<'_> {
-    fn take<E: serde::de::Error>(&mut self) -> Result<(), E> {
-        *self.left = self.left.checked_sub(1).ok_or_else(|| E::custom("more values than are read"))?;
+    fn take<E: serde::de::Error>(&mut self, values: usize) -> Result<(), E> {
+        *self.left = self.left.checked_sub(values).ok_or_else(|| E::custom("more values than are read"))?;
         Ok(())
     }
 }
@@ -139,7 +144,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<Value, D::Error> {
-        self.take()?;
+        self.take(1)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -187,9 +192,12 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Array(array))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
+            if object.is_empty() {
+                self.take(OBJECT_VALUES - 1)?;
+            }
             match object.entry(key) {
                 Entry::Vacant(place) => {
                     let value = fields.next_value_seed(Strict { left: &mut *self.left })?;
@@ -226,6 +234,7 @@ mod tests {
         refused(b"", "EOF");
         refused("[".repeat(200_000).as_bytes(), "recursion limit");
         refused(format!("[{}1]", "1,".repeat(1_000)).as_bytes(), "more values");
+        refused(format!("[{}1]", "{\"a\":1},".repeat(200)).as_bytes(), "more values");
         refused(&vec![b' '; 1_000_001], "at most 1000000");
     }
 

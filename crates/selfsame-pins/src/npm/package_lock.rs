@@ -11,7 +11,7 @@ use super::Integrity;
 use crate::error::PinsError;
 
 const DOCUMENT: &str = "package-lock.json";
-const LIMITS: Limits = Limits { size_bytes: 64 << 20, values: 4_000_000 };
+const LIMITS: Limits = Limits { size_bytes: 64 << 20, values: 2_000_000 };
 const LIMIT_PACKAGES: usize = 50_000;
 
 /// The packages of a lock that come from a registry.

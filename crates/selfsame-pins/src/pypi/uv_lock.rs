@@ -11,7 +11,8 @@ use crate::marker::{Marker, Target};
 use crate::version::Version;
 
 const DOCUMENT: &str = "uv.lock";
-const LIMIT_BYTES: usize = 64 << 20;
+/// Read as TOML it takes some fifty times as much memory.
+const LIMIT_BYTES: usize = 16 << 20;
 const LIMIT_PACKAGES: usize = 20_000;
 const LIMIT_FILES: usize = 4_000;
 
