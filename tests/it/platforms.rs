@@ -235,6 +235,40 @@ fn sandbox_what_is_asked_of_one_platform_names_it() {
     env.selfsame(["diff", RELEASE, "other", "--platform", "linux/arm64"]).succeeds();
 }
 
+/// What is the same for all platforms is made once; what stands on an image for several stands on the one for its own.
+#[test]
+fn sandbox_each_platform_has_its_own_base_and_shares_what_knows_no_platform() {
+    let Some((env, base)) = built(&[]) else { return };
+    let text = fs::read_to_string(env.project().join("selfsame.toml")).expect("the definition");
+    let text = text
+        .replace("\"probe\"", "\"upper\"")
+        .replace("[[action]]\n", "[input.base]\noci = \"oci:../project/probe-1.0.0.release\"\n\n[[action]]\nname = \"page\"\ntarget = false\nscript = \"echo ${TARGETARCH:-any} > page\"\noutputs = [\"page\"]\n\n[[action]]\n")
+        .replace("[image]\n", "[image]\nbase = \"base\"\n")
+        .replace("to = \"/out\"", "to = \"/upper\"")
+        + "\n[[image.file]]\nfrom = \"page:page\"\nto = \"/page\"\n";
+    let upper = env.at("upper");
+    fs::create_dir(&upper).expect("a folder");
+    fs::write(upper.join("selfsame.toml"), text).expect("a definition");
+    fs::write(upper.join("seed"), "another seed\n").expect("a file");
+    let release = env.at("upper.release");
+    let words = ["build", "--dev-key", "-o"].map(PathBuf::from).into_iter().chain([release.clone(), upper]);
+    let said = env.selfsame(words);
+    let talk = &said.succeeds().stderr;
+    assert_eq!(talk.matches("ran page").count(), 1, "{talk}");
+    assert_eq!(talk.matches("ran make").count(), 2, "{talk}");
+    let inspected = env.selfsame(["inspect".as_ref(), release.as_os_str(), "--json".as_ref()]).succeeds().json();
+    for (platform, other) in [(BOTH[0], BOTH[1]), (BOTH[1], BOTH[0])] {
+        let provenance = &inspected["platforms"][platform]["https://slsa.dev/provenance/v1"]["buildDefinition"];
+        let inputs = provenance["resolvedDependencies"].to_string();
+        let digest = |platform: &str| base["platforms"][platform].as_str().expect("a digest")[7..].to_owned();
+        assert!(inputs.contains(&digest(platform)), "{platform} stands on its own base");
+        assert!(!inputs.contains(&digest(other)), "{platform} names nothing of {other}");
+    }
+    let key = env.at(DEV_KEY);
+    let again = ["rebuild-verify".as_ref(), release.as_os_str(), "--key".as_ref(), key.as_os_str()];
+    env.selfsame(again).succeeds();
+}
+
 /// The platform of an image as skopeo sees it.
 fn architecture(reference: &str, arch: &str) -> String {
     let config = prints(Command::new("skopeo").args(["--override-arch", arch, "inspect", "--config", reference]));

@@ -214,7 +214,7 @@ fn template(definition: &Definition, action: &definition::Action, bound: &Bound)
         }
     }
     let mut told = BTreeMap::new();
-    if !definition.image.platforms.is_empty() {
+    if action.target && !definition.image.platforms.is_empty() {
         tell_target(&mut told, &bound.target);
     }
     for input in &action.inputs {

@@ -31,6 +31,8 @@ pub struct Action {
     pub timeout_secs: u64,
     /// The size of its writable file system.
     pub scratch_bytes: u64,
+    /// Whether it is told what the image is for, where the definition states it. One that is not makes the same for all.
+    pub target: bool,
 }
 
 /// Exactly one of `run`, `script` and `cargo`.
@@ -121,6 +123,7 @@ fn read(
         "env",
         "timeout",
         "scratch",
+        "target",
     ])?;
     let name_field = table.need("name")?;
     let name: Name = name_field.parsed()?;
@@ -196,7 +199,16 @@ fn read(
         Some(field) => size::parse(field.string()?)
             .ok_or_else(|| field.fault(format!("`{}` is not a size; written like `512MiB` or `8GiB`", field.name())))?,
     };
-    Ok(Action { name, command, toolchains, inputs, outputs, env, timeout_secs, scratch_bytes })
+    let target = match table.field("target") {
+        None => true,
+        Some(field) => match (field.boolean()?, &command) {
+            (false, Command::Cargo(_)) => {
+                return Err(field.fault("cargo is always told what it builds for".to_owned()));
+            }
+            (target, _) => target,
+        },
+    };
+    Ok(Action { name, command, toolchains, inputs, outputs, env, timeout_secs, scratch_bytes, target })
 }
 
 fn read_command(table: &Table<'_, '_>, name: &Name) -> Result<Command, TextError> {

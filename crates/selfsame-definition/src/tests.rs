@@ -111,6 +111,7 @@ to = "/"
     assert_eq!((compile.timeout_secs, compile.scratch_bytes), (600, 512 << 20));
     assert_eq!((cargo.timeout_secs, cargo.scratch_bytes), (3600, 8 << 30));
     assert_eq!(compile.inputs, [ActionInput::Source]);
+    assert!(compile.target && cargo.target);
     assert_eq!(cargo.inputs, [ActionInput::Source, ActionInput::Action("compile".parse().unwrap())]);
     assert_eq!(cargo.toolchains.iter().map(Name::as_str).collect::<Vec<_>>(), ["cc", "rust"]);
     assert_eq!(cargo.command, Command::Cargo(["build", "--release", "--", "--locked"].map(str::to_owned).to_vec()));
@@ -284,6 +285,9 @@ fn action_faults() {
     let rest = "run = [\"x\"]\noutputs = [\"y\"]\n";
     refused_action(&format!("name = \"a\"\n{rest}[[action]]\nname = \"a\"\n{rest}"), "action `a` stands twice");
     refused_action(&format!("name = \"source\"\n{rest}"), "may not be named `source`");
+    refused_action(&format!("name = \"a\"\ntarget = \"no\"\n{rest}"), "target");
+    let cargo = "name = \"a\"\ntarget = false\ncargo = [\"build\"]\noutputs = [\"o\"]\n";
+    refused_action(cargo, "cargo is always told what it builds for");
     refused_action(&format!("name = \"cargo\"\n{rest}"), "may not be named `cargo`");
     refused_action(&format!("name = \"A\"\n{rest}"), "is not a name");
     refused_action(&format!("name = \"a\"\ninputs = [\"a\"]\n{rest}"), "reads its own output");

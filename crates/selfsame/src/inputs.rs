@@ -130,7 +130,8 @@ pub(crate) fn bind(
     Ok(bound)
 }
 
-/// The parts of an input: by its ecosystem's lock where it has one, else by ours.
+/// The parts of an input for the context's platform: by its ecosystem's lock where it has one, else by ours. Of several
+/// platforms no build names what is there for another.
 pub(crate) fn parts(
     name: &str,
     spec: &InputSpec,
@@ -145,7 +146,11 @@ pub(crate) fn parts(
     let (_, locked) = locked.ok_or_else(|| {
         Report::new(Exit::Unanswered, format!("input `{name}` is in no lock")).hint("run `selfsame lock`")
     })?;
-    Ok(locked.parts.clone())
+    let is_meant = |part: &&Part| {
+        let own = part.platform.as_ref();
+        cx.platforms.len() < 2 || own.is_none_or(|own| selfsame_oci::same_platform(own, cx.platform))
+    };
+    Ok(locked.parts.iter().filter(is_meant).cloned().collect())
 }
 
 /// The parts that a file of the source pins, of those that provenance names and the store has.
