@@ -18,7 +18,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -244,7 +244,7 @@ impl LogFolder {
 
     /// Where leaves stand that are there already. Reads the hash of every entry, 32 bytes each.
     fn places(&self, size: u64, wanted: impl Iterator<Item = Digest>) -> Result<BTreeMap<Digest, u64>, LogFolderError> {
-        let wanted: Vec<Digest> = wanted.collect();
+        let wanted: BTreeSet<Digest> = wanted.collect();
         let mut places = BTreeMap::new();
         for tile in Tile::of_tree(size).take_while(|tile| tile.level == 0) {
             for (offset, hash) in self.tile(tile)?.into_iter().enumerate() {

@@ -108,6 +108,9 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     voice.event(Event::Signing);
     let why = |built: &Built| not_checked_because(arguments, &key, built);
     let made = Made::sign(builds, &prepared.inputs, why, key.signer.as_ref(), log.as_ref(), extent, &store)?;
+    if let Some(log) = &log {
+        voice.say("enter", &format!("what was signed into the log `{}`", log.key().origin()));
+    }
     let run_record = made.run_record(key.signer.as_ref(), &started)?;
     publish(&made, &run_record, &output, arguments, &store)?;
     let done = made.summary();
@@ -447,8 +450,10 @@ fn summary(
     let release = errors::quoted(shown);
     let program = program_name();
     let bad = errors::quoted(&shown.with_extension("tampered"));
+    let log_key = arguments.log.log.as_deref().and_then(|log| log::beside(log, ".pub").ok());
+    let log_key = log_key.map(|file| format!(" --log-key {}", errors::quoted(&file))).unwrap_or_default();
     terminal::talk(&format!(
-        "\ntry:\n  {program} verify {release} --key {public}\n  {program} rebuild-verify {release} --key {public}\n  \
+        "\ntry:\n  {program} verify {release} --key {public}{log_key}\n  {program} rebuild-verify {release} --key {public}\n  \
          {program} tamper {release} -o {bad} && {program} verify {bad} --key {public}   # must fail"
     ));
     if request.builder_id.starts_with(uri::BUILDER_DEV) {
