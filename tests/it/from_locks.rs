@@ -246,11 +246,46 @@ fn network_a_base_that_is_pulled_by_the_lines_of_its_page() {
         fs::write(&path, here(fs::read_to_string(&path).expect("a file of the example"))).expect("a file");
     }
     let page = env.read(format!("{project}/README.md"));
-    let blocks: Vec<&str> = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks = commands_of(&page);
     let [start, commands, run] = blocks[..] else { panic!("three blocks of commands: {page}") };
     assert!(start.contains("docker-registry serve") && run.contains("podman run"), "{page}");
     // Another store than the one in which the base was built: its blobs come from the registry alone.
     let moved = commands.replace("export ", &format!("export SELFSAME_STORE='{}'; export ", env.at("other").display()));
+    let output = run_pasted(&mut env, &moved);
+    assert!(output.stdout.contains("busybox (oci): 4 of 4 can be had"), "{}", output.stdout);
+    let release = env.at("site.release");
+    if let Some(said) = contract::run_image(&env, &release, "site:1.0.0", &["/bin/cat", "/srv/index.html"]) {
+        assert!(said.contains("hello, world"), "{said}");
+    }
+}
+
+/// The page for newcomers, line by line.
+#[test]
+fn network_the_first_project_ends_with_a_release_that_is_the_same_again() {
+    let Some(mut env) = world() else { return };
+    let page = fs::read_to_string(root().join("docs/first-project.md")).expect("the page");
+    let lines: String = commands_of(&page).into_iter().filter(|block| !block.contains("podman")).collect();
+    let name = ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"];
+    name.into_iter().for_each(|name| _ = env.set(name, "a@example.org"));
+    let output = run_pasted(&mut env, &lines);
+    let said: Vec<&str> = output.stdout.lines().collect();
+    assert!(said.iter().any(|line| line.starts_with("verified: ")), "{}", output.stdout);
+    assert!(said.iter().any(|line| line.starts_with("same: ")), "{}", output.stdout);
+    assert_eq!(said.last(), Some(&"as it should be"), "{}", output.stdout);
+    let release = env.at("hello-1.0.0.release");
+    if let Some(said) = contract::run_image(&env, &release, "hello:1.0.0", &["/hello"]) {
+        assert_eq!(said, "hello, world\n");
+    }
+}
+
+/// The commands of a page, block by block.
+fn commands_of(page: &str) -> Vec<&str> {
+    page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// Runs lines as a newcomer pastes them, with the program on the path.
+#[track_caller]
+fn run_pasted(env: &mut TestEnv, lines: &str) -> selfsame_testing::Output {
     let folder = Path::new(crate::world::SELFSAME).parent().expect("a folder").display().to_string();
     let path = std::env::var("PATH").unwrap_or_default();
     env.set("PATH", format!("{folder}:{path}"));
@@ -258,15 +293,11 @@ fn network_a_base_that_is_pulled_by_the_lines_of_its_page() {
     let variables: Vec<_> =
         shell.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
     shell = std::process::Command::new("sh");
-    shell.args(["-euc", &moved]).env_clear().current_dir(env.root()).stdin(std::process::Stdio::null());
+    shell.args(["-euc", lines]).env_clear().current_dir(env.root()).stdin(std::process::Stdio::null());
     shell.envs(variables.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let output = env.run(shell);
     output.succeeds();
-    assert!(output.stdout.contains("busybox (oci): 4 of 4 can be had"), "{}", output.stdout);
-    let release = env.at("site.release");
-    if let Some(said) = contract::run_image(&env, &release, "site:1.0.0", &["/bin/cat", "/srv/index.html"]) {
-        assert!(said.contains("hello, world"), "{said}");
-    }
+    output
 }
 
 #[test]
