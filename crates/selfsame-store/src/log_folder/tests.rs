@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use selfsame_attest::{Bundle, SigningKey, Statement, Subject, sign_statement};
@@ -36,7 +37,8 @@ fn body(name: &str) -> Body {
 
 fn bodies(range: std::ops::Range<usize>) -> Vec<Body> {
     // One signature is enough for hundreds of entries: the log does not look into them.
-    let one = body("document");
+    static ONE: OnceLock<Body> = OnceLock::new();
+    let one = ONE.get_or_init(|| body("document"));
     range.map(|number| Body { digest: Digest::of(number.to_string().as_bytes()), ..one.clone() }).collect()
 }
 
@@ -123,7 +125,7 @@ fn the_same_entries_are_the_same_files() {
 /// next writer makes of it what it would have become.
 #[test]
 fn a_writer_that_dies_anywhere_leaves_a_whole_log() {
-    for (start, end) in [(0, 3), (3, 5), (250, 262), (255, 256)] {
+    for (start, end) in [(0, 3), (3, 5), (254, 258)] {
         let reference = tempfile::tempdir().unwrap();
         let undisturbed = log(reference.path());
         undisturbed.append(&bodies(0..start), &signer(), SOON).unwrap();
