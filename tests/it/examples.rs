@@ -151,11 +151,34 @@ impl World {
     }
 
     pub(crate) fn build(&self, project: &Path, name: &str, more: &[&str]) -> Release {
+        self.build_as(project, name, more, |command| command)
+    }
+
+    /// Builds where somebody has an account, and a range of ids of their own.
+    pub(crate) fn build_with_ids(&self, project: &Path, name: &str, more: &[&str]) -> Release {
+        let (accounts, ranges) = (self.env.at("accounts"), self.env.at("ranges"));
+        let machine = fs::read_to_string("/etc/passwd").expect("accounts");
+        let accounts_text = format!("{machine}somebody:x:{SOMEBODY}:{SOMEBODY}::/nonexistent:/bin/false\n");
+        fs::write(&accounts, accounts_text).expect("a file");
+        fs::write(&ranges, "somebody:300000:65536\n").expect("a file");
+        let script = "mount --bind \"$1\" /etc/passwd; mount --bind \"$2\" /etc/subuid; mount --bind \"$2\" /etc/subgid
+                      shift 2; exec \"$@\"";
+        self.build_as(project, name, more, |command| {
+            let mut machine = Command::new("unshare");
+            machine.args(["-m", "sh", "-euc", script, "sh"]).args([&accounts, &ranges]);
+            machine.arg(command.get_program()).args(command.get_args()).env_clear();
+            machine.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            machine.current_dir(command.get_current_dir().expect("the project")).stdin(std::process::Stdio::null());
+            machine
+        })
+    }
+
+    fn build_as(&self, project: &Path, name: &str, more: &[&str], machine: impl FnOnce(Command) -> Command) -> Release {
         let folder = self.env.at(name);
         let mut arguments: Vec<OsString> = ["build", "--json", "--no-check", "--key"].map(Into::into).into();
         arguments.extend([self.env.at("release.key").into(), "-o".into(), folder.clone().into(), project.into()]);
         arguments.extend(more.iter().map(Into::into));
-        let output = self.env.selfsame_under(&self.variation, arguments);
+        let output = self.env.run(machine(self.env.command(&self.variation, arguments)));
         let json = output.succeeds().json();
         let text = |field: &str| json[field].as_str().expect("a text").to_owned();
         Release { image: text("image"), id: text("releaseId"), folder }

@@ -18,8 +18,9 @@ use crate::world::{DEV_KEY, empty, sandboxed, verify};
 const DEADLINE: Duration = Duration::from_secs(3000);
 
 /// The projects with a committed lock, by their folders.
-const LOCKED: [&str; 12] = [
+const LOCKED: [&str; 13] = [
     "examples/c-on-debian",
+    "examples/debian-service",
     "examples/go-platforms",
     "examples/go-static",
     "examples/node-service",
@@ -122,6 +123,40 @@ fn network_c_on_debian_builds_from_its_lock_and_again_from_itself() {
     let release = build(&env, "examples/c-on-debian");
     if let Some(said) = contract::run_image(&env, &release, "c-on-debian:1.0.0", &["/hello"]) {
         assert_eq!(said, "hello, world\n");
+    }
+}
+
+/// Maintainer scripts as root of the host and as somebody with subordinate ids, on another disk, under another umask, with
+/// one CPU: one release. What they made is what dpkg would have made, and the image says so itself.
+#[test]
+fn network_debian_service_is_configured_to_one_release_in_two_worlds() {
+    if !require(Tier::Network, asked()) {
+        return;
+    }
+    let mapper = ["/usr/bin/newuidmap", "/etc/subuid", "/etc/subgid"].into_iter().find(|it| !Path::new(it).exists());
+    if !require(Tier::Sandbox, mapper.map_or(Ok(()), |it| Err(format!("`{it}` is missing (package uidmap)")))) {
+        return;
+    }
+    let keys = Keys::new();
+    let Some((usual, mut other)) = two_worlds(4096, &keys) else { return };
+    let project = usual.copy_example("debian-service", "service");
+    let far = other.copy_example("debian-service", "a longer path/with spaces/service");
+    other.give_to_somebody();
+    let release = usual.build(&project, "release", &["--capsule", "--locked"]);
+    assert_same(&release, &other.build_with_ids(&far, "release", &["--capsule", "--locked"]));
+    contract::validate_sbom(&usual.env, &release.folder);
+    assert_capsule_rebuilds(&release.folder, &keys.public());
+    let provenance = ["inspect", "--json"].map(PathBuf::from).into_iter().chain([release.folder.clone()]);
+    let told = usual.env.selfsame(provenance).succeeds().json().to_string();
+    for part in ["base.configure", "\"machine-id\"", "\"dpkg-backups\""] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let said = |argv: &[&str]| contract::run_image(&usual.env, &release.folder, "debian-service:1.0.0", argv);
+    if let Some(said) = said(&["/usr/bin/python3", "/srv/report.py"]) {
+        assert_eq!(said, "True, True, /nonexistent\n");
+    }
+    for words in [["/usr/bin/dpkg", "--audit"], ["/usr/bin/dpkg", "--verify"]] {
+        assert!(said(&words).is_none_or(|said| said.is_empty()), "{words:?}");
     }
 }
 

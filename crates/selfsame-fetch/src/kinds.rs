@@ -80,7 +80,7 @@ pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_
 /// What actions see of an input, from parts that are in the store. Paths are from the place where it is mounted.
 pub fn input_tree(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
     match spec {
-        InputSpec::Deb(deb) => deb::tree(name, deb, parts, cx),
+        InputSpec::Deb(deb) => deb::tree(deb, parts, cx),
         InputSpec::File(file) => file::tree(name, file, parts, cx),
         InputSpec::Git(_) => git::tree(name, parts, cx),
         InputSpec::Oci(_) => oci::tree(name, parts, cx),

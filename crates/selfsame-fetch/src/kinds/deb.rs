@@ -182,7 +182,7 @@ const fn part_is_whole(part: &Part) -> bool {
 
 /// The root file system, from packages that are in the store. One that is to be configured is as dpkg would have unpacked
 /// it, with the order in which its packages are to be configured.
-pub(crate) fn tree(name: &str, spec: &DebSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
+pub(crate) fn tree(spec: &DebSpec, parts: &[Part], cx: &Context<'_>) -> Result<Tree, FetchError> {
     let parts = for_platform(parts, cx.platform)?;
     // Changing what laying out does changes this text.
     let mut key = match spec.rootfs {
@@ -202,7 +202,7 @@ pub(crate) fn tree(name: &str, spec: &DebSpec, parts: &[Part], cx: &Context<'_>)
             normalise::normalise(&mut root, &packages, cx.store)?;
             Tree::from_entries(root.entries).map_err(|source| DebInputError::Tree { source })?
         }
-        Rootfs::Configured => configure::to_be_configured(name, root, &packages, cx.store)?,
+        Rootfs::Configured => configure::to_be_configured(root, &packages, cx.store)?,
     };
     memo::note(cx.store, &key, &tree)?;
     Ok(tree)

@@ -191,6 +191,16 @@ pub(crate) fn crates(error: selfsame_fetch::CratesError) -> Box<Report> {
     }
 }
 
+/// Whether an action is what runs the maintainer scripts of an input: names of actions have no dot.
+fn is_configuring(action: &str) -> bool {
+    action.ends_with(&selfsame_action::configure::configure_step(""))
+}
+
+const CONFIGURING_FAILED: &str = "the log names the package whose maintainer script failed: leave it out, or use \
+                                  `rootfs = \"unpacked\"`, for which no script runs";
+const CONFIGURING_DIFFERS: &str = "a package's maintainer script made this, keys and databases mostly: leave the package out and \
+                                   make it when a container starts, or build with --no-check, which the signed inventory then says";
+
 /// A build that gave nothing.
 pub(crate) fn build(error: BuildError, store: &Store) -> Box<Report> {
     match error {
@@ -203,7 +213,7 @@ pub(crate) fn build(error: BuildError, store: &Store) -> Box<Report> {
             .consequence("The first run succeeded. Nothing was signed.")
             .hint("the second run had one CPU, other pids, another unpack order and a later clock: `selfsame help levels`")
             .into(),
-        BuildError::NotReproducible { ref paths, level, ref first, ref second, .. } => {
+        BuildError::NotReproducible { ref action, ref paths, level, ref first, ref second } => {
             let mut report = Report::new(Exit::No, error.to_string());
             for path in paths.iter().take(8) {
                 report = report.fact("differs", path);
@@ -212,8 +222,11 @@ pub(crate) fn build(error: BuildError, store: &Store) -> Box<Report> {
                 report = report.fact("and", format!("{} more", paths.len() - 8));
             }
             report = report.excerpt(super::image::explain_trees(first, second, store));
+            report = report.consequence("Nothing was signed.");
+            if is_configuring(action) {
+                return report.hint(CONFIGURING_DIFFERS).into();
+            }
             report
-                .consequence("Nothing was signed.")
                 .hint(format!(
                     "make the action independent of what differs (`selfsame help levels` says what level `{level}` \
                      leaves open), or build with --no-check, which the signed inventory then says"
@@ -234,9 +247,17 @@ pub(crate) fn build(error: BuildError, store: &Store) -> Box<Report> {
 fn action(error: ExecutionError, store: &Store) -> Box<Report> {
     let headline = error.to_string();
     match error {
-        ExecutionError::Failed { mechanism, argv, last_lines, log, .. } => {
-            let hint = failure_hint(mechanism.as_deref(), &argv, &last_lines);
-            let mut report = Report::new(Exit::No, headline).fact("argv", argv.join(" "));
+        ExecutionError::Failed { action: name, mechanism, argv, last_lines, log, .. } => {
+            let scripts = is_configuring(&name);
+            let hint = match scripts {
+                true => Some(CONFIGURING_FAILED.to_owned()),
+                false => failure_hint(mechanism.as_deref(), &argv, &last_lines),
+            };
+            let mut report = Report::new(Exit::No, headline);
+            // The script that runs maintainer scripts is ours, and long.
+            if !scripts {
+                report = report.fact("argv", argv.join(" "));
+            }
             if let Some(mechanism) = mechanism {
                 report = report.fact("by", mechanism);
             }

@@ -24,16 +24,11 @@ const NEW: &str = ".dpkg-new";
 /// These make what every other script of the first round may ask for.
 const FIRST_OF_ALL: [&str; 2] = ["base-passwd", "base-files"];
 
-pub(super) fn to_be_configured(
-    input: &str,
-    mut root: Root,
-    packages: &[Unpacked],
-    store: &Store,
-) -> Result<Tree, FetchError> {
+pub(super) fn to_be_configured(mut root: Root, packages: &[Unpacked], store: &Store) -> Result<Tree, FetchError> {
     for needed in NEEDED {
         let path = path(needed);
         if root.find(&path).is_none() {
-            return Err(DebInputError::NoConfigurer { input: input.to_owned(), path }.into());
+            return Err(DebInputError::NoConfigurer { path }.into());
         }
     }
     let mut new_files = Vec::new();

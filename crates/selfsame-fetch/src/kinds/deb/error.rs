@@ -141,10 +141,8 @@ pub enum DebInputError {
         source: TreeError,
     },
     /// Maintainer scripts are asked for, and what runs them is not there.
-    #[error("input `{input}`: maintainer scripts need `/{path}`, which none of its packages has")]
+    #[error("maintainer scripts need `/{path}`, which none of the packages has")]
     NoConfigurer {
-        /// Its name.
-        input: String,
         /// `usr/bin/dpkg`.
         path: RelPath,
     },

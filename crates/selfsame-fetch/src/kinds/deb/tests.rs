@@ -304,7 +304,7 @@ fn a_root_to_be_configured_is_as_dpkg_unpacks() {
     let late = package("adduser", "Depends: base-passwd\n", &["usr/sbin/adduser = a"]);
     let packages = [late, passwd, rm, shell, dpkg, libc, gcc];
     let root = Root::of(&packages).unwrap();
-    let tree = to_be_configured("base", root, &packages, &store).unwrap();
+    let tree = to_be_configured(root, &packages, &store).unwrap();
     let text = |path: &str| {
         let (digest, _) = tree.content(path).unwrap_or_else(|| panic!("{path} in {tree}"));
         String::from_utf8(store.read_blob(&digest, 1 << 20).unwrap()).unwrap()
@@ -335,7 +335,7 @@ fn scripts_need_a_shell_and_dpkg() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store")).unwrap();
     let alone = [package("busybox", "", &["usr/bin/busybox = x"])];
-    let error = to_be_configured("base", Root::of(&alone).unwrap(), &alone, &store).unwrap_err();
+    let error = to_be_configured(Root::of(&alone).unwrap(), &alone, &store).unwrap_err();
     let text = error.to_string();
-    assert_eq!(text, "input `base`: maintainer scripts need `/usr/bin/dpkg`, which none of its packages has");
+    assert_eq!(text, "maintainer scripts need `/usr/bin/dpkg`, which none of the packages has");
 }
