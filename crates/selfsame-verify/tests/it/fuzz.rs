@@ -3,8 +3,8 @@
 
 use selfsame_attest::{SigningKey, Statement, sign_statement};
 use selfsame_core::uri;
-use selfsame_testing::fuzz::fuzz;
-use selfsame_verify::{Class, Depth, Outcome};
+use selfsame_testing::fuzz::{answer, fuzz};
+use selfsame_verify::{Class, Depth, Outcome, TrustFile};
 
 use crate::fake::{self, Parts};
 use crate::verdict;
@@ -82,5 +82,28 @@ fn fuzz_release_files() {
         files.insert("index.json".to_owned(), bytes.to_vec());
         let verdict = verdict(&files, Depth::Blobs);
         Err(format!("{:?}", verdict.class))
+    });
+}
+
+/// A file of whom a machine believes, as somebody may send it around.
+#[test]
+fn fuzz_trust() {
+    let key = include_str!("../../../../tests/vectors/attest/bundle-v0.3.pub");
+    let text = format!(
+        "version = 1\nserial = 3\nminimum-level = \"normalized\"\n\n[[key]]\nname = \"release\"\npublic = '''\n{key}'''\nfrom = \"2026-01-01\"\n\n[[rollback]]\nname = \"hello\"\nfloor = \"1.2.0\"\n"
+    );
+    let words = [
+        "[[key]]\n",
+        "[[log]]\n",
+        "[[witness]]\n",
+        "[[rotation]]\n",
+        "[threshold]\nrelease = ",
+        "version = ",
+        "'''",
+        "retired = ",
+        "compromised = ",
+    ];
+    fuzz("trust", &[text.as_bytes(), b"version = 1\nserial = 1\n"], &words, |bytes| {
+        answer(TrustFile::parse(&String::from_utf8_lossy(bytes)))
     });
 }
