@@ -99,7 +99,7 @@ pub(crate) fn fetch(name: &str, _: &DebSpec, parts: &[Part], cx: &Context<'_>) -
     for part in &missing {
         let urls = places.of(part)?;
         if urls.is_empty() {
-            return Err(DebInputError::NoPlace { purl: part.purl.to_string() }.into());
+            return Err(DebInputError::NoPlace { purl: part.purl.plain() }.into());
         }
         wanted.push(Wanted::part(part, urls));
     }
@@ -140,7 +140,7 @@ pub(crate) fn ask(parts: &[&Part], cx: &Context<'_>) -> Result<Vec<Obtainable>, 
     let mut answers = obtainable::each(parts, |part| {
         let urls = places.of(part)?;
         if urls.is_empty() {
-            return Err(DebInputError::NoPlace { purl: part.purl.to_string() }.into());
+            return Err(DebInputError::NoPlace { purl: part.purl.plain() }.into());
         }
         // Another file under that name says more than none; a place that cannot be asked is no answer.
         let (mut other, mut failed) = (None, None);
@@ -310,7 +310,7 @@ fn vendor(uri: &str, origins: &[(String, String)]) -> String {
 /// The package as it describes itself, which has to be what it was called.
 fn checked(mut part: Part, cx: &Context<'_>) -> Result<(Part, Control), FetchError> {
     let blob = cx.store.open_blob(&part.sha256)?;
-    let refused = |source| DebInputError::Package { package: part.purl.to_string(), source };
+    let refused = |source| DebInputError::Package { package: part.purl.plain(), source };
     let control = read_control(blob).map_err(refused)?.control;
     agree(&part, &control)?;
     part.source = Some(format!("{}@{}", control.source.0, control.source.1));
@@ -327,7 +327,7 @@ fn agree(part: &Part, control: &Control) -> Result<(), FetchError> {
         return Ok(());
     }
     let says = format!("{} {} {}", control.package, control.version, control.architecture);
-    Err(DebInputError::Disagrees { package: part.purl.to_string(), says }.into())
+    Err(DebInputError::Disagrees { package: part.purl.plain(), says }.into())
 }
 
 /// The parts that are for a platform, sorted.
@@ -340,7 +340,7 @@ fn for_platform(parts: &[Part], platform: &Platform) -> Result<Vec<Part>, FetchE
         }
         let Some(named) = Named::of(part) else {
             let says = "a package without a name".to_owned();
-            return Err(DebInputError::Disagrees { package: part.purl.to_string(), says }.into());
+            return Err(DebInputError::Disagrees { package: part.purl.plain(), says }.into());
         };
         if named.architecture == "all" || named.architecture == architecture {
             chosen.push(part.clone());
@@ -373,7 +373,7 @@ struct Places<'a> {
 
 impl Places<'_> {
     fn of(&self, part: &Part) -> Result<Vec<String>, FetchError> {
-        let named = Named::of(part).ok_or_else(|| DebInputError::NoPlace { purl: part.purl.to_string() })?;
+        let named = Named::of(part).ok_or_else(|| DebInputError::NoPlace { purl: part.purl.plain() })?;
         let places = named.places(part, self.cx.http.origins(), &self.machine.sources);
         Ok(places.iter().map(|place| self.machine.with_login(place)).collect())
     }
@@ -388,7 +388,7 @@ fn listed(parts: &[Part], machine: &Machine, cx: &Context<'_>) -> Result<Vec<Vec
     let native = architecture(cx.platform)?;
     let mut of: BTreeMap<String, Vec<(usize, Named)>> = BTreeMap::new();
     for (at, part) in parts.iter().enumerate() {
-        let named = Named::of(part).ok_or_else(|| DebInputError::NoPlace { purl: part.purl.to_string() })?;
+        let named = Named::of(part).ok_or_else(|| DebInputError::NoPlace { purl: part.purl.plain() })?;
         let own = if named.architecture == "all" { native.to_owned() } else { named.architecture.clone() };
         of.entry(own).or_default().push((at, named));
     }

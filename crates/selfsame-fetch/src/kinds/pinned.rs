@@ -267,7 +267,7 @@ pub(super) fn missing<'a>(parts: &'a [Part], cx: &Context<'_>) -> Result<Vec<&'a
         }
     }
     if cx.offline && !missing.is_empty() {
-        return Err(PackagesError::Offline { packages: missing.iter().map(|part| part.purl.to_string()).collect() });
+        return Err(PackagesError::Offline { packages: missing.iter().map(|part| part.purl.plain()).collect() });
     }
     Ok(missing)
 }

@@ -425,7 +425,7 @@ fn lists_and_packages_that_were_changed_are_refused() {
     // It is another one than its own list says, though its bytes are the listed ones.
     world.publish_with(|list| list.replace("Version: 1", "Version: 2"));
     let text = world.refused(&spec);
-    assert_eq!(text, "package `pkg:deb/debian/app@2?arch=all` says of itself that it is `app 1 all`");
+    assert_eq!(text, "package `app 2` says of itself that it is `app 1 all`");
     // The list is another one than the signed file says.
     let list = "/debian/dists/bookworm/main/binary-amd64/Packages";
     world.publish();

@@ -87,7 +87,7 @@ pub enum DebInputError {
     /// A package that is refused.
     #[error("package `{package}` is refused")]
     Package {
-        /// Its package URL or file name.
+        /// `gcc 4:12.2.0-3`, or its file name.
         package: String,
         /// Why.
         source: DebError,
@@ -105,7 +105,7 @@ pub enum DebInputError {
         "there is no place to ask for `{purl}`: no apt with sources on this machine, and no upstream for its origin"
     )]
     NoPlace {
-        /// Its package URL.
+        /// `gcc 4:12.2.0-3`
         purl: String,
     },
     /// Versions that none of this machine's archives has any more.

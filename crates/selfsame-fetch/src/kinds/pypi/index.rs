@@ -80,7 +80,7 @@ impl Index {
     /// Brings the file of a part, from whichever index has it.
     pub(super) fn bring(&self, file: &str, part: &Part, cx: &Context<'_>) -> Result<(), PackagesError> {
         let named = pinned::purl_parts(part.purl.as_str()).map(|(name, _)| name);
-        let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.to_string() })?;
+        let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.plain() })?;
         let mut other = None;
         for index in &self.urls {
             let Some(page) = self.page(index, &name)? else { continue };
@@ -95,9 +95,9 @@ impl Index {
             }
         }
         Err(match other {
-            None => PackagesError::NotFound { package: part.purl.to_string() },
+            None => PackagesError::NotFound { package: part.purl.plain() },
             Some((found, url)) => PackagesError::Mismatch {
-                package: part.purl.to_string(),
+                package: part.purl.plain(),
                 by: "the lock".to_owned(),
                 expected: part.sha256.to_string(),
                 found: found.to_string(),
@@ -109,7 +109,7 @@ impl Index {
     /// Whether an index has the file of a part. Without a hash on its page the file itself is asked for.
     pub(super) fn ask(&self, file: &str, part: &Part) -> Result<Obtainable, PackagesError> {
         let named = pinned::purl_parts(part.purl.as_str()).map(|(name, _)| name);
-        let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.to_string() })?;
+        let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.plain() })?;
         let mut answer = Obtainable::gone();
         for index in &self.urls {
             let Some(page) = self.page(index, &name)? else { continue };

@@ -89,7 +89,7 @@ fn without_a_network_nobody_is_asked() {
     let world = World::new();
     let spec = OciSpec::Registry { reference: "registry.example/team/app:1".to_owned() };
     let said = world.with(|cx| super::super::resolve("base", &spec, &Context { offline: true, ..*cx })).unwrap_err();
-    assert_eq!(said.to_string(), "input `base` (pkg:oci/app) is not here, and the network may not be used");
+    assert_eq!(said.to_string(), "input `base` (app) is not here, and the network may not be used");
 }
 
 #[test]
