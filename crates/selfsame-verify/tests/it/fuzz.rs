@@ -1,12 +1,13 @@
 //! A release with any statement in it, signed by the key that is trusted: what it says is looked at, and nothing of it may
 //! end the program.
 
-use selfsame_attest::{SigningKey, Statement, sign_statement};
-use selfsame_core::uri;
-use selfsame_testing::fuzz::{answer, fuzz};
-use selfsame_verify::{Class, Depth, Outcome, TrustFile};
+use selfsame_attest::{Rotation, SigningKey, Statement, canonical_of, sign_statement};
+use selfsame_core::{Digest, uri};
+use selfsame_testing::fuzz::fuzz;
+use selfsame_verify::{Class, Depth, Expectations, Export, KeyEntry, Outcome, Trust, TrustFile};
 
 use crate::fake::{self, Parts};
+use crate::trust::day;
 use crate::verdict;
 
 #[test]
@@ -33,6 +34,10 @@ fn fuzz_release() {
     let key: SigningKey = fake::key("signer");
     fuzz("release", &seeds, &words, |bytes| {
         let Ok(statement) = Statement::parse(bytes) else { return Err("no statement".to_owned()) };
+        // Printing it is the work of this test, and what has no canonical form is never printed.
+        if canonical_of(&serde_json::Value::Object(statement.predicate.clone())).is_err() {
+            return Err("no canonical form".to_owned());
+        }
         // In the place of the one whose type it has, with an inventory that lists it.
         let mut changed: Vec<Statement> = statements.clone();
         match changed.iter().position(|known| known.predicate_type == statement.predicate_type) {
@@ -85,25 +90,59 @@ fn fuzz_release_files() {
     });
 }
 
-/// A file of whom a machine believes, as somebody may send it around.
+/// A trust file, and everything that is made of one: what it says on a day, its text, the words of others.
 #[test]
 fn fuzz_trust() {
-    let key = include_str!("../../../../tests/vectors/attest/bundle-v0.3.pub");
-    let text = format!(
-        "version = 1\nserial = 3\nminimum-level = \"normalized\"\n\n[[key]]\nname = \"release\"\npublic = '''\n{key}'''\nfrom = \"2026-01-01\"\n\n[[rollback]]\nname = \"hello\"\nfloor = \"1.2.0\"\n"
-    );
+    let mut file = TrustFile::empty();
+    file.keys.push(KeyEntry::new("a", fake::key("a").public()));
+    let rotation = Rotation::sign(&fake::key("a"), &fake::key("b").public(), day("2026-06-01"), Default::default());
+    file.rotate(rotation.expect("a signature"), "b").expect("a rotation");
+    let log = "[[log]]\nkey = \"log.example/releases+78aa29ad+AR5QLMJkMJzfj0PdvZGlJlIlgFpsKqFhmNpb/qZcMuTZ\"\n";
+    let more =
+        format!("{file}\n{log}[[rollback]]\nname = \"x\"\nversion = \"1.0\"\nepoch = 1\n[threshold]\nrelease = 1\n");
     let words = [
         "[[key]]\n",
-        "[[log]]\n",
-        "[[witness]]\n",
-        "[[rotation]]\n",
-        "[threshold]\nrelease = ",
-        "version = ",
-        "'''",
-        "retired = ",
-        "compromised = ",
+        "successor-of = \"",
+        "retired = \"",
+        "2026-06-01\"\n",
+        "predicates = [\"",
+        "compromised = \"",
+        "\"\"\"\n",
     ];
-    fuzz("trust", &[text.as_bytes(), b"version = 1\nserial = 1\n"], &words, |bytes| {
-        answer(TrustFile::parse(&String::from_utf8_lossy(bytes)))
+    fuzz("trust", &[file.to_string().as_bytes(), more.as_bytes()], &words, |bytes| {
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        let file = TrustFile::parse(text).map_err(|error| error.message)?;
+        let again = file.to_string();
+        assert_eq!(TrustFile::parse(&again).as_ref(), Ok(&file), "{again}");
+        let trust = file.at(day("2026-11-20"), text);
+        assert_eq!(trust.keys().len(), file.keys.len());
+        for format in [Export::Cosign, Export::Kyverno, Export::PolicyController] {
+            let _ = file.export(format, day("2026-11-20"), "*", None);
+        }
+        Ok(())
+    });
+}
+
+/// A bundle about one file: whatever it holds, it verifies only if the key signed it.
+#[test]
+fn fuzz_one_file() {
+    let subject = selfsame_attest::Subject::new("a", Digest::of(b"a"));
+    let mut statement = Parts::good().statements().remove(0);
+    statement.subjects = vec![subject];
+    let bundle = sign_statement(&statement, &fake::key("signer")).expect("a signature").to_bytes();
+    let trust = Trust::in_keys([fake::key("signer").public()]);
+    let payload = selfsame_attest::Bundle::parse(&bundle).expect("a bundle").payload_digest();
+    let words = ["\"tlogEntries\":[", "\"payload\":\"", "\"signatures\":[{", "\"keyid\":", "null", "\"hint\":"];
+    fuzz("one-file", &[&bundle], &words, |bytes| {
+        let expect = Expectations::default();
+        let verdict = selfsame_verify::verify_file(Digest::of(b"a"), bytes, &trust, uri::PROVENANCE, &expect);
+        match verdict.failed() {
+            None => {
+                let bundle = selfsame_attest::Bundle::parse(bytes).expect("what verifies is a bundle");
+                assert_eq!(bundle.payload_digest(), payload, "nobody signed another");
+                Ok(())
+            }
+            Some(check) => Err(format!("{} {}", check.id, check.outcome.reason().unwrap_or_default())),
+        }
     });
 }
