@@ -113,7 +113,7 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a folder nor a regular file"));

@@ -5,6 +5,8 @@ mod capsule_file;
 mod cli;
 mod commands;
 mod files;
+#[cfg(test)]
+mod fuzz;
 mod inputs;
 mod interrupt;
 mod keys;
