@@ -282,6 +282,61 @@ fn sandbox_a_release_for_several_platforms_is_in_the_log_with_what_joins_them() 
     verify(&env, "%project/two.release", &["--depth", "evidence"]).succeeds();
 }
 
+#[test]
+fn a_witness_signs_one_history_only() {
+    let env = empty();
+    run(&env, &["log", "init", "%witness", "--origin", "log.example/releases"]).succeeds();
+    copy(&vectors().join("folder"), &env.at("log"));
+    let cosign = |log: &str| {
+        let name = ["--name", "witness.example", "--key", "%witness.key", "--seen", "%seen"];
+        run(&env, &[&["log", "cosign", log, "--log-key", "@folder/log.pub"], &name[..]].concat())
+    };
+    // A memory of an older tree: the log goes on from there.
+    fs::copy(vectors().join("checkpoint-100"), env.at("seen")).unwrap();
+    shows(
+        cosign("%log").succeeds(),
+        &["300 entries", "since    100 entries: all of them are there", "witness.example+"],
+    );
+    let signed = || run(&env, &["log", "show", "%log", "--json"]).json()["signatures"].clone();
+    assert_eq!(signed(), serde_json::json!(["log.example/releases", "witness.example"]));
+    cosign("%log").succeeds();
+    assert_eq!(signed(), serde_json::json!(["log.example/releases", "witness.example"]), "once, however often");
+    shows(run(&env, &["log", "check", "%log", "--key", "@folder/log.pub"]).succeeds(), &["300 entries"]);
+    // What others know, with and without a witness's line in it.
+    run(&env, &["log", "prove", "%log", "257"]).succeeds();
+    let seen = fs::read(env.at("seen")).unwrap();
+    // The log as it was: all of it is right, and it is not what this witness has seen.
+    fs::copy(vectors().join("checkpoint-100"), env.at("log/checkpoint")).unwrap();
+    let older = cosign("%log");
+    older.exits(1).says("the log is not cosigned").says("the log had 300 entries and now has 100");
+    assert_eq!(fs::read(env.at("seen")).unwrap(), seen);
+    assert_eq!(fs::read(env.at("log/checkpoint")).unwrap(), fs::read(vectors().join("checkpoint-100")).unwrap());
+    cosign("%witness").exits(1).says("has no signature by the key of");
+}
+
+#[test]
+fn sandbox_a_release_whose_log_a_witness_has_seen() {
+    let Some(env) = logged() else { return };
+    run(&env, &["log", "init", "%witness"]).succeeds();
+    let name = ["--name", "witness.example", "--key", "%witness.key", "--seen", "%seen"];
+    let log = ["log", "cosign", "%project/releases.log", "--log-key", "%project/releases.log.pub"];
+    let cosigned = run(&env, &[&log[..], &name[..]].concat());
+    let witness =
+        cosigned.succeeds().stdout.lines().find_map(|line| line.strip_prefix("witness  ")).unwrap().to_owned();
+    fs::write(env.at("witness.line"), witness + "\n").unwrap();
+    run(&env, &["trust", "init", "%trust.toml", "--key", "%release.pub"]).succeeds();
+    run(&env, &["trust", "add", "%trust.toml", "%project/releases.log.pub"]).succeeds();
+    run(&env, &["trust", "add", "%trust.toml", "%witness.line"]).succeeds();
+    let trust = fs::read_to_string(env.at("trust.toml")).unwrap();
+    fs::write(env.at("trust.toml"), trust.replacen("\n[[log]]", "\n[threshold]\nwitness = 1\n\n[[log]]", 1)).unwrap();
+    let verify = |release: &str| run(&env, &["verify", release, "--trust", "%trust.toml"]);
+    // Signed before the witness looked; the same documents, looked up again, carry the witness's word.
+    let early = verify(&format!("%{RELEASE}"));
+    shows(early.exits(1), &["cosigned by 0 of the 1 witnesses"]);
+    build(&env, &["-o", "seen.release", "--log", "releases.log"]).succeeds();
+    verify("%project/seen.release").succeeds();
+}
+
 /// The documents of a release, as files.
 fn bundles(release: &Path, to: &Path) -> Vec<PathBuf> {
     let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(release.join(name)).unwrap()).unwrap() };

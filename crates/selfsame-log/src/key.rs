@@ -161,8 +161,7 @@ impl WitnessKey {
     pub fn verify(&self, checkpoint: &str, signature: &[u8]) -> Option<u64> {
         let (time, signature) = signature.split_first_chunk::<8>()?;
         let time = u64::from_be_bytes(*time);
-        let message = format!("cosignature/v1\ntime {time}\n{checkpoint}");
-        edwards_verify(&self.key, message.as_bytes(), signature).then_some(time)
+        edwards_verify(&self.key, cosigned(checkpoint, time).as_bytes(), signature).then_some(time)
     }
 }
 
@@ -170,6 +169,11 @@ impl fmt::Display for WitnessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         print(f, &self.name, self.key_hash(), COSIGNATURE, self.key.as_bytes())
     }
+}
+
+/// What a witness signs.
+pub(crate) fn cosigned(checkpoint: &str, time: u64) -> String {
+    format!("cosignature/v1\ntime {time}\n{checkpoint}")
 }
 
 fn key_id(name: &str, kind: u8, key: &[u8]) -> Digest {

@@ -36,7 +36,7 @@ pub use key::{LogKey, LogKeyError, WitnessKey};
 pub use merkle::{leaf_hash, node_hash};
 pub use note::{Note, NoteError, NoteSignature};
 pub use proof::{ProofError, verify_consistency, verify_inclusion};
-pub use sign::{LogSigner, LogSignerError};
+pub use sign::{LogSigner, LogSignerError, WitnessSigner};
 pub use tile::{Tile, entries_path, parse_entries, print_entries};
 pub use tree::{Tiles, Tree};
 pub use trusted_root::trusted_root;

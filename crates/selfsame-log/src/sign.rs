@@ -6,7 +6,7 @@ use ed25519_dalek::Signer as _;
 use selfsame_attest::{KeyError, PemError, SignError, Signer, SigningKey, pem};
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
-use crate::key::{LogKey, LogKeyError};
+use crate::key::{LogKey, LogKeyError, WitnessKey};
 use crate::note::{Note, NoteSignature};
 
 /// PKCS#8 of an Ed25519 key up to its 32 bytes (RFC 8410): what OpenSSL writes.
@@ -78,6 +78,48 @@ impl LogSigner {
     }
 }
 
+/// A witness's private key, with its name.
+pub struct WitnessSigner {
+    name: String,
+    key: Box<ed25519_dalek::SigningKey>,
+}
+
+impl WitnessSigner {
+    /// Parses a key file: one `PRIVATE KEY` block with an Ed25519 key.
+    pub fn parse(name: &str, file: &[u8]) -> Result<Self, LogSignerError> {
+        let Kind::Ed25519(key) = LogSigner::parse(file)?.0 else { return Err(LogSignerError::WitnessKind) };
+        let signer = Self { name: name.to_owned(), key };
+        signer.key()?;
+        Ok(signer)
+    }
+
+    /// The public half.
+    pub fn key(&self) -> Result<WitnessKey, LogSignerError> {
+        WitnessKey::new(&self.name, self.key.verifying_key().as_bytes()).map_err(LogSignerError::Name)
+    }
+
+    /// Says that this checkpoint was there at this time, in seconds since 1970, and went on from the last one that was
+    /// cosigned. An earlier line by this key gives way to the new one.
+    ///
+    /// That it goes on from there the caller has to have found out.
+    pub fn cosign(&self, mut checkpoint: SignedCheckpoint, time: u64) -> Result<SignedCheckpoint, LogSignerError> {
+        let key = self.key()?;
+        let message = crate::key::cosigned(checkpoint.note.text(), time);
+        let signature = [&time.to_be_bytes()[..], &self.key.sign(message.as_bytes()).to_bytes()].concat();
+        let line = NoteSignature { name: self.name.clone(), key_hash: key.key_hash(), signature };
+        let others = |it: &NoteSignature| (it.name.as_str(), it.key_hash) != (key.name(), key.key_hash());
+        checkpoint.note.signatures.retain(others);
+        checkpoint.note.signatures.push(line);
+        Ok(checkpoint)
+    }
+}
+
+impl fmt::Debug for WitnessSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WitnessSigner({:?}, private part not shown)", self.name)
+    }
+}
+
 impl fmt::Debug for LogSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LogSigner(private part not shown)")
@@ -97,6 +139,9 @@ pub enum LogSignerError {
     /// A name that no log has.
     #[error("{0}")]
     Name(LogKeyError),
+    /// A witness signs with Ed25519 alone.
+    #[error("a witness signs with Ed25519")]
+    WitnessKind,
     /// The signer is not there, said no, or broke.
     #[error("{0}")]
     Sign(SignError),

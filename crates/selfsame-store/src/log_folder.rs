@@ -161,6 +161,19 @@ impl LogFolder {
         self.proofs(bodies, &leaves, &places, &at)
     }
 
+    /// Puts a cosigned checkpoint in the place of the newest one, if it is that one still.
+    ///
+    /// Entries that are looked up again afterwards carry it; the next new entry makes a checkpoint without it.
+    pub fn put_cosigned(&self, cosigned: &SignedCheckpoint, patience: Duration) -> Result<(), LogFolderError> {
+        let _lock = self.lock(patience)?;
+        if self.checkpoint()?.note.text() != cosigned.note.text() {
+            return Err(LogFolderError::Moved { path: self.path.clone() });
+        }
+        let disk = Disk::new(&self.path);
+        disk.put(CHECKPOINT, cosigned.note.to_string().as_bytes())?;
+        disk.settle()
+    }
+
     /// The entry at `index`, and its proof at the newest checkpoint.
     pub fn prove(&self, index: u64) -> Result<LogEntry, LogFolderError> {
         let at = self.checkpoint()?;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use selfsame_core::Platform;
 
-pub(crate) use self::log::{LogArgs, LogCheck, LogCommand, LogInit, LogProve, LogShow, LogTrustedRoot};
+pub(crate) use self::log::{LogArgs, LogCheck, LogCommand, LogCosign, LogInit, LogProve, LogShow, LogTrustedRoot};
 pub(crate) use self::trust::{TrustAdd, TrustArgs, TrustCommand, TrustFormat, TrustRotate};
 pub(crate) use self::verify::{Depth, Verify, VerifyFile};
 use crate::terminal::Verbosity;
@@ -606,7 +606,7 @@ mod tests {
     fn says_whom_to_believe(flag: &str) -> bool {
         let given = ["verify ", "verify-file ", "rebuild-verify ", "check ", "capsule check ", "index "];
         let whom = ["--key", "--trust", "--at", "--log-key"];
-        let log = ["log check --key", "log check --since", "log trusted-root --key"];
+        let log = ["log cosign --log-key", "log check --key", "log check --since", "log trusted-root --key"];
         log.contains(&flag)
             || flag.starts_with("trust ") && !flag.ends_with("--json")
             || given.into_iter().any(|command| flag.strip_prefix(command).is_some_and(|flag| whom.contains(&flag)))

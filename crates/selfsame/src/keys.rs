@@ -13,7 +13,7 @@ use selfsame_core::{Digest, uri};
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 
-pub(crate) use log::{generate_log_key, log_public, log_signer, read_small, text_of, write_public};
+pub(crate) use log::{generate_log_key, log_public, log_signer, read_small, text_of, witness_signer, write_public};
 
 /// The largest key file that is read.
 const KEY_BYTES: u64 = 64 << 10;

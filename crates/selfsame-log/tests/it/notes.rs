@@ -2,7 +2,7 @@
 
 use selfsame_core::Digest;
 use selfsame_log::note::{MOST_NOTE_BYTES, MOST_SIGNATURES};
-use selfsame_log::{Checkpoint, LogKey, LogSigner, Note, SignedCheckpoint, WitnessKey};
+use selfsame_log::{Checkpoint, LogKey, LogSigner, Note, SignedCheckpoint, WitnessKey, WitnessSigner};
 
 use crate::{Memory, ORIGIN, key, log_key, log_signer, refused};
 
@@ -127,8 +127,14 @@ fn a_key_line_is_read_only_whole() {
 #[test]
 fn a_cosignature_counts_with_its_time() {
     use ed25519_dalek::Signer as _;
-    let witness = ed25519_dalek::SigningKey::from_bytes(Digest::of(b"witness").as_bytes());
+    let seed = *Digest::of(b"witness").as_bytes();
+    let witness = ed25519_dalek::SigningKey::from_bytes(&seed);
     let key = WitnessKey::new("witness.example/w1", witness.verifying_key().as_bytes()).unwrap();
+    let signer = WitnessSigner::parse("witness.example/w1", LogSigner::seed_to_pem(&seed).as_bytes()).unwrap();
+    assert_eq!(signer.key().unwrap(), key);
+    let p256 = crate::key("a log's P-256 key").to_pem();
+    refused(WitnessSigner::parse("witness.example/w1", p256.as_bytes()), "a witness signs with Ed25519");
+    refused(WitnessSigner::parse("two words", LogSigner::seed_to_pem(&seed).as_bytes()), "cannot name");
     assert_eq!(WitnessKey::parse(&key.to_string()).unwrap(), key);
     refused(WitnessKey::parse(&log_key().to_string()), "a witness has 4");
     let mut checkpoint = good();
@@ -138,6 +144,8 @@ fn a_cosignature_counts_with_its_time() {
     let signature = [&time.to_be_bytes()[..], &witness.sign(message.as_bytes()).to_bytes()].concat();
     let line = selfsame_log::NoteSignature { name: key.name().to_owned(), key_hash: key.key_hash(), signature };
     checkpoint.note.signatures.push(line);
+    assert_eq!(signer.cosign(good(), time).unwrap(), checkpoint, "by hand, and by its signer");
+    assert_eq!(signer.cosign(signer.cosign(good(), 1).unwrap(), time).unwrap(), checkpoint, "the later one stays");
     let read = SignedCheckpoint::parse(checkpoint.note.to_string().as_bytes()).unwrap();
     assert_eq!(read.witnesses(std::slice::from_ref(&key)), Ok(vec![(&key, time)]));
     assert_eq!(read.verify(&log_key()), Ok(()), "the log's own signature is not touched by it");

@@ -42,6 +42,12 @@ pub enum LogFolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// Somebody wrote since the checkpoint was read.
+    #[error("the log `{}` has grown meanwhile", path.display())]
+    Moved {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The signer is not this log's.
     #[error("the key is not the one of the log `{}`", path.display())]
     WrongSigner {

@@ -30,6 +30,8 @@ pub(crate) enum LogCommand {
     Show(LogShow),
     /// Print an entry with its inclusion proof, as a bundle carries it
     Prove(LogProve),
+    /// As a witness: check the log, see that it only grew since you looked last, and cosign its checkpoint
+    Cosign(LogCosign),
     /// Print the trusted_root.json with which Sigstore's own verifiers accept what is in the log
     TrustedRoot(LogTrustedRoot),
 }
@@ -77,6 +79,24 @@ pub(crate) struct LogProve {
     pub(crate) dir: PathBuf,
     /// Which entry: 0 is the first
     pub(crate) index: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogCosign {
+    /// The log's folder
+    pub(crate) dir: PathBuf,
+    /// Who you are: an address of yours without https://, as witness.example.com
+    #[arg(long, value_name = "NAME", env = "SELFSAME_WITNESS_NAME")]
+    pub(crate) name: String,
+    /// Your Ed25519 key, a file
+    #[arg(long, value_name = "FILE", env = "SELFSAME_WITNESS_KEY")]
+    pub(crate) key: PathBuf,
+    /// The log's public key, from elsewhere than the folder
+    #[arg(long, value_name = "PUB")]
+    pub(crate) log_key: PathBuf,
+    /// Your memory: the checkpoint that you cosigned last. Made by the first time
+    #[arg(long, value_name = "FILE", env = "SELFSAME_WITNESS_SEEN")]
+    pub(crate) seen: PathBuf,
 }
 
 #[derive(Debug, Args)]

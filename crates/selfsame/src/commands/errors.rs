@@ -75,7 +75,11 @@ pub(crate) fn publish(error: PublishError) -> Box<Report> {
 
 /// A transparency log.
 pub(crate) fn log(error: LogFolderError) -> Box<Report> {
-    let exit = if matches!(error, LogFolderError::Busy { .. }) { Exit::NotNow } else { Exit::Unanswered };
+    let exit = if matches!(error, LogFolderError::Busy { .. } | LogFolderError::Moved { .. }) {
+        Exit::NotNow
+    } else {
+        Exit::Unanswered
+    };
     let report = Report::new(exit, chain(&error));
     let report = match &error {
         LogFolderError::Publish(_) => report.consequence("No log was made."),
@@ -88,6 +92,7 @@ pub(crate) fn log(error: LogFolderError) -> Box<Report> {
         LogFolderError::WrongSigner { .. } => report
             .consequence("Nothing was written.")
             .hint("`--log-signer KEY` names the key that `selfsame log init` was given or made"),
+        LogFolderError::Moved { .. } => report.consequence("Nothing was written.").hint("try again"),
         LogFolderError::Busy { .. } => report.consequence("Nothing was written.").hint("try again when it is done"),
         _ => report,
     };

@@ -1,6 +1,7 @@
 //! `selfsame log`: a transparency log in a folder.
 
 use std::path::Path;
+use std::time::Duration;
 
 use selfsame_core::Digest;
 use selfsame_log::{LogKey, SignedCheckpoint, note};
@@ -8,10 +9,10 @@ use selfsame_store::LogFolder;
 use serde_json::{Value, json};
 
 use super::errors;
-use crate::cli::{LogCheck, LogCommand, LogInit, LogProve, LogShow, LogTrustedRoot};
+use crate::cli::{LogCheck, LogCommand, LogCosign, LogInit, LogProve, LogShow, LogTrustedRoot};
 use crate::log::beside;
 use crate::report::{Answer, Exit, Report, with_schema};
-use crate::settings::Settings;
+use crate::settings::{Settings, wall_clock_secs};
 use crate::{keys, prepare, terminal};
 
 pub(super) fn run(arguments: &LogCommand, settings: &Settings) -> Answer {
@@ -20,6 +21,7 @@ pub(super) fn run(arguments: &LogCommand, settings: &Settings) -> Answer {
         LogCommand::Check(arguments) => check(arguments, settings),
         LogCommand::Show(arguments) => show(arguments, settings),
         LogCommand::Prove(arguments) => prove(arguments),
+        LogCommand::Cosign(arguments) => cosign(arguments),
         LogCommand::TrustedRoot(arguments) => trusted_root(arguments),
     }
 }
@@ -133,6 +135,36 @@ fn prove(arguments: &LogProve) -> Answer {
     let log = LogFolder::open(&arguments.dir).map_err(errors::log)?;
     let entry: Value = log.prove(arguments.index).map_err(errors::log)?.to_json();
     terminal::data(&String::from_utf8_lossy(&selfsame_core::json::canonical_value(&entry)));
+    Ok(Exit::Yes)
+}
+
+/// How long a writer of the log is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A witness never signs two histories: what it signed last is its own file's to remember, not the log's.
+fn cosign(arguments: &LogCosign) -> Answer {
+    let signer = keys::witness_signer(&arguments.name, &arguments.key)?;
+    let key = keys::log_public(&arguments.log_key)?;
+    let log = LogFolder::open(&arguments.dir).map_err(errors::log)?;
+    let seen = arguments.seen.symlink_metadata().is_ok().then(|| older(&arguments.seen)).transpose()?;
+    let report = log.check(&key, seen.as_ref()).map_err(errors::log)?;
+    if let Some(fault) = report.faults.first() {
+        let mut refusal = Report::new(Exit::No, format!("the log is not cosigned: {fault}"));
+        for other in &report.faults[1..] {
+            refusal = refusal.fact("fault", other);
+        }
+        return Err(refusal.consequence("Nothing was written.").into());
+    }
+    let cosigned = signer.cosign(report.checkpoint, wall_clock_secs()).map_err(errors::log_signer)?;
+    // Remembered first: a witness that forgets what it signed could be made to sign something else.
+    prepare::write_text(&arguments.seen, &cosigned.note.to_string())?;
+    log.put_cosigned(&cosigned, PATIENCE).map_err(errors::log)?;
+    print_checkpoint(&cosigned);
+    match seen {
+        Some(seen) => terminal::data(&format!("since    {} entries: all of them are there", seen.checkpoint.size)),
+        None => terminal::data("since    nothing: this was the first look"),
+    }
+    terminal::data(&format!("witness  {}", signer.key().map_err(errors::log_signer)?));
     Ok(Exit::Yes)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use selfsame_attest::{Signer, SigningKey};
 use selfsame_core::Digest;
-use selfsame_log::{LogKey, LogSigner};
+use selfsame_log::{LogKey, LogSigner, WitnessSigner};
 
 use super::{External, cannot, read, write_new};
 use crate::report::{Answer, Exit, Report};
@@ -31,6 +31,15 @@ pub(crate) fn log_signer(text: &str) -> Answer<(LogSigner, Option<Digest>)> {
             .hint("`selfsame log init DIR` makes a log and a key for it")
     })?;
     Ok((signer, Some(Digest::of(&bytes))))
+}
+
+/// The key of a witness.
+pub(crate) fn witness_signer(name: &str, path: &Path) -> Answer<WitnessSigner> {
+    WitnessSigner::parse(name, &read(path)?).map_err(|error| {
+        Report::new(Exit::Unanswered, format!("`{}` is not the key of a witness `{name}`: {error}", path.display()))
+            .hint("`openssl genpkey -algorithm ed25519 -out witness.key` makes one")
+            .into()
+    })
 }
 
 /// A new Ed25519 key in a file of mode 0600, which nothing had the name of.
