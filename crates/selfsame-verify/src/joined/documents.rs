@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_attest::text::quote;
 use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, Statement};
-use selfsame_core::{Digest, uri};
+use selfsame_core::{Day, Digest, SourceEpoch, uri};
 
 use super::{JoinedFiles, Joining};
 use crate::checks::log::Entries;
@@ -30,7 +30,7 @@ pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) ->
     let mut fault = ("signature", "no trusted key signed what joins the parts".to_owned());
     for trusted in trust.keys() {
         let mut by_type: BTreeMap<String, Vec<(Statement, Digest)>> = BTreeMap::new();
-        let mut unlogged = None;
+        let (mut unlogged, mut seen) = (None, None);
         let mut unlisted = Vec::new();
         for (file, bytes) in &files.joining {
             let Ok(bundle) = Bundle::parse(bytes) else {
@@ -49,8 +49,11 @@ pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) ->
             } else if !statement.is_about(files.index.digest) {
                 unlisted.push(note(file, Some(kind), "about something else than the index"));
             } else {
-                let refusal = Entries::of(&bundle, &trusted.key, trust).refusal().filter(|_| !trust.logs().is_empty());
-                unlogged = unlogged.or(refusal);
+                let entries = Entries::of(&bundle, &trusted.key, trust);
+                unlogged = unlogged.or(entries.refusal().filter(|_| !trust.logs().is_empty()));
+                if kind == uri::INVENTORY && entries.fault.is_none() {
+                    seen = entries.seen.and_then(SourceEpoch::new).map(Day::of);
+                }
                 let of_type = by_type.entry(statement.predicate_type.clone()).or_default();
                 of_type.push((statement, bundle.payload_digest()));
             }
@@ -61,7 +64,7 @@ pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) ->
         let may_not = by_type.keys().find(|kind| !trusted.may_sign(kind)).cloned();
         match by_key(files, &trusted.key, by_type, parts) {
             Ok(closed) => {
-                let signed = Signed { release: Some(closed.joining.release_id), by: None };
+                let signed = Signed { release: Some(closed.joining.release_id), by: seen };
                 let name = quote(&trusted.name);
                 match (trusted.standing.counts(signed), may_not, unlogged) {
                     (Ok(_), None, None) => return Ok(Closed { unlisted, ..closed }),

@@ -382,3 +382,39 @@ fn files_beside_it_are_known_or_refused_and_what_is_attached_later_counts_for_no
     let record = verifies(&recorded).checks.pop().expect("checks");
     assert!(record.outcome.reason().is_some_and(|reason| reason.contains("not used")), "{record:?}");
 }
+
+/// What joins the platforms is signed by a key that counts, like everything else.
+#[test]
+fn who_joins_has_to_count() {
+    use crate::trust::day;
+    // Built apart, so that another key may join them.
+    let parts = BOTH.map(|platform| part(platform, &[]));
+    let mut whole = Whole::of(&parts);
+    whole.signer = "other";
+    let files = whole.lay_out();
+    let judged = |change: &dyn Fn(&mut selfsame_verify::KeyEntry)| {
+        let mut file = selfsame_verify::TrustFile::empty();
+        file.keys.push(selfsame_verify::KeyEntry::new("builder", key("signer").public()));
+        let mut joiner = selfsame_verify::KeyEntry::new("joiner", key("other").public());
+        change(&mut joiner);
+        file.keys.push(joiner);
+        let trust = file.at(day("2026-11-20"), &file.to_string());
+        verify_joined(&files, &trust, &options(Depth::Content)).expect("an index is first")
+    };
+    let good = judged(&|_| {});
+    assert_eq!(good.class(), Class::Verified, "{:?}", good.faults().collect::<Vec<_>>());
+    let refused = |change: &dyn Fn(&mut selfsame_verify::KeyEntry), because: &str| {
+        let verdict = judged(change);
+        assert_eq!(verdict.class(), Class::NotVerified);
+        let faults: Vec<&str> = verdict.faults().collect();
+        assert!(faults.iter().any(|fault| fault.contains(because)), "{faults:?}");
+        assert!(verdict.joining.is_none() && verdict.parts.iter().all(|(_, part)| part.is_verified()));
+    };
+    refused(&|key| key.compromised = Some(day("2026-06-01")), "the key `joiner` is compromised since 2026-06-01");
+    refused(&|key| key.retired = Some(day("2026-06-01")), "the key `joiner` is retired since 2026-06-01");
+    refused(&|key| key.from = Some(day("2027-01-01")), "the key `joiner` counts from 2027-01-01 on");
+    refused(
+        &|key| key.predicates = Some([uri::COSIGN_SIGN.to_owned()].into()),
+        "may not sign `https://selfsame.dev/inventory/v1`",
+    );
+}
