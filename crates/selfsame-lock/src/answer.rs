@@ -83,7 +83,9 @@ pub fn wanted(definition: &Definition) -> Result<BTreeMap<Name, Wanted>, PurlErr
         let platforms = &definition.image.platforms;
         let is_base = definition.image.base == Base::Input(name.clone());
         if (is_base || !definition.toolchains.contains_key(name)) && !platforms.is_empty() {
-            let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+            let mut platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+            // Their order decides nothing about what is locked.
+            platforms.sort_unstable();
             asked.push_str(&format!("; for {}", platforms.join(" ")));
         }
         let sha256 = match spec {

@@ -88,6 +88,18 @@ pub(crate) enum Command {
     Help(Help),
 }
 
+impl Command {
+    /// What did not happen, in a sentence, where building or what leads to it fails.
+    pub(crate) fn undone(&self) -> Option<&'static str> {
+        match self {
+            Self::Build(_) | Self::RebuildVerify(_) | Self::Index(_) => Some(crate::report::NOTHING_BUILT),
+            Self::Lock(_) => Some("The lock was not changed."),
+            Self::Fetch(_) => Some("What came so far is kept."),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     /// The project's folder

@@ -127,7 +127,7 @@ pub(crate) fn public(path: &Path) -> Answer<PublicKey> {
 fn parse(bytes: &[u8], text: &str) -> Answer<SigningKey> {
     SigningKey::parse(bytes).map_err(|error| {
         Report::new(Exit::Unanswered, format!("key `{text}` cannot be used: {error}"))
-            .consequence("Nothing was built.")
+            .consequence(crate::report::NOTHING_BUILT)
             .hint("make a key with `selfsame keygen -o KEY` and pass `--key KEY.key`")
             .into()
     })
@@ -174,7 +174,7 @@ impl External {
     fn new(command: &str) -> Answer<Self> {
         let fault = |error: SignError| {
             Report::new(Exit::Unanswered, format!("key `exec:{command}` cannot be used: {error}"))
-                .consequence("Nothing was built.")
+                .consequence(crate::report::NOTHING_BUILT)
                 .hint("the command is called with `public-key` and with `sign`; see docs/keys.md")
         };
         let pem = call(command, "public-key", &[]).map_err(fault)?;

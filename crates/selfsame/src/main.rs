@@ -56,9 +56,14 @@ fn run() -> ExitCode {
     let mut settings = settings::Settings::from_environment();
     settings.ca.clone_from(&cli.ca);
     settings.offline = cli.offline;
+    let undone = cli.command.undone();
     match commands::run(cli, &settings) {
         Ok(exit) => exit.into(),
-        Err(report) => {
+        Err(mut report) => {
+            // Said by what builds and fetches share; who only fetches would not say it so.
+            if report.consequence.as_deref() == Some(report::NOTHING_BUILT) {
+                report.consequence = undone.map(str::to_owned);
+            }
             terminal::print_report(&report, &settings);
             report.exit.into()
         }

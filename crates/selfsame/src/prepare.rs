@@ -201,7 +201,7 @@ impl<'a> Project<'a> {
             if locked {
                 let report =
                     Report::new(Exit::Unanswered, format!("there is no `{}`, and --locked was given", path.display()))
-                        .consequence("Nothing was built.")
+                        .consequence(crate::report::NOTHING_BUILT)
                         .hint("run `selfsame lock`, then commit selfsame.lock");
                 return Err(report.into());
             }
@@ -244,7 +244,7 @@ impl<'a> Project<'a> {
         let platforms = self.platforms();
         let cx = self.context(&platforms[0]);
         fetch::resolve(&self.definition, before, keep, &cx).map_err(errors::fetch).map_err(|mut report| {
-            if report.consequence.as_deref() == Some("Nothing was built.") {
+            if report.consequence.as_deref() == Some(crate::report::NOTHING_BUILT) {
                 report.consequence = Some("The lock was not changed.".to_owned());
             }
             if self.network.http.options().offline {

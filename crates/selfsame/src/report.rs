@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+/// What building did not come to.
+pub(crate) const NOTHING_BUILT: &str = "Nothing was built.";
+
 /// The four answers of a process. docs/verdicts.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {

@@ -155,7 +155,7 @@ pub(crate) fn named<'a>(flag: &str, text: &str, folder: &Path, network: &'a Netw
     let quoted = serde_json::to_string(text).unwrap_or_default();
     let wrong = || {
         Report::new(Exit::Unanswered, format!("`{flag} {text}` names no store"))
-            .consequence("Nothing was built.")
+            .consequence(crate::report::NOTHING_BUILT)
             .hint("a folder, or `oci://HOST/NAME`")
     };
     let origins = Origins::parse(&format!("[store]\nremote = {quoted}\n"), folder).map_err(|_| wrong())?;

@@ -141,7 +141,7 @@ fn key(arguments: &Build, settings: &Settings, voice: &Voice, relaxed: bool) -> 
     if !arguments.dev_key && (settings.ci || !settings.terminal) {
         let why = if settings.ci { "CI is set" } else { "there is no terminal" };
         let report = Report::new(Exit::Unanswered, format!("no key was given, and {why}"))
-            .consequence("Nothing was built.")
+            .consequence(crate::report::NOTHING_BUILT)
             .hint("pass `--key FILE`, `--key env:NAME` or `--key exec:COMMAND`; `selfsame keygen` makes a key")
             .hint("or `--dev-key`, to try: such releases are refused unless that very key is given");
         return Err(report.into());
@@ -217,7 +217,7 @@ fn refuse_to_demote(output: &Path, key: &Key) -> Answer<()> {
                 format!("`{}` is a release by a release key; a development key would replace it", output.display());
             Err(Report::new(Exit::Unanswered, fault)
                 .fact("builder", builder)
-                .consequence("Nothing was built.")
+                .consequence(crate::report::NOTHING_BUILT)
                 .hint("choose another folder with `-o`, or move the release away")
                 .into())
         }
@@ -255,7 +255,7 @@ fn refuse_own_keys(prepared: &prepare::Prepared, key: &Key, log: Option<&Log>) -
     };
     Err(Report::new(Exit::Unanswered, "the key that signs is a file of the source, and would be published with it")
         .fact("file", path)
-        .consequence("Nothing was built.")
+        .consequence(crate::report::NOTHING_BUILT)
         .hint(format!("move `{path}` out of the source; if it was ever committed or shared, make a new key"))
         .into())
 }
@@ -274,7 +274,7 @@ fn refuse_dirty(prepared: &prepare::Prepared, arguments: &Build, key: &Key) -> A
         report = report.fact("changed", path);
     }
     Err(report
-        .consequence("Nothing was built.")
+        .consequence(crate::report::NOTHING_BUILT)
         .hint("commit the changes, or pass `--allow-dirty`: the provenance then says that the source was dirty")
         .into())
 }
@@ -333,7 +333,7 @@ fn refuse_load(arguments: &Build, inputs: &[Inputs]) -> Answer<()> {
         return Ok(());
     }
     let report = Report::new(Exit::Unanswered, format!("none of the platforms is this machine's, {native}"))
-        .consequence("Nothing was built.")
+        .consequence(crate::report::NOTHING_BUILT)
         .hint("`--load` loads the image for this machine; without it the release has all of them");
     Err(report.into())
 }

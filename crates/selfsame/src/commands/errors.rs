@@ -19,7 +19,7 @@ pub(crate) fn text(path: &Path, error: &TextError) -> Box<Report> {
     Report::new(Exit::Unanswered, error.message.clone())
         .fact("at", place)
         .figure(&error.excerpt())
-        .consequence("Nothing was built.")
+        .consequence(crate::report::NOTHING_BUILT)
         .into()
 }
 
@@ -31,7 +31,9 @@ pub(crate) fn stale(name: &str, stale: &[Stale]) -> Report {
         let text = text.strip_prefix(&format!("{}: ", point.what)).unwrap_or(&text);
         report = report.fact(&point.what, text);
     }
-    report.consequence("Nothing was built.").hint("run `selfsame lock`, review the change, then commit both files")
+    report
+        .consequence(crate::report::NOTHING_BUILT)
+        .hint("run `selfsame lock`, review the change, then commit both files")
 }
 
 /// The store.
@@ -112,7 +114,7 @@ pub(crate) fn toolchain(error: ToolchainError) -> Box<Report> {
 /// Binding a path source.
 pub(crate) fn source(error: selfsame_fetch::SourceError) -> Box<Report> {
     use selfsame_fetch::SourceError;
-    let report = Report::new(Exit::Unanswered, chain(&error)).consequence("Nothing was built.");
+    let report = Report::new(Exit::Unanswered, chain(&error)).consequence(crate::report::NOTHING_BUILT);
     let report = match &error {
         SourceError::NoRepository { .. } | SourceError::NoCommit { .. } => {
             report.hint("write `epoch = 1700000000` (seconds since 1970) under `[source]` in selfsame.toml")
@@ -154,15 +156,15 @@ pub(crate) fn fetch(error: selfsame_fetch::FetchError) -> Box<Report> {
         FetchError::Offline { .. } => Report::new(exit, error.to_string()).hint("run `selfsame fetch` where there is a network").into(),
         FetchError::Store { source } | FetchError::Git(GitError::Store { source, .. }) => store(source),
         FetchError::Git(GitError::Refused { .. } | GitError::NoRepository { .. }) => Report::new(exit, chain(&error))
-            .consequence("Nothing was built.")
+            .consequence(crate::report::NOTHING_BUILT)
             .hint("git is not asked at the terminal here: its credential helper, or ssh's agent, has to know the credentials")
             .into(),
         FetchError::Git(GitError::Pointer { .. }) => Report::new(exit, chain(&error))
-            .consequence("Nothing was built.")
+            .consequence(crate::report::NOTHING_BUILT)
             .hint("lock the large file as an input of kind `file`, or commit it itself")
             .into(),
         other => {
-            let report = Report::new(exit, chain(&other)).consequence("Nothing was built.");
+            let report = Report::new(exit, chain(&other)).consequence(crate::report::NOTHING_BUILT);
             match super::hints::of_fetch(&other) {
                 Some(hint) => report.hint(hint).into(),
                 None => report.into(),
@@ -185,14 +187,14 @@ pub(crate) fn crates(error: selfsame_fetch::CratesError) -> Box<Report> {
                 .into()
         }
         CratesError::NoLock { .. } => Report::new(exit, error.to_string())
-            .consequence("Nothing was built.")
+            .consequence(crate::report::NOTHING_BUILT)
             .hint("run `cargo generate-lockfile`, then commit Cargo.lock")
             .into(),
         CratesError::Offline { .. } => {
             Report::new(exit, error.to_string()).hint("run `selfsame fetch` where there is a network").into()
         }
         CratesError::Store { source } => store(source),
-        other => Report::new(exit, chain(&other)).consequence("Nothing was built.").into(),
+        other => Report::new(exit, chain(&other)).consequence(crate::report::NOTHING_BUILT).into(),
     }
 }
 
