@@ -173,9 +173,12 @@ fn burn_pids(count: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// `time(2)` and the times of files follow a clock that lags by up to a tick of the kernel, which is 10 ms at most.
+const LAG_NANOS: u64 = 20_000_000;
+
 fn sleep_into_next_second() {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    std::thread::sleep(Duration::from_nanos(1_000_000_000 - now.tv_nsec as u64 + 1_000_000));
+    std::thread::sleep(Duration::from_nanos(1_000_000_000 - now.tv_nsec as u64 + LAG_NANOS));
 }
 
 /// Waiting for the end, whoever brings it.
