@@ -121,7 +121,8 @@ impl Action {
         });
         if let Some(System { normalisers }) = &self.system {
             let normalisers: Vec<&str> = normalisers.iter().map(|it| it.name()).collect();
-            value["system"] = json!({ "normalisers": normalisers });
+            // The kernel's random devices, never the fixed ones of an ordinary action: what is made of them differs.
+            value["system"] = json!({ "normalisers": normalisers, "random": "fresh" });
         }
         json::canonical(&value)
     }

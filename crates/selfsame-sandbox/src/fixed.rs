@@ -23,12 +23,15 @@ pub(crate) fn proc_files() -> Vec<(&'static str, String)> {
         ("sys/kernel/osrelease", format!("{RELEASE}\n")),
         ("sys/kernel/pid_max", "32768\n".to_owned()),
         ("sys/kernel/random/boot_id", "5e1f5a3e-0000-4000-8000-000000000001\n".to_owned()),
-        ("sys/kernel/random/uuid", "5e1f5a3e-0000-4000-8000-000000000002\n".to_owned()),
+        (PROC_UUID, "5e1f5a3e-0000-4000-8000-000000000002\n".to_owned()),
         ("sys/kernel/version", "#1 SMP selfsame\n".to_owned()),
         ("uptime", "1.00 1.00\n".to_owned()),
         ("version", format!("Linux version {RELEASE} (selfsame) #1 SMP selfsame\n")),
     ]
 }
+
+/// The kernel's random numbers as text, below `/proc`.
+pub(crate) const PROC_UUID: &str = "sys/kernel/random/uuid";
 
 /// Files below `/proc` that speak of the host's other work: empty at level `normalized`.
 pub(crate) const PROC_EMPTY: &[&str] =

@@ -89,7 +89,7 @@ pub(crate) fn prepare(wire: &Wire, random: Option<&OwnedFd>) -> Result<Root, Fai
     for (bind, tree) in spec.binds.iter().zip(binds) {
         attach(&folder, bind, &tree)?;
     }
-    devices(spec.level, random)?;
+    devices(random)?;
     let (own_proc, pid_max) = proc(spec)?;
     sysfs()?;
     if spec.observe {
@@ -271,7 +271,8 @@ fn attach(root: &OwnedFd, bind: &Bind, tree: &OwnedFd) -> Result<(), Failure> {
     attach().map_err(Failure::setup("mounting", &bind.to))
 }
 
-fn devices(level: Level, random: Option<&OwnedFd>) -> Result<(), Failure> {
+/// `random` is what both random devices hold; without it they are the kernel's.
+fn devices(random: Option<&OwnedFd>) -> Result<(), Failure> {
     let make = || -> io::Result<()> {
         // Of its own, because large pages make the megabyte of random bytes four times as cheap, and because large
         // pages on the scratch space would show in `st_blksize`.
@@ -282,13 +283,13 @@ fn devices(level: Level, random: Option<&OwnedFd>) -> Result<(), Failure> {
         for name in ["null", "zero", "full"] {
             write_new(&format!("r/dev/{name}"), b"")?;
         }
-        match (level, random) {
-            (Level::Normalized, Some(bytes)) => {
+        match random {
+            Some(bytes) => {
                 let mut file = new_file("r/dev/random")?;
                 place::copy(bytes.as_fd(), &mut file)?;
                 fs::hard_link("r/dev/random", "r/dev/urandom")?;
             }
-            _ => {
+            None => {
                 write_new("r/dev/random", b"")?;
                 write_new("r/dev/urandom", b"")?;
             }
@@ -302,7 +303,7 @@ fn devices(level: Level, random: Option<&OwnedFd>) -> Result<(), Failure> {
         for name in ["null", "zero", "full"] {
             device(name)?;
         }
-        if level == Level::Isolated {
+        if random.is_none() {
             for name in ["random", "urandom"] {
                 device(name)?;
             }
@@ -360,7 +361,8 @@ fn proc(spec: &Spec) -> Result<(bool, bool), Failure> {
     let cover = || -> io::Result<()> {
         write_new("f/empty", b"")?;
         rustix::fs::mkdir("f/none", Mode::from_raw_mode(0o555))?;
-        let fixed = if spec.level == Level::Normalized { fixed::proc_files() } else { Vec::new() };
+        let mut fixed = if spec.level == Level::Normalized { fixed::proc_files() } else { Vec::new() };
+        fixed.retain(|(name, _)| spec.has_fixed_randomness() || *name != fixed::PROC_UUID);
         for (index, (_, text)) in fixed.iter().enumerate() {
             write_new(&format!("f/{index}"), text.as_bytes())?;
         }

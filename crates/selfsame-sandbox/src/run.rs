@@ -18,7 +18,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::error::SandboxError;
 use crate::fixed;
 use crate::outcome::{Achieved, End, HostFacts, Outcome, OutputEntry, OutputSink, Pressure, Stream};
-use crate::spec::{HELPER_ARG, Level, Spec};
+use crate::spec::{HELPER_ARG, Spec};
 use crate::wire::{Channel, Entry, Frame, STOP_CANCELLED, STOP_TIMED_OUT, Wire};
 
 /// How often `cancel` is looked at.
@@ -88,10 +88,7 @@ impl Helper {
         let scratch = spec.scratch_dir.join(&wire.scratch_name);
         let helper = Self { child, channel: Channel::new(ours), stdout, stderr, scratch, over: false };
 
-        let random = match spec.level {
-            Level::Normalized => Some(random_file()?),
-            Level::Isolated => None,
-        };
+        let random = spec.has_fixed_randomness().then(random_file).transpose()?;
         let fds: Vec<_> = [specification.as_fd()].into_iter().chain(random).collect();
         // A helper that has died already says why by its status.
         match helper.channel.send_bytes(b"S", &fds) {

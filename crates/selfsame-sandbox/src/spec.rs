@@ -73,7 +73,8 @@ pub enum Identity {
     /// [`BUILD_UID`]:[`BUILD_GID`], the only ids there are, with no capability.
     Build,
     /// Root of a system with ids 0 to 65535, which may give files to any of them and become any of them. Its root has no
-    /// files of ours in `/etc`, and what it changed of that root is handed back in place of outputs.
+    /// files of ours in `/etc`, its random devices are the kernel's at every level, and what it changed of that root is
+    /// handed back in place of outputs.
     System,
 }
 
@@ -156,7 +157,7 @@ impl Limits {
 pub enum Level {
     /// No undeclared input.
     Isolated,
-    /// And fixed ids, `/proc`, `/sys`, random files; no address randomisation.
+    /// And fixed ids, `/proc`, `/sys`, random files (but for [`Identity::System`]); no address randomisation.
     Normalized,
 }
 
@@ -269,6 +270,12 @@ impl Variation {
 }
 
 impl Spec {
+    /// Whether the random devices and `/proc/sys/kernel/random/uuid` are fixed files. Not for root of a system: a secret
+    /// that a maintainer script makes of them would be everybody's who reads this code, and equal in every run.
+    pub(crate) fn has_fixed_randomness(&self) -> bool {
+        self.level == Level::Normalized && self.identity == Identity::Build
+    }
+
     /// The first thing that is wrong with this value itself.
     pub(crate) fn fault(&self) -> Option<String> {
         if self.argv.is_empty() || self.argv[0].is_empty() {

@@ -1,6 +1,7 @@
 //! Root of a whole system: what it may, what it may not, and what it changed of its root. The same for root of the host
 //! and for a user with subordinate ids.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, lchown};
@@ -189,4 +190,39 @@ fn sandbox_without_ids_names_the_line_to_add() {
     if std::path::Path::new("/usr/bin/newuidmap").exists() {
         assert!(!here(&world, program).abilities.iter().any(|ability| lacks(&ability.state)));
     }
+}
+
+/// Keys that a maintainer script makes: who knows the code must not know them, and the second run has to show that it
+/// made one.
+#[test]
+fn sandbox_no_two_systems_have_the_same_random_bytes() {
+    const MAKE: &str = "dd if=/dev/urandom of=/etc/key bs=32 count=1 2>/dev/null
+        dd if=/dev/random of=/etc/seed bs=32 count=1 2>/dev/null
+        cat /proc/sys/kernel/random/uuid >/etc/uuid; cat /proc/sys/kernel/random/boot_id >/etc/boot";
+    let Some(world) = world() else { return };
+    if !is_root() {
+        skip("needs root of the host, or subordinate ids");
+        return;
+    }
+    let made = |changed: &dyn Fn(&mut Spec)| {
+        let mut spec = spec(&world, MAKE);
+        changed(&mut spec);
+        let done = go(&spec);
+        done.ok();
+        let files = done.outputs.iter().filter(|(_, content)| !content.is_empty());
+        files.map(|(entry, content)| (entry.path.to_string(), content.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let (first, second) = (made(&|_| ()), made(&|_| ()));
+    for name in ["etc/key", "etc/seed"] {
+        assert_eq!(first[name].len(), 32);
+        assert_ne!(first[name], second[name], "{name} is the same in every run");
+    }
+    assert_ne!(first["etc/uuid"], second["etc/uuid"]);
+    assert_ne!(first["etc/key"], first["etc/seed"]);
+    // Which boot it is would be the host's.
+    assert_eq!(first["etc/boot"], second["etc/boot"]);
+    // An ordinary action has the same bytes as ever.
+    let mut ordinary = world.spec(&["sh", "-ec", &format!("{BUSYBOX}head -c 4 /dev/urandom | od -An -tx1")]);
+    ordinary.scratch_dirs = vec!["/tmp".to_owned()];
+    assert_eq!(go(&ordinary).stdout, go(&ordinary).stdout);
 }
