@@ -34,6 +34,7 @@ mod push_registry;
 mod push_world;
 mod roots;
 mod shared_store;
+mod signers;
 mod store;
 mod strangers;
 mod trust;

@@ -1,24 +1,23 @@
 //! Where keys come from: files, the environment, other programs, and the development key of this machine.
 
+mod external;
 mod log;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use selfsame_attest::{PublicKey, SignError, Signer, SigningKey};
+use selfsame_attest::{PublicKey, Signer, SigningKey};
 use selfsame_core::{Digest, uri};
 
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 
+use external::External;
 pub(crate) use log::{generate_log_key, log_public, log_signer, read_small, text_of, witness_signer, write_public};
 
 /// The largest key file that is read.
 const KEY_BYTES: u64 = 64 << 10;
-/// The longest answer of an external signer.
-const ANSWER_BYTES: u64 = 64 << 10;
 
 /// A signer and where it came from.
 pub(crate) struct Key {
@@ -159,65 +158,6 @@ fn exists(path: &Path, what: &str) -> Report {
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Box<Report> {
     Report::new(Exit::Unanswered, format!("cannot {what} `{}`: {error}", path.display())).into()
-}
-
-/// A signer in another program: any HSM or key service. The command is run by `sh -c`.
-///
-/// With the argument `public-key` it prints its public key as PEM; with `sign` it reads a PAE from standard input and
-/// prints an ASN.1 DER signature. docs/keys.md.
-struct External {
-    command: String,
-    public: PublicKey,
-}
-
-impl External {
-    fn new(command: &str) -> Answer<Self> {
-        let fault = |error: SignError| {
-            Report::new(Exit::Unanswered, format!("key `exec:{command}` cannot be used: {error}"))
-                .consequence(crate::report::NOTHING_BUILT)
-                .hint("the command is called with `public-key` and with `sign`; see docs/keys.md")
-        };
-        let pem = call(command, "public-key", &[]).map_err(fault)?;
-        let public = PublicKey::parse(&pem)
-            .map_err(|error| fault(SignError::Refused { reason: format!("its public key: {error}") }))?;
-        Ok(Self { command: command.to_owned(), public })
-    }
-}
-
-impl Signer for External {
-    fn public_key(&self) -> Result<PublicKey, SignError> {
-        Ok(self.public.clone())
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        call(&self.command, "sign", message)
-    }
-
-    fn is_deterministic(&self) -> bool {
-        false
-    }
-}
-
-fn call(command: &str, argument: &str, input: &[u8]) -> Result<Vec<u8>, SignError> {
-    let refused = |reason: String| SignError::Refused { reason };
-    let mut child = Command::new("sh")
-        .args(["-c", &format!("{command} \"$@\""), "selfsame-signer", argument])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(|error| refused(format!("it could not be started: {error}")))?;
-    let mut stdin = child.stdin.take().ok_or_else(|| refused("it has no standard input".to_owned()))?;
-    let stdout = child.stdout.take().ok_or_else(|| refused("it has no standard output".to_owned()))?;
-    let answer = std::thread::scope(|scope| {
-        // A command that does not read its input must not stop us from reading its answer.
-        scope.spawn(move || drop(stdin.write_all(input)));
-        let mut answer = Vec::new();
-        stdout.take(ANSWER_BYTES).read_to_end(&mut answer).map(|_| answer)
-    });
-    let answer = answer.map_err(|error| refused(format!("its answer could not be read: {error}")))?;
-    let status = child.wait().map_err(|error| refused(format!("it was lost: {error}")))?;
-    if status.success() { Ok(answer) } else { Err(refused(format!("`{argument}` ended with {status}"))) }
 }
 
 #[cfg(test)]
