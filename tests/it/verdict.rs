@@ -213,3 +213,41 @@ fn one_file_and_its_bundle() {
     );
     assert!(output.stderr.contains("did you mean `provenance`?"), "{}", output.stderr);
 }
+
+/// Whatever the answer is, a page says it; twice the same bytes; and what is printed is what is printed without one.
+#[test]
+fn a_page_for_auditors() {
+    let env = world();
+    let read = |name: &str| fs::read_to_string(env.project().join(name)).expect("a page");
+    let asked = ["verify", "one.release", "--trust", "t.toml", "--at", "2026-11-20"];
+    let plain = ended(env.selfsame(asked), 0);
+    for name in ["a.html", "b.html"] {
+        let output = ended(env.selfsame(asked.iter().chain(&["--report", name])), 0);
+        assert_eq!((&output.stdout, &output.stderr), (&plain.stdout, &plain.stderr));
+    }
+    let page = read("a.html");
+    assert_eq!(page, read("b.html"));
+    let verdict = json(&ended(env.selfsame(asked.iter().chain(&["--json"])), 0));
+    assert!(page.contains("<title>Verified: one.release</title>") && page.contains("judged for the day"));
+    for said in [&verdict["image"], &verdict["releaseId"], &verdict["keyId"], &verdict["trust"]["sha256"]] {
+        assert!(page.contains(said.as_str().expect("text")), "{said}");
+    }
+    for check in verdict["checks"].as_array().expect("checks") {
+        let row = format!("<th scope=\"row\"><bdi>{}</bdi></th><td>", check["id"].as_str().expect("an id"));
+        assert!(page.contains(&row), "{row}");
+    }
+    let tool = Digest::of(&fs::read(crate::world::SELFSAME).expect("the program"));
+    assert!(page.contains(&tool.to_string()), "who judged");
+
+    env.selfsame(["tamper", "one.release", "-o", "bent.release"]).succeeds();
+    ended(env.selfsame(["verify", "bent.release", "--key", "old.pub", "--json", "--report", "a.html"]), 1);
+    let page = read("a.html");
+    assert!(page.contains("<title>Not verified: bent.release</title>") && page.contains("does not have the digest"));
+    // Where it cannot be written nothing is said to be verified.
+    let output = ended(env.selfsame(asked.iter().chain(&["--report", "no/such/folder.html"])), 2);
+    assert!(
+        output.stdout.is_empty() && output.stderr.contains("cannot write `no/such/folder.html`"),
+        "{}",
+        output.stderr
+    );
+}

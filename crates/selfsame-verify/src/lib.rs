@@ -15,6 +15,7 @@ mod rows;
 
 pub mod files;
 pub mod options;
+pub mod page;
 pub mod trust;
 pub mod verdict;
 pub mod verified;

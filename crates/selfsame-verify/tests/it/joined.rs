@@ -418,3 +418,36 @@ fn who_joins_has_to_count() {
         "may not sign `https://selfsame.dev/inventory/v1`",
     );
 }
+
+#[test]
+fn a_page_about_several_platforms() {
+    let trust = Trust::in_keys([key("signer").public(), key("other").public()]);
+    let options = options(Depth::Content);
+    let page = |files: &Files| {
+        let expect = selfsame_verify::Expectations::default();
+        let (program, verifier) = ("selfsame 0.0.0", Digest::of(b"the program"));
+        let asked =
+            selfsame_verify::page::Asked { name: "hello.release", program, verifier, trust: &trust, expect: &expect };
+        let page = selfsame_verify::page::of_joined(&judged(files, &options), options.depth, &asked);
+        crate::page::harmless(&page);
+        page
+    };
+    let whole = Whole::of(&both());
+    let good = page(&whole.lay_out());
+    for words in [
+        "<title>Verified: hello.release</title>",
+        "images for 2 platforms",
+        "<h2>What joins the platforms</h2>",
+        "<h2>Platform linux/amd64</h2>\n<p>Verified.</p>",
+        "<h2>Platform linux/arm64</h2>\n<p>Verified.</p>",
+        &Digest::of(&whole.index).to_string(),
+    ] {
+        assert!(good.contains(words), "{words}");
+    }
+    // One platform falls: the whole does, and the page says which.
+    let mut bent = whole.lay_out();
+    let arm = Index::parse(&whole.index, media::INDEX).expect("an index").manifests[1].digest;
+    bent.remove(&layout::blob_path(arm)).expect("a manifest");
+    let bad = page(&bent);
+    assert!(bad.contains("<title>Not") && !bad.contains("images for 2 platforms"), "{bad}");
+}

@@ -9,6 +9,7 @@ mod joined;
 mod layout;
 mod logs;
 mod one_file;
+mod page;
 mod signatures;
 mod trust;
 mod trust_file;

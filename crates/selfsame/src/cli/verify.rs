@@ -24,6 +24,9 @@ pub(crate) struct Verify {
     /// Print the verified image with its digest, HOST/NAME@DIGEST or NAME:VERSION@DIGEST, and nothing else on standard output
     #[arg(long, conflicts_with = "json", env = "SELFSAME_PRINT_DIGEST", value_parser = boolish())]
     pub(crate) print_digest: bool,
+    /// Write the verdict as a page for people too: one HTML file, whatever the answer is
+    #[arg(long, value_name = "FILE.html", env = "SELFSAME_REPORT")]
+    pub(crate) report: Option<PathBuf>,
     /// Print the verdict as JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
@@ -54,6 +57,9 @@ pub(crate) struct VerifyFile {
     /// What the provenance must say: name, version, source, commit, builder, ...
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) expect: Vec<String>,
+    /// Write the verdict as a page for people too: one HTML file, whatever the answer is
+    #[arg(long, value_name = "FILE.html", env = "SELFSAME_REPORT")]
+    pub(crate) report: Option<PathBuf>,
     /// Print the verdict as JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,

@@ -19,6 +19,7 @@ mod kept;
 mod keygen;
 mod lock;
 mod log;
+mod page;
 mod pull;
 mod push;
 mod rebuild_verify;

@@ -8,6 +8,7 @@ use selfsame_verify::{CheckId, Class, Depth, Expectations, Fact, Options, Outcom
 use crate::cli::{self, TrustArgs, Verify};
 use selfsame_registry::Reference;
 
+use super::page::Page;
 use crate::rejoined;
 use crate::remote::{self, Release};
 use crate::report::{Answer, Exit, Report, harmless_json, printable};
@@ -28,13 +29,23 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
         None => Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?.files()?,
         Some(from) => rejoined::find(&arguments.release, from, Depth::Evidence < depth, settings)?,
     };
+    let page = Page::asked_for(arguments.report.as_deref())?;
     let closed = give_up_the_network();
+    let shown = arguments.release.display().to_string();
     if let Some(mut joined) = selfsame_verify::verify_joined(files.as_ref(), &trust, &options) {
         joined.parts.iter_mut().for_each(|(_, part)| part.judged_offline(closed.clone()));
+        if let Some(page) = page {
+            let asked = page.asked(&shown, &trust, &options.expect);
+            page.write(&selfsame_verify::page::of_joined(&joined, options.depth, &asked))?;
+        }
         return super::joined::show(&joined, reference.as_ref(), arguments);
     }
     let mut verdict = selfsame_verify::verify(files.as_ref(), &trust, &options);
     verdict.judged_offline(closed);
+    if let Some(page) = page {
+        let asked = page.asked(&shown, &trust, &options.expect);
+        page.write(&selfsame_verify::page::of_release(&verdict, &asked))?;
+    }
     if arguments.json {
         terminal::data(&harmless_json(&verdict.to_json()));
     } else if arguments.print_digest && verdict.is_verified() {

@@ -5,6 +5,7 @@ use std::fs::File;
 use selfsame_core::Hasher;
 use selfsame_verify::{Class, FILE_VERDICT_SCHEMA, FileVerdict};
 
+use super::page::Page;
 use super::verify;
 use crate::cli::VerifyFile;
 use crate::report::{Answer, Exit, Report, printable, with_schema};
@@ -30,9 +31,14 @@ pub(super) fn run(arguments: &VerifyFile, settings: &Settings) -> Answer {
     std::io::copy(&mut file, &mut hasher).map_err(|error| cannot(&arguments.file, error))?;
     let (digest, _) = hasher.finish();
 
+    let page = Page::asked_for(arguments.report.as_deref())?;
     let closed = verify::give_up_the_network();
     let mut verdict = selfsame_verify::verify_file(digest, &bundle, &trust, &kind, &expect);
     verdict.judged_offline(closed);
+    if let Some(page) = page {
+        let shown = arguments.file.display().to_string();
+        page.write(&selfsame_verify::page::of_file(&verdict, &kind, &page.asked(&shown, &trust, &expect)))?;
+    }
     if arguments.json {
         terminal::data(&with_schema(FILE_VERDICT_SCHEMA, &verdict.to_json()));
     } else {
