@@ -33,6 +33,7 @@ mod push_index;
 mod push_registry;
 mod push_world;
 mod roots;
+mod shared_pins;
 mod shared_store;
 mod signers;
 mod store;

@@ -13,11 +13,13 @@ pub(crate) mod oci;
 pub(crate) mod pinned;
 pub(crate) mod pypi;
 
+use selfsame_core::Digest;
 use selfsame_definition::InputSpec;
 use selfsame_lock::Part;
 use selfsame_tree::Tree;
 
 use crate::context::{Context, Described};
+use crate::kinds::pinned::Claimed;
 use crate::resolve::FetchError;
 
 /// Chooses the parts of an input that no file of the source pins. All of them are in the store then.
@@ -53,6 +55,33 @@ pub fn pinned_again(
     cx: &Context<'_>,
 ) -> Result<Vec<Part>, FetchError> {
     let cx = &Context { offline: true, ..*cx };
+    pins_among(name, spec, source, Claimed { parts: claimed, to_note: false }, cx)
+}
+
+/// The same where what is missing is asked for, and what answers a pin is known the next time: `claimed` came from where
+/// anybody may write. What is claimed and damaged is as good as nothing.
+pub fn pinned_among(
+    name: &str,
+    spec: &InputSpec,
+    source: &Tree,
+    claimed: &[Part],
+    cx: &Context<'_>,
+) -> Result<Vec<Part>, FetchError> {
+    let offline = &Context { offline: true, ..*cx };
+    match pins_among(name, spec, source, Claimed { parts: claimed, to_note: true }, offline) {
+        Ok(parts) => Ok(parts),
+        // What did answer is noted.
+        Err(_) => pinned_input(name, spec, source, cx),
+    }
+}
+
+fn pins_among(
+    name: &str,
+    spec: &InputSpec,
+    source: &Tree,
+    claimed: Claimed<'_>,
+    cx: &Context<'_>,
+) -> Result<Vec<Part>, FetchError> {
     Ok(match spec {
         InputSpec::Pypi(pypi) => pypi::pins_among(name, pypi, source, claimed, cx)?,
         InputSpec::Npm(npm) => npm::pins_among(name, npm, source, claimed, cx)?,
@@ -61,7 +90,22 @@ pub fn pinned_again(
     })
 }
 
-/// Brings those parts that the store lacks. Other bytes are refused.
+/// What a file of the source pins for an input, in one digest: the same on every machine, and another one where other
+/// files may be the answer. docs/store/shared.md has its text.
+pub fn pins_key(name: &str, spec: &InputSpec, source: &Tree, cx: &Context<'_>) -> Result<Digest, FetchError> {
+    let mut lines = match spec {
+        InputSpec::Pypi(pypi) => pypi::lines(pypi, source, cx)?,
+        InputSpec::Npm(npm) => npm::lines(npm, source, cx)?,
+        InputSpec::Go(go) => go::lines(go, source, cx)?,
+        _ => return Err(unavailable(name, spec)),
+    };
+    lines.sort_unstable();
+    lines.dedup();
+    Ok(Digest::of(format!("selfsame-pins v1\n{}\n{}\n", spec.kind(), lines.join("\n")).as_bytes()))
+}
+
+/// Brings those parts that the store lacks. Other bytes are refused. A package's part of size 0 is one whose size nobody
+/// knows.
 pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), FetchError> {
     if missing(parts, cx)?.is_empty() {
         return Ok(());
@@ -134,7 +178,7 @@ pub fn describe_input(
 pub(crate) fn missing<'a>(parts: &'a [Part], cx: &Context<'_>) -> Result<Vec<&'a Part>, FetchError> {
     let mut missing = Vec::new();
     for part in parts {
-        if cx.store.blob_size(&part.sha256)? != Some(part.size) {
+        if cx.store.blob_size(&part.sha256)?.is_none_or(|size| part.size != 0 && size != part.size) {
             missing.push(part);
         }
     }

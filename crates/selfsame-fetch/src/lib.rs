@@ -37,7 +37,8 @@ pub use kinds::git::GitError;
 pub use kinds::oci::{LayerFile, OciError, OciImage};
 pub use kinds::pinned::PackagesError;
 pub use kinds::{
-    describe_input, fetch_input, input_image, input_tree, pinned_again, pinned_input, resolve_input, toolchain_tree,
+    describe_input, fetch_input, input_image, input_tree, pinned_again, pinned_among, pinned_input, pins_key,
+    resolve_input, toolchain_tree,
 };
 pub use obtainable::{Obtainable, obtainable};
 pub use resolve::{FetchError, fetch, resolve, source_tree};

@@ -14,6 +14,7 @@ use selfsame_registry::{Host, Reference, Registry, RegistryError};
 use selfsame_store::{Store, StoreError};
 
 use crate::parallel::each;
+use crate::pins::KeptPins;
 use crate::results::KeptResult;
 use crate::shared_folder::SharedFolder;
 use crate::shared_registry::SharedRegistry;
@@ -250,6 +251,33 @@ impl<'a> SharedStore<'a> {
             Place::Folder(folder) => folder.put_result(action, result, store),
             Place::Registry(registry) => registry.put_result(action, result, store),
         }
+    }
+
+    /// Which files answer these pins, if somebody said so. What is damaged or of another version counts as nothing.
+    ///
+    /// # Errors
+    /// That it could not be asked.
+    pub fn pins(&self, key: &Digest) -> Result<Option<KeptPins>, SharedError> {
+        let found = match &self.place {
+            Place::Folder(folder) => folder.pins(key)?,
+            Place::Registry(registry) => registry.pins(key)?,
+        };
+        Ok(found.and_then(|bytes| KeptPins::parse(&bytes, key)))
+    }
+
+    /// Says there which files answer pins; they themselves are [put](SharedStore::put_each) before. Whether that was new.
+    ///
+    /// # Errors
+    /// That it could not be sent.
+    pub fn put_pins(&self, pins: &KeptPins) -> Result<bool, SharedError> {
+        if self.pins(pins.key())?.as_ref() == Some(pins) {
+            return Ok(false);
+        }
+        match &self.place {
+            Place::Folder(folder) => folder.put_pins(pins.key(), &pins.to_bytes())?,
+            Place::Registry(registry) => registry.put_pins(pins.key(), &pins.to_bytes())?,
+        }
+        Ok(true)
     }
 
     fn damaged(&self, digest: &Digest) -> SharedError {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use selfsame_core::Digest;
 use selfsame_store::Store;
 
+use crate::pins::PINS_BYTES;
 use crate::results::{KeptResult, RESULT_BYTES};
 use crate::shared::SharedError;
 
@@ -21,7 +22,7 @@ const HARMLESS: &str = "lost+found";
 /// Temporary files of the dead are removed when they are so much older than a new one.
 const DEAD_SECS: i64 = 24 * 60 * 60;
 
-/// A folder with `blobs/`, `results/` and `tmp/`.
+/// A folder with `blobs/`, `pins/`, `results/` and `tmp/`.
 #[derive(Debug)]
 pub(crate) struct SharedFolder {
     root: PathBuf,
@@ -51,7 +52,7 @@ impl SharedFolder {
         for entry in fs::read_dir(root).map_err(io("read", root))? {
             let name = entry.map_err(io("read", root))?.file_name().to_string_lossy().into_owned();
             // Another one may make it a store at this moment.
-            if ![HARMLESS, MARKER.0, "blobs", "results", "tmp"].contains(&name.as_str()) {
+            if ![HARMLESS, MARKER.0, "blobs", "pins", "results", "tmp"].contains(&name.as_str()) {
                 return Err(SharedError::NotAStore { path: root.to_owned(), stranger: name });
             }
         }
@@ -103,15 +104,27 @@ impl SharedFolder {
     }
 
     pub(crate) fn result(&self, action: &Digest) -> Result<Option<Vec<u8>>, SharedError> {
-        let path = self.file("results", action);
+        self.document("results", action, RESULT_BYTES)
+    }
+
+    pub(crate) fn pins(&self, key: &Digest) -> Result<Option<Vec<u8>>, SharedError> {
+        self.document("pins", key, PINS_BYTES)
+    }
+
+    pub(crate) fn put_pins(&self, key: &Digest, mut bytes: &[u8]) -> Result<(), SharedError> {
+        self.write(&self.file("pins", key), &mut bytes)
+    }
+
+    fn document(&self, kind: &str, key: &Digest, limit_bytes: u64) -> Result<Option<Vec<u8>>, SharedError> {
+        let path = self.file(kind, key);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io("read", &path)(error)),
         };
         let mut bytes = Vec::new();
-        file.take(RESULT_BYTES + 1).read_to_end(&mut bytes).map_err(io("read", &path))?;
-        Ok((bytes.len() as u64 <= RESULT_BYTES).then_some(bytes))
+        file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(io("read", &path))?;
+        Ok((bytes.len() as u64 <= limit_bytes).then_some(bytes))
     }
 
     pub(crate) fn put_result(&self, action: &Digest, result: &KeptResult, store: &Store) -> Result<bool, SharedError> {

@@ -11,6 +11,7 @@ use selfsame_registry::{Document, Reference, Registry, RegistryError, Repository
 use selfsame_store::{Store, StoreError};
 use serde_json::json;
 
+use crate::pins::PINS_BYTES;
 use crate::results::{KeptResult, MOST_FILES, RESULT_BYTES};
 use crate::shared::SharedError;
 
@@ -18,6 +19,8 @@ use crate::shared::SharedError;
 const BLOB: &str = "application/vnd.selfsame.blob.v1";
 /// The artifact type of a manifest that keeps a result, and the media type of its document.
 const RESULT: &str = "application/vnd.selfsame.result.v1+json";
+/// The same of a document that says which files answer pins.
+const PINS: &str = "application/vnd.selfsame.pins.v1+json";
 /// The largest blob whose size only the registry says.
 const UNKNOWN_BYTES: u64 = 64 << 30;
 
@@ -87,15 +90,30 @@ impl<'a> SharedRegistry<'a> {
     }
 
     pub(crate) fn result(&self, action: &Digest) -> Result<Option<Vec<u8>>, SharedError> {
+        self.document(&action_tag(action), RESULT, RESULT_BYTES)
+    }
+
+    pub(crate) fn pins(&self, key: &Digest) -> Result<Option<Vec<u8>>, SharedError> {
+        self.document(&pins_tag(key), PINS, PINS_BYTES)
+    }
+
+    pub(crate) fn put_pins(&self, key: &Digest, bytes: &[u8]) -> Result<(), SharedError> {
+        let repository = self.registry.to_push(&self.reference)?;
+        let document = Descriptor::of(PINS, bytes);
+        repository.push_blob(&document.digest, document.size, Source::Bytes(bytes), &[])?;
+        keep(&repository, PINS, &[document], &pins_tag(key))
+    }
+
+    fn document(&self, tag: &Target, media_type: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>, SharedError> {
         let repository = self.to_read()?;
-        let fetched = match repository.manifest(&action_tag(action)) {
+        let fetched = match repository.manifest(tag) {
             Ok(fetched) => fetched,
             Err(RegistryError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let Document::Manifest(Manifest { layers, .. }) = fetched.document else { return Ok(None) };
-        let Some(document) = layers.first().filter(|layer| layer.media_type == RESULT) else { return Ok(None) };
-        match repository.blob_bytes(document, RESULT_BYTES) {
+        let Some(document) = layers.first().filter(|layer| layer.media_type == media_type) else { return Ok(None) };
+        match repository.blob_bytes(document, limit_bytes) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.retry_may_help() => Err(error.into()),
             Err(_) => Ok(None),
@@ -130,6 +148,10 @@ fn blob_tag(digest: &Digest) -> Target {
 
 fn action_tag(digest: &Digest) -> Target {
     Target::Tag(format!("action-{}", digest.hex()))
+}
+
+fn pins_tag(key: &Digest) -> Target {
+    Target::Tag(format!("pins-{}", key.hex()))
 }
 
 fn not_found(error: &RegistryError) -> bool {

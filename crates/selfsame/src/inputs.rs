@@ -17,6 +17,7 @@ use crate::commands::errors;
 use crate::network::Network;
 use crate::people;
 use crate::report::{Answer, Exit, Report};
+use crate::shared::PinnedInput;
 use crate::terminal::{Voice, size};
 
 /// Inputs that are in the store, laid out.
@@ -115,6 +116,7 @@ pub(crate) fn bind(
     definition: &Definition,
     lock: Option<&Lock>,
     source: &Tree,
+    network: &Network,
     cx: &Context<'_>,
     voice: &Voice,
 ) -> Answer<BoundInputs> {
@@ -122,7 +124,15 @@ pub(crate) fn bind(
     for (name, spec) in definition.all_inputs() {
         let name = name.as_str();
         let cx = &cx.of(definition, name);
-        let parts = parts(name, spec, lock, source, cx)?;
+        let parts = match spec.pins() {
+            Some(_) => {
+                let pinned = PinnedInput { name, spec, source, cx };
+                let parts = pinned.bring(network, voice)?;
+                pinned.offer(&parts, false, network, voice)?;
+                parts
+            }
+            None => parts(name, spec, lock, source, cx)?,
+        };
         fetch::fetch_input(name, spec, &parts, cx).map_err(|error| errors::fetch(error.of(name)))?;
         let tree = lay_out(definition, name, spec, lock, &parts, cx, &mut bound)?;
         voice.say("input", &format!("{name}: {}, {} parts, {}", spec.kind(), parts.len(), size(tree)));

@@ -25,6 +25,7 @@ use crate::meter::Meter;
 use crate::network::Network;
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
+use crate::shared::PinnedInput;
 use crate::terminal::{Voice, size};
 
 /// A project on disk and what it is prepared with.
@@ -121,7 +122,14 @@ impl<'a> Project<'a> {
                 self.voice.say("platform", &platform.to_string());
             }
             let cx = self.context(platform);
-            bound_inputs.push(inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &cx, self.voice)?);
+            bound_inputs.push(inputs::bind(
+                &self.definition,
+                lock.as_ref(),
+                &bound.tree,
+                &self.network,
+                &cx,
+                self.voice,
+            )?);
         }
         let (host_lock, host_text) = self.toolchains(&bound, &platforms, &bound_inputs, cargo, wishes)?;
         let (mut toolchains, mut trees) = (BTreeMap::new(), BTreeMap::new());
@@ -377,8 +385,10 @@ impl<'a> Project<'a> {
             let cx = self.context(platform);
             for (name, spec) in self.definition.all_inputs().filter(|(_, spec)| spec.pins().is_some()) {
                 let cx = cx.of(&self.definition, name.as_str());
-                let parts = inputs::parts(name.as_str(), spec, None, &bound.tree, &cx)?;
+                let input = PinnedInput { name: name.as_str(), spec, source: &bound.tree, cx: &cx };
+                let parts = input.bring(&self.network, self.voice)?;
                 fetch::fetch_input(name.as_str(), spec, &parts, &cx).map_err(errors::fetch)?;
+                input.offer(&parts, true, &self.network, self.voice)?;
                 pinned.extend(parts.into_iter().map(|part| (name.as_str(), part.sha256)));
             }
         }

@@ -5,10 +5,13 @@ use std::path::Path;
 
 use selfsame_action::{Action, Execution, ExecutionError, Executor, Variation};
 use selfsame_core::Digest;
-use selfsame_http::{Origins, RemoteStore};
-use selfsame_lock::{Lock, Part};
-use selfsame_publish::{KeptResult, SharedError, SharedStore};
+use selfsame_definition::InputSpec;
+use selfsame_fetch::{self as fetch, Context};
+use selfsame_http::{Origins, RemoteStore, Share};
+use selfsame_lock::{Claim, Lock, Part};
+use selfsame_publish::{KeptPin, KeptPins, KeptResult, SharedError, SharedStore};
 use selfsame_store::{Store, StoreError};
+use selfsame_tree::Tree;
 
 use crate::commands::errors;
 use crate::network::Network;
@@ -70,6 +73,88 @@ pub(crate) fn bring_blobs(
         voice.say("fetch", &format!("{}, {}, from the shared store {shared}", count(files, "file"), size(bytes)));
     }
     Ok(())
+}
+
+/// An input whose files a file of the source pins.
+pub(crate) struct PinnedInput<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) spec: &'a InputSpec,
+    pub(crate) source: &'a Tree,
+    pub(crate) cx: &'a Context<'a>,
+}
+
+impl PinnedInput<'_> {
+    /// Its files: by what is here, else by what the shared store says, else by their origins. All of them are in the store
+    /// then.
+    pub(crate) fn bring(&self, network: &Network, voice: &Voice) -> Answer<Vec<Part>> {
+        let Self { name, spec, source, cx } = *self;
+        let claimed = self.claimed(network, voice)?;
+        fetch::pinned_among(name, spec, source, &claimed, cx).map_err(|error| errors::fetch(error.of(name)))
+    }
+
+    fn key(&self) -> Answer<Digest> {
+        let Self { name, spec, source, cx } = *self;
+        fetch::pins_key(name, spec, source, cx).map_err(|error| errors::fetch(error.of(name)))
+    }
+
+    /// What the shared store says that they are, as far as it has them. Nothing where all of them are known here, or
+    /// nobody can be asked. It is checked against the pins by whoever is told.
+    fn claimed(&self, network: &Network, voice: &Voice) -> Answer<Vec<Part>> {
+        let Self { name, spec, source, cx } = *self;
+        if network.http.origins().store.is_none()
+            || network.http.options().offline && !is_folder(network)
+            || fetch::pinned_again(name, spec, source, &[], cx).is_ok()
+        {
+            return Ok(Vec::new());
+        }
+        let key = self.key()?;
+        let Some(shared) = configured(network)? else { return Ok(Vec::new()) };
+        let said = match shared.and_then(|shared| shared.pins(&key)) {
+            Ok(Some(said)) => said,
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) => {
+                voice.warn(&errors::chain(&error));
+                return Ok(Vec::new());
+            }
+        };
+        bring_blobs(network, said.files().iter().map(|file| (file.sha256, Some(file.size))), cx.store, voice)?;
+        let part = |file: &KeptPin| {
+            let mut part = Part::new(file.purl.parse().ok()?, file.sha256, file.size, Claim::EcosystemLock);
+            part.role.clone_from(&file.role);
+            (cx.store.blob_size(&file.sha256).ok()? == Some(file.size)).then_some(part)
+        };
+        Ok(said.files().iter().filter_map(part).collect())
+    }
+
+    /// Leaves its files for others, where all that is locked is shared. Those that are said to be there already are looked
+    /// for only if `again`. What goes wrong is a warning.
+    pub(crate) fn offer(&self, parts: &[Part], again: bool, network: &Network, voice: &Voice) -> Answer<()> {
+        if network.http.origins().share != Share::All || network.http.options().offline && !is_folder(network) {
+            return Ok(());
+        }
+        let Some(shared) = configured(network)? else { return Ok(()) };
+        let file = |part: &Part| {
+            let (purl, role) = (part.purl.to_string(), part.role.clone());
+            KeptPin { purl, role, sha256: part.sha256, size: part.size }
+        };
+        let kept = KeptPins::new(self.key()?, parts.iter().map(file).collect());
+        let blobs: Vec<(Digest, u64)> = parts.iter().map(|part| (part.sha256, part.size)).collect();
+        let sent = shared.and_then(|shared| {
+            if !again && shared.pins(kept.key())?.as_ref() == Some(&kept) {
+                return Ok(());
+            }
+            let (sent, bytes) = shared.put_each(&blobs, self.cx.store)?;
+            if sent > 0 {
+                voice.say("share", &format!("{}, {}, with {shared}", count(sent, "file"), size(bytes)));
+            }
+            // Last: whoever finds it finds what it names.
+            shared.put_pins(&kept).map(drop)
+        });
+        if let Err(error) = sent {
+            voice.warn(&format!("not shared: {}; `selfsame fetch` tries again", errors::chain(&error)));
+        }
+        Ok(())
+    }
 }
 
 /// Of these parts of a lock, whether some are neither here, after `store gc` for one, nor in the shared store.

@@ -16,7 +16,7 @@ use selfsame_store::Store;
 use selfsame_tree::{Entry, Tree};
 
 use crate::context::{Context, Described};
-use crate::kinds::pinned::{self, BlobFile, PackagesError};
+use crate::kinds::pinned::{self, BlobFile, Claimed, PackagesError};
 use crate::obtainable::Obtainable;
 use crate::resolve::FetchError;
 use crate::{obtainable, parallel};
@@ -33,7 +33,7 @@ type Wanted<'a> = (&'a Module, &'static str, &'a DirHash);
 
 /// The files that the go.sum in the source pins. All of them are in the store then.
 pub(crate) fn pins(name: &str, spec: &GoSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, PackagesError> {
-    pins_among(name, spec, source, &[], cx)
+    pins_among(name, spec, source, Claimed::NOTHING, cx)
 }
 
 /// The same, where parts that are in the store already may answer it.
@@ -41,10 +41,10 @@ pub(crate) fn pins_among(
     name: &str,
     spec: &GoSpec,
     source: &Tree,
-    known: &[Part],
+    claimed: Claimed<'_>,
     cx: &Context<'_>,
 ) -> Result<Vec<Part>, PackagesError> {
-    let known = parallel::try_map(known, |part| {
+    let known = parallel::try_map(claimed.parts, |part| {
         let (module, role) = named(part)?;
         let hash = file_hash(&module, role, &part.sha256, part.size, cx.store)?;
         Ok::<_, PackagesError>((key((&module, role, &hash)), (part.sha256, part.size)))
@@ -59,7 +59,12 @@ pub(crate) fn pins_among(
     for wanted in wanted {
         let key = key(wanted);
         let found = match known.get(&key) {
-            Some(found) => Some(*found),
+            Some(found) => {
+                if claimed.to_note {
+                    pinned::note(cx.store, &key, *found, &wanted.0.to_string())?;
+                }
+                Some(*found)
+            }
             None => pinned::recall(cx.store, &key)?.map(|(sha256, size, _)| (sha256, size)),
         };
         match found {
@@ -97,6 +102,14 @@ pub(crate) fn pins_among(
     Ok(parts)
 }
 
+/// What the go.sum in the source pins, a line each.
+pub(crate) fn lines(spec: &GoSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<String>, PackagesError> {
+    let text = pinned::source_text(source, &spec.sum, cx.store)?;
+    let sum = GoSum::parse(&text).map_err(|source| PackagesError::Pins { path: spec.sum.clone(), source })?;
+    let zips = sum.zips.iter().map(|(module, hash)| format!("{module} {ZIP} {hash}"));
+    Ok(zips.chain(sum.mods.iter().map(|(module, hash)| format!("{module} {MOD} {hash}"))).collect())
+}
+
 /// Brings those files that the store lacks. Other bytes are refused.
 pub(crate) fn fetch(name: &str, _spec: &GoSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), PackagesError> {
     let missing = pinned::missing(parts, cx)?;
@@ -106,8 +119,8 @@ pub(crate) fn fetch(name: &str, _spec: &GoSpec, parts: &[Part], cx: &Context<'_>
     let proxies = Proxies::of(cx)?;
     pinned::bring(name, &missing, cx, |part| {
         let (module, role) = named(part)?;
-        proxies.bring(&module, role, Some((part.sha256, part.size)), cx)?;
-        Ok(())
+        let (found, _, place) = proxies.bring(&module, role, pinned::expected(part), cx)?;
+        pinned::is_what_was_meant(part, found, &place)
     })
 }
 

@@ -15,7 +15,7 @@ use selfsame_store::Store;
 use selfsame_tree::Tree;
 
 use crate::context::{Context, Described};
-use crate::kinds::pinned::{self, PackagesError, tarball};
+use crate::kinds::pinned::{self, Claimed, PackagesError, tarball};
 use crate::obtainable::Obtainable;
 use crate::resolve::FetchError;
 use crate::{memo, obtainable, parallel};
@@ -27,7 +27,7 @@ const LAYOUT: u32 = 2;
 
 /// The tarballs that the lock in the source pins. All of them are in the store then.
 pub(crate) fn pins(name: &str, spec: &NpmSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, PackagesError> {
-    pins_among(name, spec, source, &[], cx)
+    pins_among(name, spec, source, Claimed::NOTHING, cx)
 }
 
 /// The same, where parts that are in the store already may answer it.
@@ -35,10 +35,10 @@ pub(crate) fn pins_among(
     name: &str,
     spec: &NpmSpec,
     source: &Tree,
-    known: &[Part],
+    claimed: Claimed<'_>,
     cx: &Context<'_>,
 ) -> Result<Vec<Part>, PackagesError> {
-    let known = parallel::try_map(known, |part| {
+    let known = parallel::try_map(claimed.parts, |part| {
         let integrity = Integrity::of(&digests(part, cx.store)?.sha512);
         Ok::<_, PackagesError>((integrity.to_string(), (part.sha256, part.size)))
     })?;
@@ -50,7 +50,13 @@ pub(crate) fn pins_among(
     let mut missing = Vec::new();
     for package in &lock.packages {
         let found = match known.get(&package.integrity.to_string()) {
-            Some(found) => Some(*found),
+            Some(found) => {
+                if claimed.to_note {
+                    let label = format!("{}@{}", package.name, package.version);
+                    pinned::note(cx.store, &key(&package.integrity), *found, &label)?;
+                }
+                Some(*found)
+            }
             None => pinned::recall(cx.store, &key(&package.integrity))?.map(|(sha256, size, _)| (sha256, size)),
         };
         match found {
@@ -89,6 +95,15 @@ pub(crate) fn pins_among(
     Ok(parts)
 }
 
+/// What the lock in the source pins, a line each.
+pub(crate) fn lines(spec: &NpmSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<String>, PackagesError> {
+    let text = pinned::source_text(source, &spec.lock, cx.store)?;
+    let lock = PackageLock::parse(text.as_bytes(), cx.platform);
+    let lock = lock.map_err(|source| PackagesError::Pins { path: spec.lock.clone(), source })?;
+    let line = |package: &LockedPackage| format!("{}@{} {}", package.name, package.version, package.integrity);
+    Ok(lock.packages.iter().map(line).collect())
+}
+
 /// Brings those tarballs that the store lacks. Other bytes are refused.
 pub(crate) fn fetch(name: &str, _spec: &NpmSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), PackagesError> {
     let missing = pinned::missing(parts, cx)?;
@@ -99,8 +114,8 @@ pub(crate) fn fetch(name: &str, _spec: &NpmSpec, parts: &[Part], cx: &Context<'_
     pinned::bring(name, &missing, cx, |part| {
         let (package, version) = named(part)?;
         let file = format!("{}-{version}.tgz", package.rsplit('/').next().unwrap_or(&package));
-        registry.bring(&package, &version, &file, Some((part.sha256, part.size)), cx)?;
-        Ok(())
+        let (found, place) = registry.bring(&package, &version, &file, pinned::expected(part), cx)?;
+        pinned::is_what_was_meant(part, found.sha256, &place)
     })
 }
 

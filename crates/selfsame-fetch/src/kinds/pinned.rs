@@ -258,11 +258,42 @@ pub(crate) fn same_server(url: &str, other: &str) -> bool {
     server(url).is_some() && server(url) == server(other)
 }
 
+/// Files that somebody says are what is pinned. All of them are in the store.
+#[derive(Clone, Copy)]
+pub(crate) struct Claimed<'a> {
+    pub(crate) parts: &'a [Part],
+    /// Whether what answers a pin is to be known the next time.
+    pub(crate) to_note: bool,
+}
+
+impl Claimed<'_> {
+    pub(crate) const NOTHING: Claimed<'static> = Claimed { parts: &[], to_note: false };
+}
+
+/// What has to come: nothing where the size is not known, which a part of size 0 says.
+pub(super) fn expected(part: &Part) -> Option<(Digest, u64)> {
+    (part.size != 0).then_some((part.sha256, part.size))
+}
+
+/// Refuses a file that came for a part without a size and is another one.
+pub(super) fn is_what_was_meant(part: &Part, found: Digest, place: &str) -> Result<(), PackagesError> {
+    if found == part.sha256 {
+        return Ok(());
+    }
+    Err(PackagesError::Mismatch {
+        package: part.purl.plain(),
+        by: "the lock".to_owned(),
+        expected: part.sha256.to_string(),
+        found: found.to_string(),
+        place: place.to_owned(),
+    })
+}
+
 /// The parts that the store lacks; an error where nobody may be asked for them.
 pub(super) fn missing<'a>(parts: &'a [Part], cx: &Context<'_>) -> Result<Vec<&'a Part>, PackagesError> {
     let mut missing = Vec::new();
     for part in parts {
-        if cx.store.blob_size(&part.sha256)? != Some(part.size) {
+        if cx.store.blob_size(&part.sha256)?.is_none_or(|size| part.size != 0 && size != part.size) {
             missing.push(part);
         }
     }

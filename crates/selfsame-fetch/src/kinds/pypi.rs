@@ -20,7 +20,7 @@ use selfsame_pins::wheel::FileName;
 use selfsame_tree::{Entry, Tree};
 
 use crate::context::{Context, Described};
-use crate::kinds::pinned::{self, PackagesError};
+use crate::kinds::pinned::{self, Claimed, PackagesError};
 use crate::obtainable::{self, Obtainable};
 use crate::resolve::FetchError;
 
@@ -69,7 +69,7 @@ pub(crate) fn resolve(name: &str, spec: &PypiSpec, cx: &Context<'_>) -> Result<V
 
 /// The files that a file of the source pins. All of them are in the store then.
 pub(crate) fn pins(name: &str, spec: &PypiSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<Part>, PackagesError> {
-    pins_among(name, spec, source, &[], cx)
+    pins_among(name, spec, source, Claimed::NOTHING, cx)
 }
 
 /// The same, where parts that are in the store already may answer it: whoever chose them among the pinned files chose.
@@ -77,7 +77,7 @@ pub(crate) fn pins_among(
     name: &str,
     spec: &PypiSpec,
     source: &Tree,
-    known: &[Part],
+    claimed: Claimed<'_>,
     cx: &Context<'_>,
 ) -> Result<Vec<Part>, PackagesError> {
     let PypiFrom::Pins(path) = &spec.from else { return Ok(Vec::new()) };
@@ -86,9 +86,18 @@ pub(crate) fn pins_among(
     let choice = Choice { target, platform: cx.platform, formats: Some(formats) };
     let (mut parts, mut missing) = (Vec::new(), Vec::new());
     for pin in &pins {
-        if let Some(known) = known.iter().find(|part| pin.sha256.contains(&part.sha256) && is_of(part, pin)) {
-            parts.push(known.clone());
-            continue;
+        let answers = |part: &&Part| pin.sha256.contains(&part.sha256) && is_of(part, pin);
+        if !claimed.to_note {
+            if let Some(known) = claimed.parts.iter().find(answers) {
+                parts.push(known.clone());
+                continue;
+            }
+        } else if choice.recalled(pin, cx.store)?.is_none() {
+            // Of what fits only: which of a pin's files is taken is chosen here, where nobody signed for it.
+            let fitting = claimed.parts.iter().filter(answers).filter_map(|part| Some((part, file_of(part).ok()?)));
+            if let Some((known, file)) = fitting.into_iter().find(|(_, file)| choice.takes(file, &pin.name)) {
+                choice.note(pin, (known.sha256, known.size), &file, cx.store)?;
+            }
         }
         match choice.recalled(pin, cx.store)? {
             Some(known) => parts.push(part(&known)?),
@@ -111,6 +120,23 @@ pub(crate) fn pins_among(
     parts.sort_unstable();
     parts.dedup();
     Ok(parts)
+}
+
+/// What the file in the source pins, and for whom files are chosen, a line each.
+pub(crate) fn lines(spec: &PypiSpec, source: &Tree, cx: &Context<'_>) -> Result<Vec<String>, PackagesError> {
+    let PypiFrom::Pins(path) = &spec.from else { return Ok(Vec::new()) };
+    let target = Target::new(spec.python.as_deref(), cx.platform)?;
+    let (pins, formats) = read_pins(source, path, &target, cx)?;
+    let mut lines = vec![format!("python {} on {}", spec.python.as_deref().unwrap_or("any"), cx.platform)];
+    for (word, formats) in ["no-binary", "only-binary"].iter().zip(&formats) {
+        lines.extend(formats.all.then(|| format!("{word} :all:")));
+        lines.extend(formats.names.iter().map(|name| format!("{word} {name}")));
+    }
+    for pin in &pins {
+        let hashes: Vec<String> = pin.sha256.iter().map(Digest::to_string).collect();
+        lines.push(format!("{}=={} {}", pin.name, pin.version, hashes.join(" ")));
+    }
+    Ok(lines)
 }
 
 /// Brings those files that the store lacks. Other bytes are refused.

@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use selfsame_definition::Name;
+use selfsame_http::Share;
 use selfsame_lock::{Change, LockDiff, Standing};
 
 use super::errors;
@@ -92,7 +93,16 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
         let shared = crate::shared::keep(&project.network, &parts, &store, &voice)?;
         terminal::talk(&elsewhere::line(&project.definition, &lock, shared));
     }
-    if project.network.http.origins().store.is_some() {
+    let origins = project.network.http.origins();
+    if origins.store.is_some() && origins.share == Share::All {
+        for (name, spec) in project.definition.all_inputs() {
+            let Some(pins) = spec.pins() else { continue };
+            terminal::talk(&format!(
+                "what `{pins}` pins for `{name}` is shared by `selfsame fetch` and `selfsame build`"
+            ));
+        }
+    }
+    if origins.store.is_some() {
         for name in prepare::host_toolchains(&project.definition) {
             terminal::talk(&format!(
                 "toolchain `{name}` is each machine's own and is not shared; `selfsame build --capsule` carries it"

@@ -69,7 +69,14 @@ impl Project<'_> {
         let (_, cargo) = self.crates(&bound.tree)?;
         let platforms = self.platforms();
         let each = platforms.iter().map(|platform| {
-            inputs::bind(&self.definition, lock.as_ref(), &bound.tree, &self.context(platform), self.voice)
+            inputs::bind(
+                &self.definition,
+                lock.as_ref(),
+                &bound.tree,
+                &self.network,
+                &self.context(platform),
+                self.voice,
+            )
         });
         let bound_inputs = each.collect::<Answer<Vec<BoundInputs>>>()?;
         self.capture(&bound, &platforms, &bound_inputs, cargo, wishes)

@@ -44,6 +44,25 @@ impl Choice<'_> {
         Ok(Some(chosen(&pin.name, &pin.version, file, sha256, size, Claim::EcosystemLock)))
     }
 
+    /// Whether a file of this name is one that may be taken here.
+    pub(super) fn takes(&self, file: &str, name: &str) -> bool {
+        let Some(parsed) = FileName::parse(file) else { return false };
+        self.wants(&parsed, name) && Preference::of(&self.target).rank(&parsed).is_some()
+    }
+
+    /// Notes which file was taken for a pin.
+    pub(super) fn note(&self, pin: &Pin, taken: (Digest, u64), file: &str, store: &Store) -> Result<(), PackagesError> {
+        pinned::note(store, &self.key(pin), taken, file)
+    }
+
+    /// Whether the requirements file lets a file of this kind be taken.
+    fn wants(&self, parsed: &FileName, name: &str) -> bool {
+        let is_wheel = matches!(parsed.kind, FileKind::Wheel { .. });
+        self.formats.as_ref().is_none_or(|[no_binary, only_binary]| {
+            !(is_wheel && no_binary.contains(name) || !is_wheel && only_binary.contains(name))
+        })
+    }
+
     /// The best of a pin's files, from the index into the store.
     pub(super) fn pinned(&self, index: &Index, pin: &Pin, cx: &Context<'_>) -> Result<Chosen, PackagesError> {
         let package = format!("{}=={}", pin.name, pin.version);
@@ -69,7 +88,7 @@ impl Choice<'_> {
             if sha256.is_some_and(|sha256| sha256 != found) || !pin.sha256.contains(&found) {
                 return Err(mismatch(&package, pin, found, &file.url));
             }
-            pinned::note(cx.store, &self.key(pin), (found, size), &file.name)?;
+            self.note(pin, (found, size), &file.name, cx.store)?;
             return Ok(chosen(&pin.name, &pin.version, file.name.clone(), found, size, Claim::EcosystemLock));
         }
         Err(match fitting {
@@ -121,10 +140,7 @@ impl Choice<'_> {
             .iter()
             .filter_map(|file| {
                 let parsed = FileName::parse(&file.name)?;
-                let is_wheel = matches!(parsed.kind, FileKind::Wheel { .. });
-                let wanted = self.formats.as_ref().is_none_or(|[no_binary, only_binary]| {
-                    !(is_wheel && no_binary.contains(name) || !is_wheel && only_binary.contains(name))
-                });
+                let wanted = self.wants(&parsed, name);
                 let fits = file.requires_python.as_deref().is_none_or(|requires| self.target.fits_python(requires));
                 let rank = preference.rank(&parsed)?;
                 let found = parsed.name == name && parsed.version == *version && wanted && fits;

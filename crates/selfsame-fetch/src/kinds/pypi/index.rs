@@ -88,8 +88,8 @@ impl Index {
                 match offered.sha256.filter(|sha256| *sha256 != part.sha256) {
                     Some(found) => other = Some((found, offered.url.clone())),
                     None => {
-                        self.download(index, offered, Some((part.sha256, part.size)), cx)?;
-                        return Ok(());
+                        let (found, _) = self.download(index, offered, pinned::expected(part), cx)?;
+                        return pinned::is_what_was_meant(part, found, &told(&offered.url));
                     }
                 }
             }

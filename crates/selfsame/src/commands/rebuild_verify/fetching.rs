@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use selfsame_build::Request;
 use selfsame_build::provenance::request_from;
-use selfsame_build::request::Origin;
+use selfsame_build::request::{InputPart, Origin};
 use selfsame_core::{Digest, RelPath, uri};
 use selfsame_definition::{ArchiveLocation, Command, Definition, InputSpec, OciSpec, SourceOrigin};
-use selfsame_lock::Lock;
+use selfsame_lock::{Claim, Lock, Part, PurlError};
 use selfsame_store::Store;
 use selfsame_verify::ReleaseFiles;
 
@@ -18,7 +19,8 @@ use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 use crate::terminal::{self, Voice};
 
-/// Brings what registries have of a release's inputs: the archive of its source and its crates, each by digest. Whose
+/// Brings what registries have of a release's inputs: the archive of its source, its crates, and what files of its source
+/// pin, each by digest. Whose
 /// release it is does not matter for that; `rebuild-verify` asks.
 pub(in crate::commands) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answer<usize> {
     let files = Release::find(release, false, true, settings)?.files()?;
@@ -59,6 +61,7 @@ fn of_one(files: &dyn ReleaseFiles, release: &Path, store: &Store, settings: &Se
         selfsame_fetch::fetch(&definition, &lock, &cx).map_err(errors::fetch)?;
         count += lock.parts().count();
     }
+    count += pinned(&definition, &request, store, settings)?;
     let mut missing = Vec::new();
     let source = match &request.source.origin {
         Origin::Path { .. } => tree(request.source.tree, "source", store, &mut missing)?,
@@ -74,6 +77,34 @@ fn of_one(files: &dyn ReleaseFiles, release: &Path, store: &Store, settings: &Se
         crate::shared::bring_blobs(&network, crates, store, &Voice::new(terminal::Verbosity::Auto, settings))?;
         count +=
             selfsame_fetch::fetch_pinned(&source, &lock, &settings.environment(), store).map_err(errors::crates)?;
+    }
+    Ok(count)
+}
+
+/// Brings what files of the source pinned, as the provenance names it: by name from where this machine has such packages,
+/// and by digest. How many files there are.
+fn pinned(definition: &Definition, request: &Request, store: &Store, settings: &Settings) -> Answer<usize> {
+    let mut count = 0;
+    for (name, spec) in definition.all_inputs().filter(|(_, spec)| spec.pins().is_some()) {
+        let name = name.as_str();
+        let Some(set) = request.inputs.get(name) else { continue };
+        let network = Network::of(settings, None)?;
+        let voice = Voice::new(terminal::Verbosity::Auto, settings);
+        let digests = set.parts.iter().map(|part| (part.sha256, None));
+        crate::shared::bring_blobs(&network, digests, store, &voice)?;
+        let part = |part: &InputPart| -> Answer<Part> {
+            let purl = part.purl.parse();
+            let purl = purl.map_err(|error: PurlError| Report::new(Exit::Unanswered, error.to_string()))?;
+            // How large it is the provenance does not say.
+            let mut wanted = Part::new(purl, part.sha256, 0, Claim::EcosystemLock);
+            wanted.role.clone_from(&part.role);
+            Ok(wanted)
+        };
+        let parts = set.parts.iter().map(part).collect::<Answer<Vec<Part>>>()?;
+        let cx = crate::inputs::context(Path::new("."), definition, &network, store, &request.platform, false);
+        let cx = cx.of(definition, name);
+        selfsame_fetch::fetch_input(name, spec, &parts, &cx).map_err(|error| errors::fetch(error.of(name)))?;
+        count += parts.len();
     }
     Ok(count)
 }

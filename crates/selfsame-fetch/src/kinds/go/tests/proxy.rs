@@ -9,8 +9,8 @@ use selfsame_pins::go::DirHash;
 use selfsame_testing::server::{Answer, Server};
 
 use super::super::{fetch, pins, pins_among, tree};
-use crate::kinds::pinned::PackagesError;
 use crate::kinds::pinned::world::{World, zip};
+use crate::kinds::pinned::{Claimed, PackagesError};
 
 const GO_MOD: &[u8] = b"module example.com/leaf\n";
 const PREFIX: &str = "/example.com/leaf/@v/v1.0.0";
@@ -80,7 +80,7 @@ fn files_without_notes_answer_once_somebody_names_them() {
     world.store.put_bytes(GO_MOD, false).unwrap();
     let again = |known: &[Part], sum: &str| {
         let source = world.source(&[("go.sum", sum)]);
-        world.with(|cx| pins_among("x", &spec(), &source, known, cx))
+        world.with(|cx| pins_among("x", &spec(), &source, Claimed { parts: known, to_note: false }, cx))
     };
     assert_eq!(again(&parts, &sum(code)).unwrap(), parts);
     for (known, sum) in [(&parts[..0], sum(code)), (&parts[..], sum(b"package other\n"))] {

@@ -7,8 +7,8 @@ use selfsame_pins::npm::Integrity;
 use selfsame_testing::server::{Answer, Asked, Server};
 
 use super::super::{fetch, pins, pins_among, tree};
-use crate::kinds::pinned::PackagesError;
 use crate::kinds::pinned::world::{World, targz};
+use crate::kinds::pinned::{Claimed, PackagesError};
 
 fn tarball(text: &str) -> Vec<u8> {
     targz(&[("package/package.json", &format!("{{\"name\":\"x\",\"license\":\"{text}\"}}"))])
@@ -89,7 +89,7 @@ fn tarballs_without_notes_answer_once_somebody_names_them() {
     world.store.put_bytes(&bytes, false).unwrap();
     let again = |known: &[Part], text: &str| {
         let source = world.source(&[("package-lock.json", text)]);
-        world.with(|cx| pins_among("x", &spec(), &source, known, cx))
+        world.with(|cx| pins_among("x", &spec(), &source, Claimed { parts: known, to_note: false }, cx))
     };
     assert_eq!(again(&parts, &text).unwrap(), parts);
     for (known, text) in [(&parts[..0], text), (&parts[..], lock(&[("plain", &other)]))] {

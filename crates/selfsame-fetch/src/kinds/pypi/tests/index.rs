@@ -8,8 +8,8 @@ use selfsame_lock::{Claim, Part};
 use selfsame_testing::server::{Answer, Asked, Server};
 
 use super::super::{describe, fetch, pins, pins_among, resolve, tree};
-use crate::kinds::pinned::PackagesError;
 use crate::kinds::pinned::world::{World, targz, wheel};
+use crate::kinds::pinned::{Claimed, PackagesError};
 
 /// What an index serves: pages by project, files by name.
 #[derive(Clone, Default)]
@@ -181,7 +181,7 @@ fn files_without_notes_answer_once_somebody_names_them() {
         PypiSpec { from: PypiFrom::Pins(RelPath::new("requirements.txt").unwrap()), python: Some("3.11".to_owned()) };
     let again = |known: &[Part], text: &str| {
         let source = world.source(&[("requirements.txt", text)]);
-        world.with(|cx| pins_among("x", &spec, &source, known, cx))
+        world.with(|cx| pins_among("x", &spec, &source, Claimed { parts: known, to_note: false }, cx))
     };
     for known in [&by_wheel, &by_source] {
         assert_eq!(again(known, &text).unwrap(), *known);
@@ -323,4 +323,30 @@ fn includes_are_read_from_the_source_and_a_circle_ends() {
         let error = run(files).unwrap_err().to_string();
         assert!(error.contains(because), "{error}");
     }
+}
+
+/// A shared store may name any file: one that no pin has, or that does not fit, is not taken, and one that fits is known the
+/// next time.
+#[test]
+fn what_anybody_said_is_taken_only_where_it_is_pinned_and_fits() {
+    let shelf = shelf();
+    let names = ["apple-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", "apple-1.0-cp311-cp311-manylinux_2_17_aarch64.whl"];
+    let mut world = World::new();
+    world.offline = true;
+    for name in names {
+        world.store.put_bytes(&shelf.files[name], false).unwrap();
+    }
+    let hashes = names.map(|name| format!("--hash=sha256:{}", shelf.digest(name).hex())).join(" ");
+    let source = world.source(&[("requirements.txt", &format!("apple==1.0 {hashes}\n"))]);
+    let spec =
+        PypiSpec { from: PypiFrom::Pins(RelPath::new("requirements.txt").unwrap()), python: Some("3.11".to_owned()) };
+    let claim = |name: &str| {
+        let purl = format!("pkg:pypi/apple@1.0?file_name={name}").parse().unwrap();
+        Part::new(purl, shelf.digest(name), shelf.files[name].len() as u64, Claim::EcosystemLock)
+    };
+    let among =
+        |known: &[Part]| world.with(|cx| pins_among("x", &spec, &source, Claimed { parts: known, to_note: true }, cx));
+    assert!(matches!(among(&[claim(names[1])]), Err(PackagesError::Offline { .. })), "for another processor");
+    assert_eq!(among(&[claim(names[1]), claim(names[0])]).unwrap(), [claim(names[0])]);
+    assert_eq!(among(&[]).unwrap(), [claim(names[0])], "it is known");
 }
