@@ -67,3 +67,42 @@ fn foreign_the_page_finds_what_verify_finds() {
     assert!(!found && told.contains("listed"), "{told}");
     env.selfsame(["verify", "one.release", "--key", "old.pub"]).exits(1);
 }
+
+/// Standard library alone, written from the pages: it says of each release what `verify` says, and names the fault.
+#[test]
+fn foreign_the_reader_in_python_agrees_about_releases() {
+    let ability = Command::new("python3").arg("--version").output().map(drop).map_err(|error| error.to_string());
+    if !require(Tier::Foreign, ability) {
+        return;
+    }
+    let env = world();
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reader/selfsame_reader.py");
+    let both = |release: &str, key: &str| {
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(&script).args([release, key]).current_dir(env.project());
+        let output = command.output().expect("python3");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.success(), said.starts_with("verified: "), "{said}");
+        let verdict = env.selfsame(["verify", release, "--key", key]);
+        assert_eq!(output.status.success(), verdict.code == 0, "{said}{}", verdict.stdout);
+        said
+    };
+    assert!(both("one.release", "old.pub").starts_with("verified: one.release"));
+    assert!(both("one.release", "new.pub").contains("no document has a signature by this key"));
+    // One bit of any file.
+    let folder = env.project().join("one.release/blobs/sha256");
+    let mut names = vec!["index.json".to_owned(), "oci-layout".to_owned()];
+    names.extend(
+        fs::read_dir(folder)
+            .expect("blobs")
+            .map(|blob| format!("blobs/sha256/{}", blob.expect("a blob").file_name().to_str().expect("hex"))),
+    );
+    for name in &names {
+        env.selfsame(["tamper", "one.release", "--file", name, "-o", "bent.release"]).succeeds();
+        assert!(both("bent.release", "old.pub").starts_with("not verified: bent.release"), "{name}");
+        fs::remove_dir_all(env.project().join("bent.release")).expect("the copy");
+    }
+    assert!(names.len() > 10, "{names:?}");
+    fs::write(env.project().join("one.release/blobs/more"), "x").expect("a file");
+    assert!(both("one.release", "old.pub").contains("nothing names 'blobs/more'"));
+}

@@ -1,10 +1,11 @@
 """A second reader, in Python's standard library alone.
 
+    selfsame_reader.py RELEASE... KEY.pub
     selfsame_reader.py bundles TRUSTED_ROOT KEY.pub IMAGE_SHA256 BUNDLE...
     selfsame_reader.py log FOLDER LOG.pub [OLDER_CHECKPOINT]
 
-One line for each thing that is judged, which ends with `accepted`, or with `refused: ` and why. Exit 0 if all are
-accepted, 1 if one is refused, 2 if the question could not be put.
+One line for each release: `verified: `, or `not verified: ` and why; for each bundle or log one that ends with
+`accepted`, or with `refused: ` and why. Exit 0 if all are good, 1 if one is not, 2 if the question could not be put.
 """
 
 import base64
@@ -12,6 +13,7 @@ import hashlib
 import pathlib
 import sys
 
+import release
 import signatures
 from transparency import Fault, LogKey, checkpoint, logged, read_folder, root_of, strict_json, unbase64
 
@@ -69,6 +71,16 @@ def judged(name, judge, *arguments):
     return True
 
 
+def verified(folder, key):
+    try:
+        release.judge(folder, key)
+    except Fault as fault:
+        print(f"not verified: {folder}: {fault}")
+        return False
+    print(f"verified: {folder}")
+    return True
+
+
 def main(arguments):
     if len(arguments) >= 5 and arguments[0] == "bundles":
         root = strict_json(pathlib.Path(arguments[1]).read_bytes())
@@ -78,6 +90,15 @@ def main(arguments):
     if len(arguments) in (3, 4) and arguments[0] == "log":
         key = LogKey.line(pathlib.Path(arguments[2]).read_text(encoding="utf-8"))
         return 0 if judged(arguments[1], log, arguments[1], key, (arguments[3:] or [None])[0]) else 1
+    if len(arguments) >= 2 and arguments[0] not in ("bundles", "log"):
+        *folders, key = arguments
+        try:
+            public_key(key)
+        except (OSError, ValueError, IndexError) as error:
+            print(f"cannot read the key {key}: {error}", file=sys.stderr)
+            return 2
+        answers = [verified(folder, key) for folder in folders]
+        return 0 if all(answers) else 1
     print(__doc__, file=sys.stderr)
     return 2
 

@@ -59,10 +59,10 @@ impl Html {
     /// A table with a heading over each column.
     pub(super) fn table<'a>(&mut self, caption: &str, columns: &[&str], rows: impl IntoIterator<Item = Row<'a>>) {
         let class = if columns.len() > 4 { "many" } else { "few" };
-        self.0 += &format!(
-            "<div class=\"wide\"><table class=\"{class}\">\n<caption>{}</caption>\n<thead><tr>",
-            escaped(caption)
-        );
+        let caption = escaped(caption);
+        // What is wider than a window can be reached without a mouse.
+        self.0 += &format!("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">");
+        self.0 += &format!("<table class=\"{class}\">\n<caption>{caption}</caption>\n<thead><tr>");
         for column in columns {
             self.0 += &format!("<th scope=\"col\">{}</th>", escaped(column));
         }
@@ -146,7 +146,7 @@ main { max-width: 68rem; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; margin: 0 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
-p, li { max-width: 60rem; overflow-wrap: anywhere; }
+h1, h2, h3, p, li { max-width: 60rem; overflow-wrap: anywhere; }
 .answer { font-size: 1.15rem; font-weight: 600; border-left: .35rem solid currentColor; padding: .3rem .8rem; }
 .answer.yes, .yes td:nth-child(2) { color: var(--yes); }
 .answer.no, .no td:nth-child(2) { color: var(--no); font-weight: 600; }

@@ -10,6 +10,7 @@ mod layout;
 mod logs;
 mod one_file;
 mod page;
+mod reader;
 mod signatures;
 mod trust;
 mod trust_file;
@@ -34,7 +35,11 @@ fn expecting(texts: &[&str]) -> Options {
 
 /// The verdict with trust in the fake release's key.
 fn verdict(files: &Files, depth: Depth) -> Verdict {
-    verify(files, &Trust::in_keys([fake::key("signer").public()]), &options(depth))
+    let verdict = verify(files, &Trust::in_keys([fake::key("signer").public()]), &options(depth));
+    if depth == Depth::Content {
+        reader::keep(files, &verdict);
+    }
+    verdict
 }
 
 /// Asserts that exactly this check fails first, at depth `content`, for this reason.
