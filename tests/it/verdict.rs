@@ -145,6 +145,89 @@ fn evidence_from_elsewhere_for_a_copy_that_lost_it() {
     assert!(output.stderr.contains("are about another image") && output.stdout.is_empty(), "{}", output.stderr);
 }
 
+/// What is deployed is not chosen by where the documents are.
+#[test]
+fn a_copy_that_holds_another_image_too_is_not_verified_with_evidence_from_elsewhere() {
+    let env = world();
+    env.write("src/a", "evil\n");
+    env.selfsame(["build", "--key", "new.key", "-o", "evil.release"]).succeeds();
+    let at = |name: &str| env.project().join(name);
+    let first = |name: &str| {
+        let index: Value = serde_json::from_slice(&fs::read(at(name)).expect("an index")).expect("JSON");
+        index["manifests"][0].clone()
+    };
+    let judge = |depth: &str, code: i32| {
+        let more = ["--referrers-from", "one.release", "--depth", depth];
+        ended(env.selfsame(["verify", "copy", "--trust", "t.toml"].iter().chain(&more)), code)
+    };
+    let fresh = || {
+        fs::remove_dir_all(at("copy")).ok();
+        copied(&env, "copy");
+    };
+    fresh();
+    let good = first("copy/index.json");
+    let evil = first("evil.release/index.json");
+    judge("content", 0);
+    // The other one's blobs, which nothing names.
+    let copy_blobs = || {
+        for entry in fs::read_dir(at("evil.release/blobs/sha256")).expect("blobs") {
+            let entry = entry.expect("a blob");
+            fs::copy(entry.path(), at("copy/blobs/sha256").join(entry.file_name())).expect("a blob");
+        }
+    };
+    copy_blobs();
+    let output = judge("content", 1);
+    assert!(output.stdout.contains("nothing names `blobs/sha256/"), "{}", output.stdout);
+    // Listed first or behind, with a name or without, and as what is about the good one but has a name of its own.
+    let untagged = |descriptor: &Value| {
+        let mut descriptor = descriptor.clone();
+        descriptor.as_object_mut().expect("a descriptor").remove("annotations");
+        descriptor
+    };
+    let bundle = {
+        let index: Value = serde_json::from_slice(&fs::read(at("one.release/index.json")).expect("it")).expect("JSON");
+        let mut referrer = index["manifests"][1].clone();
+        let name = referrer["digest"].as_str().expect("a digest").replace("sha256:", "blobs/sha256/");
+        fs::copy(at("one.release").join(&name), at("copy").join(&name)).expect("a referrer");
+        assert!(referrer["annotations"]["org.opencontainers.image.ref.name"].is_null());
+        referrer["annotations"]["org.opencontainers.image.ref.name"] = "probe:1.0.0".into();
+        referrer
+    };
+    for (listed, because) in [
+        ([&evil, &untagged(&good)], "are about another image"),
+        ([&good, &evil], "lists another image beside the first one"),
+        ([&untagged(&good), &evil], "lists another image beside the first one"),
+        ([&good, &untagged(&evil)], "lists another image beside the first one"),
+        ([&good, &bundle], "lists another image beside the first one"),
+    ] {
+        let index = serde_json::json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": listed,
+        });
+        fs::write(at("copy/index.json"), index.to_string()).expect("an index");
+        for depth in ["evidence", "content"] {
+            let output = judge(depth, 1);
+            // Two images: the one refused is refused before anything is judged.
+            let said = output.stdout + &output.stderr;
+            assert!(said.contains(because) || said.contains("beside the first one"), "{because}: {said}");
+            assert!(!said.contains("\nverified") && !said.starts_with("verified"), "{said}");
+        }
+    }
+    // What `docker load` would take from it.
+    fresh();
+    copy_blobs();
+    let name = evil["digest"].as_str().expect("a digest").replace("sha256:", "evil.release/blobs/sha256/");
+    let manifest: Value = serde_json::from_slice(&fs::read(at(&name)).expect("a manifest")).expect("JSON");
+    let path = |blob: &Value| blob["digest"].as_str().expect("a digest").replace("sha256:", "blobs/sha256/");
+    let docker = serde_json::json!([{
+        "Config": path(&manifest["config"]), "RepoTags": ["probe:1.0.0"], "Layers": [path(&manifest["layers"][0])],
+    }]);
+    fs::write(at("copy/manifest.json"), docker.to_string()).expect("Docker's list");
+    for depth in ["evidence", "content"] {
+        let output = judge(depth, 1);
+        assert!(output.stdout.contains("manifest.json"), "{}", output.stdout);
+    }
+}
+
 #[test]
 fn judging_asks_nobody_and_says_so() {
     let env = world();

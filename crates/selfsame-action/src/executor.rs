@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use selfsame_core::{Digest, Level};
 use selfsame_tree::Tree;
 
-use crate::Action;
+use crate::{Action, Normalised};
 
 /// Runs one action: in a sandbox of this machine, elsewhere, or not at all in a test.
 pub trait Executor {
@@ -18,6 +18,8 @@ pub trait Executor {
 pub struct Execution {
     /// Its outputs, at the paths that it names; standard output at [`crate::action::STDOUT`] where it is kept.
     pub output: Tree,
+    /// What normalisers took out of it already, where it is the result of an earlier run. Nothing for what a run left.
+    pub normalised: Option<Vec<Normalised>>,
     /// The level that was achieved, never the one that was asked for.
     pub level: Level,
     /// What the sandbox held to, in the provenance's words: name to value.

@@ -13,7 +13,7 @@ pub mod secret;
 
 pub use action::{Action, Input, Mount, System};
 pub use executor::{Execution, ExecutionError, Executor, Variation};
-pub use normalise::{Normalised, normalise};
+pub use normalise::{Counts, Normalised, normalise};
 pub use plan::{Bound, Plan, PlanError, Step};
 
 #[cfg(test)]

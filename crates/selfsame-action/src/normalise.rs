@@ -1,9 +1,13 @@
 //! Normalisers of a configured root file system: what is taken out of it because it says when, where or on what it was
 //! made, or must not be the same everywhere. Part of the profile; docs/inputs/deb.md lists them.
 
+use std::collections::BTreeMap;
+
 use selfsame_core::{Digest, RelPath};
 use selfsame_lock::Normaliser;
 use selfsame_tree::{Entry, Kind, Names, Tree, TreeError};
+
+use crate::Action;
 
 /// What one normaliser did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +19,29 @@ pub struct Normalised {
     /// How many of them are still there: emptied.
     pub after: u64,
 }
+
+impl Normalised {
+    /// How many entries there were before and after, by the normaliser's name: the form in which results are kept.
+    #[must_use]
+    pub fn to_counts(done: &[Self]) -> Counts {
+        done.iter().map(|it| (it.name.name().to_owned(), (it.before, it.after))).collect()
+    }
+
+    /// The same from what a kept result says of an action. Nothing if it speaks of other normalisers than the action has.
+    #[must_use]
+    pub fn from_counts(action: &Action, counts: &Counts) -> Option<Vec<Self>> {
+        let normalisers = action.system.as_ref().map_or(&[][..], |system| &system.normalisers);
+        let count = |&name: &Normaliser| {
+            let (before, after) = *counts.get(name.name())?;
+            (after <= before).then_some(Self { name, before, after })
+        };
+        let done = normalisers.iter().map(count).collect::<Option<Vec<_>>>()?;
+        (done.len() == counts.len()).then_some(done)
+    }
+}
+
+/// Entries before and after, by the name of a normaliser.
+pub type Counts = BTreeMap<String, (u64, u64)>;
 
 /// What becomes of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

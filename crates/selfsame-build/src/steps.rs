@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use selfsame_action::{Action, Execution, ExecutionError, Executor, Normalised, Plan, Variation, normalise};
+use selfsame_action::{Action, Counts, Execution, ExecutionError, Executor, Normalised, Plan, Variation, normalise};
 use selfsame_core::json::{self, Limits};
 use selfsame_core::{Digest, Level};
 use selfsame_store::Store;
@@ -83,7 +83,7 @@ struct CachedResult {
     checked: bool,
     /// What normalisers did: how many entries before and after, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    normalised: BTreeMap<String, (u64, u64)>,
+    normalised: Counts,
 }
 
 fn cached(store: &Store, action: &Action, mode: Mode) -> Result<Option<StepResult>, BuildError> {
@@ -101,10 +101,7 @@ fn cached(store: &Store, action: &Action, mode: Mode) -> Result<Option<StepResul
     if !store.missing(&tree)?.is_empty() {
         return Ok(None);
     }
-    let known = |(name, (before, after)): (&String, &(u64, u64))| {
-        Some(Normalised { name: name.parse().ok()?, before: *before, after: *after })
-    };
-    let Some(normalised) = entry.normalised.iter().map(known).collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let Some(normalised) = Normalised::from_counts(action, &entry.normalised) else { return Ok(None) };
     let run = StepRun { cached: true, ..StepRun::default() };
     Ok(Some(StepResult { tree, normalised, level, sandbox: entry.sandbox, checked: entry.checked, run }))
 }
@@ -138,7 +135,7 @@ fn fresh(
         level: first.level.name().to_owned(),
         sandbox: first.sandbox.clone(),
         checked: mode.check,
-        normalised: normalised.iter().map(|it| (it.name.name().to_owned(), (it.before, it.after))).collect(),
+        normalised: Normalised::to_counts(&normalised),
     };
     // A run that may not read results may not leave any: an observed one saw more of the host than its action says.
     if mode.use_cache {
@@ -149,7 +146,8 @@ fn fresh(
     Ok(StepResult { tree: first.output, normalised, level, sandbox, checked, run })
 }
 
-/// Applies the normalisers of an action to what it left.
+/// Applies the normalisers of an action to what it left. What was normalised before has nothing left for them; the counts are
+/// then those of that time.
 fn without_traces(action: &Action, execution: &mut Execution, store: &Store) -> Result<Vec<Normalised>, BuildError> {
     let (Some(system), Some(input)) = (&action.system, action.inputs.first()) else { return Ok(Vec::new()) };
     let before = store.tree(&input.tree)?;
@@ -158,7 +156,7 @@ fn without_traces(action: &Action, execution: &mut Execution, store: &Store) -> 
     // What is emptied has the content of nothing.
     store.put_bytes(b"", false)?;
     execution.output = tree;
-    Ok(normalised)
+    Ok(execution.normalised.take().unwrap_or(normalised))
 }
 
 fn require_equal(action: &Action, first: &Execution, second: &Execution) -> Result<(), BuildError> {
@@ -198,6 +196,7 @@ mod tests {
             let output = Tree::from_entries([(path, Entry::file(digest, self.1.len() as u64, false))]);
             Ok(Execution {
                 output: output.expect("a tree"),
+                normalised: None,
                 level: Level::Normalized,
                 sandbox: BTreeMap::new(),
                 host: BTreeMap::new(),

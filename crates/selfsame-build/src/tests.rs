@@ -79,6 +79,7 @@ impl Executor for Fake<'_> {
         }
         Ok(Execution {
             output: Tree::from_entries(entries).expect("a tree"),
+            normalised: None,
             level: Level::Normalized,
             sandbox: BTreeMap::from([("network".to_owned(), "none".to_owned())]),
             host: BTreeMap::new(),

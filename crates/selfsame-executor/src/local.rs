@@ -127,6 +127,7 @@ impl Executor for LocalExecutor<'_> {
         let output = output.map_err(|fault| ExecutionError::Output { action: action.name.clone(), fault })?;
         Ok(Execution {
             output,
+            normalised: None,
             level: level(outcome.achieved.level),
             sandbox: promises(&outcome.achieved),
             host: host_facts(&outcome.host, outcome.leftovers),

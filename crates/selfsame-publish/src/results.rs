@@ -19,7 +19,7 @@ pub const MOST_FILES: usize = 4000;
 pub(crate) const RESULT_BYTES: u64 = 4 << 20;
 /// The longest tree that is fetched.
 const TREE_BYTES: u64 = 512 << 20;
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The result of an action: its output tree, and what the sandbox held to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct KeptResult {
     pub level: String,
     /// What the sandbox held to.
     pub sandbox: BTreeMap<String, String>,
+    /// What normalisers took out of the tree: how many entries before and after, by name. Empty where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub normalised: BTreeMap<String, (u64, u64)>,
 }
 
 impl KeptResult {
@@ -50,6 +53,8 @@ impl KeptResult {
             output: Digest,
             level: String,
             sandbox: BTreeMap<String, String>,
+            #[serde(default)]
+            normalised: BTreeMap<String, (u64, u64)>,
         }
         let Some(bytes) = store.action_result(action)? else { return Ok(None) };
         let Ok(entry) = json::parse_as::<Entry>(&bytes, Limits::DOCUMENT) else { return Ok(None) };
@@ -57,8 +62,8 @@ impl KeptResult {
         if !store.missing(&store.tree(&entry.output)?)?.is_empty() {
             return Ok(None);
         }
-        let Entry { output, level, sandbox } = entry;
-        Ok(Some(Self { version: VERSION, action: *action, output, output_bytes, level, sandbox }))
+        let Entry { output, level, sandbox, normalised } = entry;
+        Ok(Some(Self { version: VERSION, action: *action, output, output_bytes, level, sandbox, normalised }))
     }
 
     pub(crate) fn parse(bytes: &[u8], action: &Digest) -> Option<Self> {

@@ -18,8 +18,10 @@ mod referrers;
 mod sbom;
 mod side;
 
+pub(crate) use demands::rebuilders;
 pub(crate) use documents::{LATER, note};
 pub(crate) use expectations::said;
+pub(crate) use provenance::relaxation_names;
 pub(crate) use side::{may_stand_beside, read_run_record, rebuilds};
 
 use std::collections::BTreeMap;
@@ -47,6 +49,19 @@ const MOST_SIGNERS: usize = 16;
 /// first that stands, in the order of the trust, so one that falls takes nothing from the others.
 #[must_use]
 pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Verdict {
+    judge(release, trust, options).verdict
+}
+
+/// A verdict, and what those want to know who join several releases.
+pub(crate) struct Answered {
+    pub(crate) verdict: Verdict,
+    /// The releases of all signers that stand, in the order of the trust.
+    pub(crate) standing: Vec<Evidence>,
+    /// Who rebuilt the one that was judged, by identity: a key's name.
+    pub(crate) rebuilt: BTreeMap<String, String>,
+}
+
+pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Answered {
     let first = Judged::new(release, trust, None, options);
     let others = first.signers.iter().skip(1).take(MOST_SIGNERS - 1);
     let others: Vec<Judged<'_>> = others.map(|key| Judged::new(release, trust, Some(key), options)).collect();
@@ -63,8 +78,10 @@ pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> V
             voices.fallen.push((signer.name.as_str(), judged.rows.first_failure().unwrap_or("not judged").to_owned()));
         }
     }
+    let standing = all.iter().filter(|it| stands(it)).filter_map(|it| it.seen.evidence.clone()).collect();
     let at = all.iter().position(stands).unwrap_or(0);
     let Judged { mut rows, seen, rebuilders, .. } = all.swap_remove(at);
+    let rebuilt = rebuilders.clone();
     voices.rebuilt = rebuilders;
     if rows.complete_but(CheckId::Threshold) {
         demands::threshold(trust, &voices, &mut rows);
@@ -72,7 +89,7 @@ pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> V
     let (class, checks) = rows.finish();
     let verified = class == crate::Class::Verified;
     let evidence = seen.evidence.filter(|_| verified);
-    Verdict {
+    let verdict = Verdict {
         class,
         depth: options.depth,
         checks,
@@ -83,7 +100,8 @@ pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> V
         run_record: seen.run_record.filter(|_| verified).map(Verified::new),
         unlisted: seen.unlisted,
         trust: trust.source().cloned(),
-    }
+    };
+    Answered { verdict, standing, rebuilt }
 }
 
 /// A release as one signer's.
@@ -158,7 +176,7 @@ impl<'a> Judged<'a> {
             let mut signed =
                 documents.as_mut().map(|documents| std::mem::take(&mut documents.rebuilds)).unwrap_or_default();
             side::rebuilds(release, trust, evidence.image, &mut signed, &mut seen.unlisted);
-            self.rebuilders = demands::rebuilders(signed, evidence);
+            self.rebuilders = demands::rebuilders(signed, evidence.image, evidence.release_id, &evidence.signer);
         }
         side::report(&seen.unlisted, rows);
         log::report(documents.as_ref(), trust, rows);

@@ -1,22 +1,26 @@
 //! Releases of one image for several platforms, built together or built apart and joined: docs/release/joined.md.
 //!
-//! Each part is a release, judged by [`verify`] as if it stood alone. What joins them is an index, a signature over it,
+//! Each part is a release, judged by [`verify`](crate::verify) as if it stood alone. What joins them is an index, a signature over it,
 //! and an inventory that lists that signature and the inventory of every part; and where they were built together, the
 //! provenance of all.
 
 mod documents;
 mod parts;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use selfsame_attest::text::quote;
 use selfsame_attest::{Inventory, Provenance, PublicKey, RunRecord};
 use selfsame_core::{Digest, Platform};
 use selfsame_oci::layout;
 
 pub use parts::{JoinedFiles, Part, PartFiles};
 
-use crate::checks::{may_stand_beside, read_run_record, rebuilds, verify};
+use crate::checks::rebuilds as statements_beside;
+use crate::checks::{judge, may_stand_beside, read_run_record, rebuilders};
 use crate::files::{RUN_RECORD_FILE, ReleaseFiles};
 use crate::options::{Depth, Options};
-use crate::trust::Trust;
+use crate::trust::{Trust, TrustedKey};
 use crate::verdict::{Class, Fact, Outcome, Unlisted, Verdict};
 use crate::verified::Verified;
 use documents::Closed;
@@ -84,13 +88,13 @@ pub struct Joining {
     /// The provenance of all, where they were built together.
     pub provenance: Option<Provenance>,
     /// SHA-256 of each DSSE payload about the index by predicate type.
-    pub payloads: std::collections::BTreeMap<String, Digest>,
+    pub payloads: BTreeMap<String, Digest>,
     /// The run record about the whole, where there is one by the signer.
     pub run_record: Option<RunRecord>,
 }
 
 /// What is asked, in this order; the last one decides nothing.
-const CHECKS: [(&str, &str); 9] = [
+const CHECKS: [(&str, &str); 10] = [
     ("index", "the index names one image for each platform, and every document is about one of them or about it"),
     ("parts", "the release of each platform is verified"),
     ("signature", "one trusted key signed the index"),
@@ -99,6 +103,7 @@ const CHECKS: [(&str, &str); 9] = [
     ("log", "every document that joins the platforms is in a trusted transparency log"),
     ("expectations", "the release is the expected one"),
     ("nothing-extra", "there is no file that nothing names"),
+    ("threshold", "as many identities as the trust asks for joined the platforms and rebuilt all of them"),
     ("run-record", "the run record is about this release and by its signer"),
 ];
 const RUN_RECORD: &str = "run-record";
@@ -124,7 +129,7 @@ impl JoinedVerdict {
     }
 }
 
-/// Judges a release whose first descriptor is an index; nothing where it is another, which [`verify`] judges.
+/// Judges a release whose first descriptor is an index; nothing where it is another, which [`verify`](crate::verify) judges.
 ///
 /// Of the expectations, `image`, `release` and `platform` are those of the whole or of one of its parts; the others are
 /// those of each part.
@@ -155,6 +160,16 @@ pub fn verify_joined(release: &dyn ReleaseFiles, trust: &Trust, options: &Option
         verdict.joining = None;
     }
     Some(verdict)
+}
+
+/// Who rebuilt every part, by identity.
+fn by_all(parts: Vec<BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    for part in parts {
+        all.retain(|identity, _| part.contains_key(identity));
+    }
+    all
 }
 
 fn fact(label: &impl ToString, value: impl ToString) -> Fact {
@@ -189,8 +204,15 @@ impl Judge {
     ) {
         let (whole, each) = options.expect.of_joined();
         let of_each = Options { expect: each, ..options.clone() };
+        // Who rebuilt it is asked of the whole: a rebuild of the index is one of every image that it names.
+        let mut of_parts = trust.clone();
+        of_parts.rebuild_threshold = 0;
+        let (mut standing, mut rebuilt) = (Vec::new(), Vec::new());
         for part in &files.parts {
-            verdict.parts.push((part.platform.clone(), verify(&part.of(release), trust, &of_each)));
+            let answered = judge(&part.of(release), &of_parts, &of_each);
+            verdict.parts.push((part.platform.clone(), answered.verdict));
+            standing.push(answered.standing);
+            rebuilt.push(answered.rebuilt);
         }
         self.names(release, files, options.depth);
         // Without trust nothing is answered, by the parts neither; without every part there is nothing to join.
@@ -204,11 +226,11 @@ impl Judge {
             Some((platform, _)) => return self.skip("parts", format!("not answered for {platform}")),
         }
         let evidence: Vec<_> = verdict.parts.iter().filter_map(|(_, part)| part.evidence.as_deref()).collect();
-        let closed = match documents::closed(files, trust, &evidence) {
+        let closed = match documents::closed(release, files, trust, &standing) {
             Ok(closed) => closed,
             Err((id, fault)) => return self.fail(id, fault),
         };
-        let Closed { mut joining, asked_together, unlisted } = closed;
+        let Closed { mut joining, asked_together, joiners, fallen, mut rebuilds, unlisted } = closed;
         verdict.unlisted = unlisted;
         self.pass("signature", vec![fact(&"key", joining.signer.key_id())]);
         match asked_together {
@@ -231,8 +253,48 @@ impl Judge {
         ];
         self.expectations(&whole, &found);
         self.run_record(release, &mut joining);
-        rebuilds(release, trust, joining.index, &mut Vec::new(), &mut verdict.unlisted);
+        statements_beside(release, trust, joining.index, &mut rebuilds, &mut verdict.unlisted);
+        let again = rebuilders(rebuilds, joining.index, joining.release_id, &joining.signer);
+        let again = again.into_iter().chain(by_all(rebuilt)).collect();
+        let signers = standing.iter().flatten().map(|part| part.signer.fingerprint()).collect();
+        self.threshold(trust, &joiners, &fallen, &again, &signers);
         verdict.joining = Some(Verified::new(joining));
+    }
+
+    /// Who joined the parts and who rebuilt all of them, by identity, are as many as the trust asks for.
+    fn threshold(
+        &mut self,
+        trust: &Trust,
+        joiners: &BTreeMap<&str, &str>,
+        fallen: &[String],
+        again: &BTreeMap<String, String>,
+        signers: &BTreeSet<Digest>,
+    ) {
+        const ID: &str = "threshold";
+        // Whoever signed a part or joined them is not independent of it, with another key neither.
+        let signed = |identity: &str| {
+            let of_part = |key: &&TrustedKey| signers.contains(&key.key.fingerprint());
+            joiners.contains_key(identity) || trust.keys().iter().filter(of_part).any(|key| key.identity == identity)
+        };
+        let again: Vec<_> = again.iter().filter(|(identity, _)| !signed(identity)).collect();
+        let who = |identity: &str, name: &str| format!("{} ({})", quote(identity), quote(name));
+        let mut facts: Vec<Fact> =
+            joiners.iter().map(|(identity, name)| fact(&"joined by", who(identity, name))).collect();
+        facts.extend(fallen.iter().map(|why| fact(&"does not count", why)));
+        facts.extend(again.iter().map(|(identity, name)| fact(&"rebuilt by", who(identity, name))));
+        let (wanted, rebuilt) = (trust.release_threshold.unwrap_or(1), trust.rebuild_threshold);
+        match (joiners.len(), again.len()) {
+            (joined, _) if joined < wanted => {
+                let reason =
+                    format!("{joined} of the {wanted} identities that the trust asks for joined the platforms");
+                self.answers.push((ID, Outcome::Failed { reason }, facts));
+            }
+            (_, again) if again < rebuilt => {
+                let reason = format!("{again} of the {rebuilt} other identities that the trust asks for rebuilt it");
+                self.answers.push((ID, Outcome::Failed { reason }, facts));
+            }
+            _ => self.pass(ID, facts),
+        }
     }
 
     /// No file that nothing names, and Docker's list as it should be.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use selfsame_action::{Action, Execution, ExecutionError, Executor, Variation};
+use selfsame_action::{Action, Execution, ExecutionError, Executor, Normalised, Variation};
 use selfsame_core::Digest;
 use selfsame_definition::InputSpec;
 use selfsame_fetch::{self as fetch, Context};
@@ -295,10 +295,15 @@ impl Sharing<'_> {
     fn find(&self, action: &Action) -> Result<Option<Execution>, SharedError> {
         let Some(result) = self.shared.result(&action.digest(), self.store)? else { return Ok(None) };
         let Ok(level) = result.level.parse() else { return Ok(None) };
+        let Some(normalised) = Normalised::from_counts(action, &result.normalised) else { return Ok(None) };
+        let normalised = action.system.is_some().then_some(normalised);
         let output = result.tree(self.store)?;
         let log = self.store.put_bytes(b"", false)?;
         let sandbox = result.sandbox;
         let host = [("result".to_owned(), format!("left by others in {}", self.shared))].into();
-        Ok(Some(Execution { output, level, sandbox, host, log, duration_millis: 0 }))
+        Ok(Some(Execution { output, normalised, level, sandbox, host, log, duration_millis: 0 }))
     }
 }
+
+#[cfg(test)]
+mod tests;

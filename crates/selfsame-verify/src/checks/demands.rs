@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use selfsame_attest::text::quote;
-use selfsame_attest::{RebuildStatement, RebuildVerdict, Statement};
-use selfsame_core::Level;
+use selfsame_attest::{PublicKey, RebuildStatement, RebuildVerdict, Statement};
+use selfsame_core::{Digest, Level};
 
 use super::provenance::external;
 use crate::rows::Rows;
@@ -114,20 +114,23 @@ impl Version {
 
 /// Who rebuilt the release to the same bytes, by who they are: a key's name for each identity.
 ///
-/// The release's own signer is nobody here: it has said so already. `signed` are statements by trusted keys.
-pub(super) fn rebuilders<'a>(
+/// The release's own signer is nobody here: it has said so already. `signed` are statements by trusted keys; `image` is
+/// that of the release, or the index of one for several platforms.
+pub(crate) fn rebuilders<'a>(
     signed: impl IntoIterator<Item = (&'a TrustedKey, Statement)>,
-    evidence: &Evidence,
+    image: Digest,
+    release_id: Digest,
+    signer: &PublicKey,
 ) -> BTreeMap<String, String> {
     let mut rebuilders = BTreeMap::new();
     for (key, statement) in signed {
         let counts = key.may_sign(&statement.predicate_type) && key.standing.counts(Signed::default()).is_ok();
         let Ok(rebuild) = statement.predicate_as::<RebuildStatement>() else { continue };
-        let image = rebuild.compared.iter().any(|it| it.name == "image");
+        let compared = rebuild.compared.iter().any(|it| it.name == "image");
         let equal = rebuild.compared.iter().all(|it| it.original == it.rebuilt);
-        let same = rebuild.verdict == RebuildVerdict::Same && image && equal && rebuild.rebuilt == Some(evidence.image);
-        let ours = rebuild.release_id == evidence.release_id && rebuild.original == evidence.image;
-        if counts && same && ours && statement.is_about(evidence.image) && key.key != evidence.signer {
+        let same = rebuild.verdict == RebuildVerdict::Same && compared && equal && rebuild.rebuilt == Some(image);
+        let ours = rebuild.release_id == release_id && rebuild.original == image;
+        if counts && same && ours && statement.is_about(image) && key.key != *signer {
             rebuilders.entry(key.identity.clone()).or_insert_with(|| key.name.clone());
         }
     }

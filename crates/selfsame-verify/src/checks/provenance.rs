@@ -64,7 +64,8 @@ pub(super) fn external<'a>(provenance: &'a Provenance, name: &str) -> Option<&'a
     provenance.build_definition.external_parameters.get(name)?.as_str()
 }
 
-fn relaxation_names(provenance: &Provenance) -> Vec<&str> {
+/// The relaxations that were asked for.
+pub(crate) fn relaxation_names(provenance: &Provenance) -> Vec<&str> {
     match provenance.build_definition.external_parameters.get("relaxations") {
         Some(Value::Object(relaxations)) => relaxations.keys().map(String::as_str).collect(),
         _ => Vec::new(),

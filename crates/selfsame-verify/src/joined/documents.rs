@@ -5,19 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use selfsame_attest::text::quote;
 use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, Statement};
 use selfsame_core::{Day, Digest, SourceEpoch, uri};
+use selfsame_oci::layout;
 
 use super::{JoinedFiles, Joining};
 use crate::checks::log::Entries;
-use crate::checks::{LATER, note};
-use crate::trust::{Signed, Trust};
+use crate::checks::{LATER, note, relaxation_names};
+use crate::files::ReleaseFiles;
+use crate::trust::{Signed, Trust, TrustedKey};
 use crate::verdict::Unlisted;
 use crate::verified::Evidence;
 
-/// What one trusted key says about an index, whole.
-pub(super) struct Closed {
+/// What trusted keys say about an index, each a whole.
+pub(super) struct Closed<'a> {
+    /// What the first of them says, in the order of the trust.
     pub(super) joining: Joining,
     /// Whether somebody asked for exactly these platforms at once.
     pub(super) asked_together: bool,
+    /// Who joined the parts, by who they are: a key's name for each identity.
+    pub(super) joiners: BTreeMap<&'a str, &'a str>,
+    /// Who did not, though its key signed something about the index, and why.
+    pub(super) fallen: Vec<String>,
+    /// Rebuild statements about the index by trusted keys.
+    pub(super) rebuilds: Vec<(&'a TrustedKey, Statement)>,
     /// What else is there about the index.
     pub(super) unlisted: Vec<Unlisted>,
 }
@@ -25,68 +34,168 @@ pub(super) struct Closed {
 /// The check that a fault is of, and the fault.
 type Refusal = (&'static str, String);
 
-/// What the first trusted key that signed a whole set says. Documents by keys that are not trusted count for nothing.
-pub(super) fn closed(files: &JoinedFiles, trust: &Trust, parts: &[&Evidence]) -> Result<Closed, Refusal> {
-    let mut fault = ("signature", "no trusted key signed what joins the parts".to_owned());
-    for trusted in trust.keys() {
-        let mut by_type: BTreeMap<String, Vec<(Statement, Digest)>> = BTreeMap::new();
-        let (mut unlogged, mut seen) = (None, None);
-        let mut unlisted = Vec::new();
-        for (file, bytes) in &files.joining {
-            let Ok(bundle) = Bundle::parse(bytes) else {
-                unlisted.push(note(file, None, "not a bundle that is read"));
-                continue;
-            };
-            let Ok(statement) = bundle.verify(&trusted.key) else {
-                let by = format!("by key {}, or not a statement by the signer", quote(bundle.key_id()));
-                unlisted.push(note(file, None, &by));
-                continue;
-            };
-            let kind = statement.predicate_type.as_str();
-            // What its signer may add after the inventory is in no list.
-            if LATER.contains(&kind) {
-                unlisted.push(note(file, Some(kind), "by the release's signer, made after the inventory"));
-            } else if !statement.is_about(files.index.digest) {
-                unlisted.push(note(file, Some(kind), "about something else than the index"));
-            } else {
-                let entries = Entries::of(&bundle, &trusted.key, trust);
-                unlogged = unlogged.or(entries.refusal().filter(|_| !trust.logs().is_empty()));
-                if kind == uri::INVENTORY && entries.fault.is_none() {
-                    seen = entries.seen.and_then(SourceEpoch::new).map(Day::of);
-                }
-                let of_type = by_type.entry(statement.predicate_type.clone()).or_default();
-                of_type.push((statement, bundle.payload_digest()));
-            }
-        }
-        if by_type.is_empty() {
-            continue;
-        }
-        let may_not = by_type.keys().find(|kind| !trusted.may_sign(kind)).cloned();
-        match by_key(files, &trusted.key, by_type, parts) {
-            Ok(closed) => {
-                let signed = Signed { release: Some(closed.joining.release_id), by: seen };
-                let name = quote(&trusted.name);
-                match (trusted.standing.counts(signed), may_not, unlogged) {
-                    (Ok(_), None, None) => return Ok(Closed { unlisted, ..closed }),
-                    (Err(why), ..) => fault = ("signature", format!("the key `{name}` {why}")),
-                    (_, Some(kind), _) => {
-                        fault = ("signature", format!("the key `{name}` may not sign `{}`", quote(&kind)))
-                    }
-                    (.., Some(refusal)) => fault = ("log", format!("a document that joins the parts {refusal}")),
-                }
-            }
-            Err(refusal) => fault = refusal,
-        }
-    }
-    Err(fault)
+/// What one key signed about the index.
+#[derive(Default)]
+struct Set {
+    by_type: BTreeMap<String, Vec<(Statement, Digest)>>,
+    /// What a log that is asked for says against one of them.
+    unlogged: Option<String>,
+    /// The day on which witnesses saw the inventory.
+    seen: Option<Day>,
 }
 
+/// All documents about the index, each read once and forgotten unless a trusted key signed it.
+#[derive(Default)]
+struct Documents<'a> {
+    /// By the key's place in the trust.
+    sets: BTreeMap<usize, Set>,
+    rebuilds: Vec<(&'a TrustedKey, Statement)>,
+    notes: Vec<Note>,
+}
+
+/// What is said of a document that does not join.
+struct Note {
+    /// The place of the key that signed it.
+    by: Option<usize>,
+    /// For whom that key does not join.
+    others: Unlisted,
+    /// For whom it does.
+    own: Option<Unlisted>,
+}
+
+impl<'a> Documents<'a> {
+    fn read(release: &dyn ReleaseFiles, files: &JoinedFiles, trust: &'a Trust) -> Result<Self, Refusal> {
+        let mut documents = Self::default();
+        for layer in &files.joining {
+            let bytes = JoinedFiles::document(release, layer).map_err(|fault| ("signature", fault))?;
+            documents.add(&layout::blob_path(layer.digest), &bytes, files.index.digest, trust);
+        }
+        Ok(documents)
+    }
+
+    fn add(&mut self, file: &str, bytes: &[u8], index: Digest, trust: &'a Trust) {
+        let Ok(bundle) = Bundle::parse(bytes) else {
+            let others = note(file, None, "not a bundle that is read");
+            return self.notes.push(Note { by: None, others, own: None });
+        };
+        let by = format!("by key {}, or not a statement by the signer", quote(bundle.key_id()));
+        let others = note(file, None, &by);
+        let signed = trust.keys().iter().enumerate().find_map(|(by, key)| Some((by, bundle.verify(&key.key).ok()?)));
+        let Some((by, statement)) = signed else {
+            return self.notes.push(Note { by: None, others, own: None });
+        };
+        let trusted = &trust.keys()[by];
+        let kind = statement.predicate_type.as_str();
+        let (later, about) = (LATER.contains(&kind), statement.is_about(index));
+        // What its signer may add after the inventory is in no list.
+        let own = match () {
+            () if later => Some(note(file, Some(kind), "by the release's signer, made after the inventory")),
+            () if !about => Some(note(file, Some(kind), "about something else than the index")),
+            () => None,
+        };
+        if own.is_none() {
+            let set = self.sets.entry(by).or_default();
+            let entries = Entries::of(&bundle, &trusted.key, trust);
+            if !trust.logs().is_empty() && set.unlogged.is_none() {
+                set.unlogged = entries.refusal().map(|refusal| refusal.to_string());
+            }
+            if kind == uri::INVENTORY && entries.fault.is_none() {
+                set.seen = entries.seen.and_then(SourceEpoch::new).map(Day::of);
+            }
+            set.by_type.entry(kind.to_owned()).or_default().push((statement, bundle.payload_digest()));
+        } else if kind == uri::REBUILD {
+            self.rebuilds.push((trusted, statement));
+        }
+        self.notes.push(Note { by: Some(by), others, own });
+    }
+}
+
+/// What trusted keys that signed a whole set say. Documents by keys that are not trusted count for nothing.
+///
+/// `parts` are the releases of each platform that stand, each by another signer.
+pub(super) fn closed<'a>(
+    release: &dyn ReleaseFiles,
+    files: &JoinedFiles,
+    trust: &'a Trust,
+    parts: &[Vec<Evidence>],
+) -> Result<Closed<'a>, Refusal> {
+    let Documents { sets, rebuilds, notes } = Documents::read(release, files, trust)?;
+    let mut fault = ("signature", "no trusted key signed what joins the parts".to_owned());
+    let (mut first, mut joiners, mut fallen) = (None, BTreeMap::new(), Vec::new());
+    for (place, set) in sets {
+        let trusted = &trust.keys()[place];
+        match by_key(files, trusted, set, parts) {
+            Ok(joined) => {
+                joiners.entry(trusted.identity.as_str()).or_insert(trusted.name.as_str());
+                first.get_or_insert((place, joined));
+            }
+            Err(refusal) => {
+                fallen.push(format!("{}: {}", quote(&trusted.name), refusal.1));
+                fault = refusal;
+            }
+        }
+    }
+    let Some((place, (joining, asked_together))) = first else { return Err(fault) };
+    let told = |note: Note| if note.by == Some(place) { note.own } else { Some(note.others) };
+    let unlisted = notes.into_iter().filter_map(told).collect();
+    Ok(Closed { joining, asked_together, joiners, fallen, rebuilds, unlisted })
+}
+
+/// What one key joins, if it counts for that.
 fn by_key(
+    files: &JoinedFiles,
+    trusted: &TrustedKey,
+    set: Set,
+    parts: &[Vec<Evidence>],
+) -> Result<(Joining, bool), Refusal> {
+    let Set { by_type, unlogged, seen } = set;
+    let may_not = by_type.keys().find(|kind| !trusted.may_sign(kind)).cloned();
+    // Of a platform that several signed, the release that this key lists, its own before others'.
+    let inventories = by_type.get(uri::INVENTORY).into_iter().flatten();
+    let lists: Vec<Inventory> = inventories.filter_map(|(list, _)| list.predicate_as().ok()).collect();
+    let listed = |release: Digest| lists.iter().flat_map(|list| &list.documents).any(|it| it.sha256 == release);
+    let of_part = |all: &'_ [Evidence]| {
+        let order = |(_, it): &(usize, &Evidence)| {
+            (!listed(it.release_id), it.signer.fingerprint() != trusted.key.fingerprint())
+        };
+        all.iter().enumerate().min_by_key(order).map(|(place, _)| place)
+    };
+    let parts: Vec<&Evidence> = parts.iter().filter_map(|all| all.get(of_part(all)?)).collect();
+    let (joining, asked_together) = whole(files, &trusted.key, by_type, &parts)?;
+    let name = quote(&trusted.name);
+    let signed = Signed { release: Some(joining.release_id), by: seen };
+    if let Err(why) = trusted.standing.counts(signed) {
+        return Err(("signature", format!("the key `{name}` {why}")));
+    }
+    if let Some(kind) = may_not {
+        return Err(("signature", format!("the key `{name}` may not sign `{}`", quote(&kind))));
+    }
+    // A key whose builders somebody listed joins what comes from them.
+    if trusted.builder_ids.is_some() {
+        for part in &parts {
+            let (builder, relaxed) = (&part.provenance.run_details.builder.id, relaxation_names(&part.provenance));
+            if !trusted.accepted_builder_ids(!relaxed.is_empty()).contains(builder) {
+                let builder = quote(builder);
+                return Err((
+                    "signature",
+                    format!("the key `{name}` does not speak for the builder `{builder}` of a part"),
+                ));
+            }
+        }
+    }
+    match unlogged {
+        Some(refusal) => Err(("log", format!("a document that joins the parts {refusal}"))),
+        None => Ok((joining, asked_together)),
+    }
+}
+
+/// What a key's documents join, whoever may use the key.
+fn whole(
     files: &JoinedFiles,
     key: &selfsame_attest::PublicKey,
     by_type: BTreeMap<String, Vec<(Statement, Digest)>>,
     parts: &[&Evidence],
-) -> Result<Closed, Refusal> {
+) -> Result<(Joining, bool), Refusal> {
     if let Some((kind, _)) = by_type.iter().find(|(_, documents)| documents.len() > 1) {
         return Err((
             "signature",
@@ -128,7 +237,7 @@ fn by_key(
             let asked_together = provenance.is_some();
             let (signer, run_record) = (key.clone(), None);
             let joining = Joining { index, release_id, signer, inventory, provenance, payloads, run_record };
-            return Ok(Closed { joining, asked_together, unlisted: Vec::new() });
+            return Ok((joining, asked_together));
         }
     };
     Err(("inventory", fault.to_owned()))

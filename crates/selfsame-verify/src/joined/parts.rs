@@ -11,6 +11,8 @@ use crate::files::ReleaseFiles;
 
 const MANIFEST_BYTES: u64 = 4 << 20;
 const DOCUMENT_BYTES: u64 = 64 << 20;
+/// The most that all documents about an index have together.
+const JOINING_BYTES: u64 = 512 << 20;
 /// The most platforms that are read.
 const MOST_PARTS: usize = 64;
 /// The most documents that an index is read with.
@@ -27,8 +29,8 @@ pub struct JoinedFiles {
     pub name: String,
     /// In the order of the index.
     pub parts: Vec<Part>,
-    /// The bundles about the index: name of the file, and bytes.
-    pub joining: Vec<(String, Vec<u8>)>,
+    /// The bundles about the index, each once. What is in them was not looked at: [`JoinedFiles::document`] reads one.
+    pub joining: Vec<Descriptor>,
     /// The files that belong to all of them.
     names: BTreeSet<String>,
 }
@@ -114,12 +116,28 @@ impl JoinedFiles {
                     && manifest.config.bare() == Descriptor::empty() =>
             {
                 let name = layout::blob_path(layer.digest);
-                self.joining.push((name.clone(), blob(release, layer, DOCUMENT_BYTES)?));
+                let again = self.joining.iter().any(|known| known.digest == layer.digest);
                 self.names.extend([layout::blob_path(digest), layout::blob_path(manifest.config.digest), name]);
-                Ok(())
+                // Whoever attaches a document once more has said nothing more.
+                if !again {
+                    self.joining.push(layer.bare());
+                }
+                let total = self.joining.iter().fold(0, |total: u64, known| total.saturating_add(known.size));
+                match total > JOINING_BYTES {
+                    true => Err(format!("the documents about the index have more than {JOINING_BYTES} bytes")),
+                    false => Ok(()),
+                }
             }
             _ => Err(format!("{digest} is about the index and is no signed document")),
         }
+    }
+
+    /// The bytes of one of [`JoinedFiles::joining`].
+    ///
+    /// # Errors
+    /// It is not there, too large, or not what it is named for.
+    pub fn document(release: &dyn ReleaseFiles, layer: &Descriptor) -> Result<Vec<u8>, String> {
+        blob(release, layer, DOCUMENT_BYTES)
     }
 
     /// Whether this file belongs to the release.

@@ -44,22 +44,35 @@ impl TrustFile {
 
     /// Takes a signed rotation in: the predecessor is retired, its successor comes after it with the same rights.
     ///
-    /// `name` is what the successor is called. Where the file has the key under a name already, it stays so.
+    /// `name` is what the successor is called. Where the file has the key under a name already, it stays so. `at` is the
+    /// day on which it is taken in: the day in the rotation is its signer's word.
     ///
     /// # Errors
-    /// Who signed it is not in the file, is compromised, or was retired by another rotation; or the name is taken.
-    pub fn rotate(&mut self, envelope: Envelope, name: &str) -> Result<Rotation, RotateError> {
+    /// Who signed it is not in the file, is compromised, does not count on that day any more or has named a successor
+    /// before; or the name is taken.
+    pub fn rotate(&mut self, envelope: Envelope, name: &str, at: Day) -> Result<Rotation, RotateError> {
         let (predecessor, rotation) = signed_by(&envelope, &self.keys)?;
         let predecessor = predecessor.name.clone();
         if self.rotations.contains(&envelope) {
             return Err(RotateError::Twice { predecessor });
         }
-        let at = self.keys.iter().position(|key| key.name == predecessor).ok_or(RotateError::Stranger)?;
-        if let Some(since) = self.keys[at].compromised {
+        let place = self.keys.iter().position(|key| key.name == predecessor).ok_or(RotateError::Stranger)?;
+        let entry = &self.keys[place];
+        if let Some(since) = entry.compromised {
             return Err(RotateError::Compromised { predecessor, since });
         }
-        if let Some(broken) = broken(self, &self.keys[at], &file::rotations(self)) {
+        let rotations = file::rotations(self);
+        if let Some(broken) = broken(self, entry, &rotations) {
             return Err(RotateError::Broken { predecessor, fault: broken });
+        }
+        if let Some((_, before)) = rotations.iter().find(|(by, _)| by.name == predecessor) {
+            return Err(RotateError::Named { predecessor, successor: before.successor.key_id() });
+        }
+        let retired = entry.retired.filter(|since| *since <= at).map(|since| format!("is retired since {since}"));
+        if let Some(over) =
+            retired.or(entry.until.filter(|until| *until < at).map(|until| format!("counted until {until}")))
+        {
+            return Err(RotateError::Over { predecessor, over });
         }
         let successor = rotation.successor.fingerprint();
         if !self.keys.iter().any(|key| key.key.fingerprint() == successor) {
@@ -69,7 +82,7 @@ impl TrustFile {
             if self.keys.len() == file::MOST_KEYS {
                 return Err(RotateError::Full);
             }
-            let before = &self.keys[at];
+            let before = &self.keys[place];
             // What the predecessor may say passes on; what its text says of a builder becomes a line of the file.
             let builder_ids = before.builder_ids.clone();
             let builder_ids = builder_ids.or_else(|| before.key.declared_builder_id().map(|id| vec![id.to_owned()]));
@@ -80,9 +93,9 @@ impl TrustFile {
                 successor_of: Some(predecessor),
                 ..KeyEntry::new(name, rotation.successor.clone())
             };
-            self.keys.insert(at + 1, entry);
+            self.keys.insert(place + 1, entry);
         }
-        let before = &mut self.keys[at];
+        let before = &mut self.keys[place];
         before.retired = Some(before.retired.map_or(rotation.since, |since| since.min(rotation.since)));
         self.rotations.push(envelope);
         self.serial += 1;
@@ -115,10 +128,9 @@ fn accepted(entry: &KeyEntry, rotations: &[(&KeyEntry, Rotation)]) -> BTreeSet<D
 fn broken(file: &TrustFile, entry: &KeyEntry, rotations: &[(&KeyEntry, Rotation)]) -> Option<String> {
     let mut entry = entry;
     while let Some(predecessor) = entry.successor_of.as_deref().and_then(|name| file.key(name)) {
-        let named = |(by, rotation): &(&KeyEntry, Rotation)| {
-            by.name == predecessor.name && rotation.successor.fingerprint() == entry.key.fingerprint()
-        };
-        if !rotations.iter().any(named) {
+        // Its first word: a key has one successor, whoever gets hold of it later.
+        let named = rotations.iter().find(|(by, _)| by.name == predecessor.name);
+        if named.is_none_or(|(_, rotation)| rotation.successor.fingerprint() != entry.key.fingerprint()) {
             return Some(format!("is the successor of `{}` without its signature", predecessor.name));
         }
         if let Some(since) = predecessor.compromised {
@@ -157,6 +169,22 @@ pub enum RotateError {
         predecessor: String,
         /// The rest of the sentence.
         fault: String,
+    },
+    /// It has its successor.
+    #[error("`{predecessor}` has named its successor: the key {successor}")]
+    Named {
+        /// The key's name.
+        predecessor: String,
+        /// The successor's key id.
+        successor: String,
+    },
+    /// Its days are over.
+    #[error("`{predecessor}` {over}: it names no successor any more")]
+    Over {
+        /// The key's name.
+        predecessor: String,
+        /// The rest of the sentence.
+        over: String,
     },
     /// It is there.
     #[error("the trust file has this rotation of `{predecessor}`")]

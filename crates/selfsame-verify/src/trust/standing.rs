@@ -47,26 +47,31 @@ impl Standing {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
-        if let Some(since) = self.compromised {
-            return match signed.by {
-                Some(by) if by < since => Ok(format!("seen on {by}, before the key was compromised on {since}")),
-                Some(by) => Err(format!("is compromised since {since}, and this was seen on {by}")),
-                None => Err(format!("is compromised since {since}, and nothing shows that this was signed before")),
-            };
-        }
+        // Seen before the compromise is not enough: all else is asked as well, so that it never gives anything back.
+        let before = match (self.compromised, signed.by) {
+            (None, _) => String::new(),
+            (Some(since), Some(by)) if by < since => {
+                format!(", and seen on {by}, before the key was compromised on {since}")
+            }
+            (Some(since), Some(by)) => return Err(format!("is compromised since {since}, and this was seen on {by}")),
+            (Some(since), None) => {
+                return Err(format!("is compromised since {since}, and nothing shows that this was signed before"));
+            }
+        };
         if let Some(from) = self.from.filter(|from| at < *from) {
             return Err(format!("counts from {from} on, and it is asked on {at}"));
         }
         let retired = self.retired.filter(|since| *since <= at).map(|since| format!("is retired since {since}"));
         let expired = self.until.filter(|until| *until < at).map(|until| format!("counted until {until}"));
-        let Some(over) = retired.or(expired) else { return Ok(format!("in use on {at}")) };
+        let Some(over) = retired.or(expired) else { return Ok(format!("in use on {at}{before}")) };
         let in_time =
             |by: Day| self.retired.is_none_or(|since| by < since) && self.until.is_none_or(|until| by <= until);
         match signed.by {
-            Some(by) if in_time(by) => return Ok(format!("{over}; seen on {by}, before that")),
+            Some(by) if in_time(by) => return Ok(format!("{over}; seen on {by}, before that{before}")),
             _ => {}
         }
-        if signed.release.is_some_and(|release| self.accepted.contains(&release)) {
+        // A list that a thief could have signed is none.
+        if self.compromised.is_none() && signed.release.is_some_and(|release| self.accepted.contains(&release)) {
             return Ok(format!("{over}; the release is on the list that it signed when it was retired"));
         }
         Err(format!("{over}, and nothing shows that it signed this before"))

@@ -96,7 +96,7 @@ fn fuzz_trust() {
     let mut file = TrustFile::empty();
     file.keys.push(KeyEntry::new("a", fake::key("a").public()));
     let rotation = Rotation::sign(&fake::key("a"), &fake::key("b").public(), day("2026-06-01"), Default::default());
-    file.rotate(rotation.expect("a signature"), "b").expect("a rotation");
+    file.rotate(rotation.expect("a signature"), "b", "2026-01-01".parse().expect("a day")).expect("a rotation");
     let log = "[[log]]\nkey = \"log.example/releases+78aa29ad+AR5QLMJkMJzfj0PdvZGlJlIlgFpsKqFhmNpb/qZcMuTZ\"\n";
     let more =
         format!("{file}\n{log}[[rollback]]\nname = \"x\"\nversion = \"1.0\"\nepoch = 1\n[threshold]\nrelease = 1\n");

@@ -33,6 +33,12 @@ struct Whole {
     /// About the index: provenance where there is some, signature, inventory.
     statements: Vec<Statement>,
     signer: &'static str,
+    /// Who signs the same about the index as well.
+    also: Option<&'static str>,
+    /// How many referrers hold one and the same document by a stranger.
+    strangers: usize,
+    /// Documents about the index that are not there, by their size.
+    announced: Vec<u64>,
 }
 
 fn descriptor(files: &Files) -> Descriptor {
@@ -61,9 +67,22 @@ impl Whole {
             statements.push(Statement::new(subjects, &provenance));
         }
         statements.push(Statement::cosign_sign(vec![subject()]));
-        let mut whole = Self { parts: files, index: index.bytes, statements, signer: "signer" };
+        let mut whole = Self {
+            parts: files,
+            index: index.bytes,
+            statements,
+            signer: "signer",
+            also: None,
+            strangers: 0,
+            announced: Vec::new(),
+        };
         whole.close(parts.iter().map(Parts::release_id).collect());
         whole
+    }
+
+    /// The digest of the joining inventory.
+    fn release_id(&self) -> Digest {
+        Digest::of(&self.statements.last().expect("an inventory").to_payload())
     }
 
     fn subject(&self) -> Subject {
@@ -95,13 +114,27 @@ impl Whole {
         let top = Descriptor::of(media::INDEX, &self.index);
         let mut blob = |bytes: &[u8]| drop(files.insert(layout::blob_path(Digest::of(bytes)), bytes.to_vec()));
         blob(&self.index);
-        for (label, bundle) in signed(&self.statements, self.signer) {
+        blob(b"{}");
+        let mut documents: Vec<(String, Descriptor)> = Vec::new();
+        for (label, bundle) in [self.signer].into_iter().chain(self.also).flat_map(|by| signed(&self.statements, by)) {
             blob(&bundle);
+            documents.push((label, Descriptor::of(media::BUNDLE, &bundle)));
+        }
+        let (_, strange) = signed(&self.statements, "stranger").remove(0);
+        for number in 0..self.strangers {
+            blob(&strange);
+            documents.push((format!("https://example.com/{number}"), Descriptor::of(media::BUNDLE, &strange)));
+        }
+        for (number, size) in self.announced.iter().enumerate() {
+            let absent = Descriptor::of(media::BUNDLE, number.to_string().as_bytes());
+            documents.push((format!("https://example.com/{number}"), Descriptor { size: *size, ..absent }));
+        }
+        for (label, layer) in documents {
             let annotations = BTreeMap::from([
                 (ANNOTATION_CONTENT.to_owned(), CONTENT.to_owned()),
                 (ANNOTATION_PREDICATE_TYPE.to_owned(), label),
             ]);
-            let layers = [Descriptor::of(media::BUNDLE, &bundle)];
+            let layers = [layer];
             let manifest = referrer_manifest(&top, media::BUNDLE, &layers, &annotations);
             blob(&manifest.bytes);
             listed.push(manifest.descriptor);
@@ -166,6 +199,7 @@ fn a_release_for_several_platforms_is_verified_whole_and_part_by_part() {
         ("log", "not-performed"),
         ("expectations", "passed"),
         ("nothing-extra", "passed"),
+        ("threshold", "passed"),
         ("run-record", "not-performed"),
     ];
     assert_eq!(ids, expected);
@@ -417,6 +451,152 @@ fn who_joins_has_to_count() {
         &|key| key.predicates = Some([uri::COSIGN_SIGN.to_owned()].into()),
         "may not sign `https://selfsame.dev/inventory/v1`",
     );
+    // A key that speaks for no builder, or for others, joins nothing of theirs.
+    refused(&|key| key.builder_ids = Some(Vec::new()), "does not speak for the builder `https://selfsame.dev/");
+    refused(&|key| key.builder_ids = Some(vec!["https://example.com/b".into()]), "does not speak for the builder");
+    let named = judged(&|key| key.builder_ids = Some(vec![uri::BUILDER_LOCAL.into()]));
+    assert_eq!(named.class(), Class::Verified, "{:?}", named.faults().collect::<Vec<_>>());
+}
+
+/// A trust file in which each of these keys is held by somebody else.
+fn several(names: &[&'static str], change: impl FnOnce(&mut selfsame_verify::TrustFile)) -> Trust {
+    let mut file = selfsame_verify::TrustFile::empty();
+    file.keys.extend(names.iter().map(|name| selfsame_verify::KeyEntry::new(*name, key(name).public())));
+    change(&mut file);
+    file.at(crate::trust::day("2026-11-20"), &file.to_string())
+}
+
+fn faults(files: &Files, trust: &Trust) -> Vec<String> {
+    let verdict = verify_joined(files, trust, &options(Depth::Content)).expect("an index is first");
+    assert_eq!(verdict.joining.is_some(), verdict.class() == Class::Verified);
+    verdict.faults().map(str::to_owned).collect()
+}
+
+/// What two have to sign for each platform, one alone cannot join, nor leave platforms out of.
+#[test]
+fn as_many_join_the_platforms_as_have_to_sign_each() {
+    for together in [&BOTH[..], &[]] {
+        let parts = BOTH.map(|platform| part(platform, together));
+        let by_both = |parts: &[Parts]| {
+            let mut whole = Whole::of(parts);
+            whole.parts = parts
+                .iter()
+                .map(|part| {
+                    let bundles = ["signer", "other"].map(|by| signed(&part.statements(), by)).concat();
+                    part.lay_out(&bundles)
+                })
+                .collect();
+            whole
+        };
+        let trust = several(&["signer", "other", "third"], |file| file.release_threshold = 2);
+        let because = ["1 of the 2 identities that the trust asks for joined the platforms"];
+        let one = by_both(&parts).lay_out();
+        assert_eq!(faults(&one, &trust), because);
+        if together.is_empty() {
+            assert_eq!(faults(&by_both(&parts[..1]).lay_out(), &trust), because);
+        }
+        let mut two = by_both(&parts);
+        two.also = Some("other");
+        assert_eq!(faults(&two.lay_out(), &trust), [""; 0]);
+        // Two keys of one identity are one voice.
+        let same = several(&["signer", "other", "third"], |file| {
+            file.release_threshold = 2;
+            file.keys[1].identity = "signer".into();
+        });
+        assert!(faults(&two.lay_out(), &same).iter().any(|fault| fault.contains("1 of the 2 identities")));
+        // Who does not count has no voice.
+        let lapsed = several(&["signer", "third", "other"], |file| {
+            file.release_threshold = 2;
+            file.keys[2].predicates = Some([uri::REBUILD.to_owned()].into());
+        });
+        assert!(!faults(&two.lay_out(), &lapsed).is_empty());
+    }
+}
+
+/// Who makes the index again has made every image of it again.
+#[test]
+fn a_rebuild_of_the_index_is_one_of_the_whole() {
+    use selfsame_attest::{Comparison, RebuildStatement, RebuildVerdict, Tool, sign_statement};
+    let whole = Whole::of(&both());
+    let release = |index: Digest, by: &str, change: fn(&mut RebuildStatement)| {
+        let mut statement = RebuildStatement {
+            verdict: RebuildVerdict::Same,
+            release_id: whole.release_id(),
+            original: index,
+            rebuilt: Some(index),
+            compared: vec![Comparison { name: "image".into(), original: index, rebuilt: index }],
+            cause: String::new(),
+            first_differing_action: String::new(),
+            selfsame: Tool { version: "0.1.0".into(), sha256: Digest::of(b"selfsame") },
+        };
+        change(&mut statement);
+        let statement = Statement::new(vec![Subject::new(NAME, index)], &statement);
+        let mut files = whole.lay_out();
+        files.insert(
+            "rebuild-1.sigstore.json".into(),
+            sign_statement(&statement, &key(by)).expect("a signature").to_bytes(),
+        );
+        files
+    };
+    let index = Digest::of(&whole.index);
+    let trust = several(&["signer", "lab", "own"], |file| {
+        file.rebuild_threshold = 1;
+        file.keys[2].identity = "signer".into();
+    });
+    assert_eq!(faults(&release(index, "lab", |_| {}), &trust), [""; 0]);
+    let because = ["0 of the 1 other identities that the trust asks for rebuilt it"];
+    assert_eq!(faults(&whole.lay_out(), &trust), because);
+    for (files, why) in [
+        (release(index, "stranger", |_| {}), "a stranger's"),
+        (release(index, "signer", |_| {}), "the signer's own"),
+        (release(index, "own", |_| {}), "the signer's other key"),
+        (release(both()[0].image_digest(), "lab", |_| {}), "of one image alone"),
+        (release(index, "lab", |it| it.verdict = RebuildVerdict::Differs), "differs"),
+        (release(index, "lab", |it| it.release_id = Digest::of(b"another")), "of another release"),
+        (release(index, "lab", |it| it.compared.clear()), "nothing was compared"),
+    ] {
+        assert_eq!(faults(&files, &trust), because, "{why}");
+    }
+}
+
+/// Strangers' documents are read one at a time and once, however often they are attached and however many keys there are.
+#[test]
+fn documents_about_the_index_are_read_once() {
+    struct Counted(Files, std::sync::Mutex<BTreeMap<String, usize>>);
+    impl selfsame_verify::ReleaseFiles for Counted {
+        fn read(&self, name: &str, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
+            *self.1.lock().expect("no panic").entry(name.to_owned()).or_default() += 1;
+            self.0.read(name, limit)
+        }
+        fn open(&self, name: &str) -> std::io::Result<Option<Box<dyn std::io::Read + Send + '_>>> {
+            self.0.open(name)
+        }
+        fn names(&self) -> std::io::Result<Vec<String>> {
+            selfsame_verify::ReleaseFiles::names(&self.0)
+        }
+    }
+    let mut whole = Whole::of(&both());
+    whole.strangers = 3;
+    let files = Counted(whole.lay_out(), std::sync::Mutex::default());
+    let taken = JoinedFiles::open(&files).expect("an index").expect("whole");
+    // Three of ours, and the stranger's one, though three referrers hold it.
+    assert_eq!(taken.joining.len(), 4);
+    let document = |layer: &Descriptor| layout::blob_path(layer.digest);
+    let reads = |layer: &Descriptor| files.1.lock().expect("no panic").get(&document(layer)).copied().unwrap_or(0);
+    assert!(taken.joining.iter().all(|layer| reads(layer) == 0), "to take a release apart reads no document about it");
+    let trust = several(&["third", "fourth", "signer", "other"], |_| {});
+    let verdict = verify_joined(&files, &trust, &options(Depth::Evidence)).expect("an index");
+    assert_eq!(verdict.class(), Class::Verified, "{:?}", verdict.faults().collect::<Vec<_>>());
+    assert!(taken.joining.iter().all(|layer| reads(layer) == 1));
+    assert_eq!(verdict.unlisted.len(), 1);
+}
+
+#[test]
+fn documents_about_the_index_have_a_bound_together() {
+    let mut whole = Whole::of(&both());
+    // Announced, and never read.
+    whole.announced = vec![60 << 20; 9];
+    refused(&whole.lay_out(), "index", "the documents about the index have more than 536870912 bytes");
 }
 
 #[test]

@@ -207,6 +207,29 @@ mod witnessed {
     }
 
     #[test]
+    fn compromise_gives_back_nothing_that_retirement_took() {
+        // Witnessed on the day BEFORE, 2026-05-31: too late for each of these, and before the compromise.
+        let bundles = cosigned(&[("w1.example", BEFORE)]);
+        let takes: [(fn(&mut TrustFile), &str); 3] = [
+            (|file| file.keys[0].retired = Some(day("2026-05-01")), "is retired since 2026-05-01"),
+            (|file| file.keys[0].until = Some(day("2026-04-30")), "counted until 2026-04-30"),
+            (|file| file.keys[0].from = Some(day("2030-01-01")), "counts from 2030-01-01 on"),
+        ];
+        for (take, because) in takes {
+            crate::assert_fails(&judge(&bundles, take), CheckId::Key, because);
+            let both = |file: &mut TrustFile| {
+                take(file);
+                compromised(file);
+            };
+            crate::assert_fails(&judge(&bundles, both), CheckId::Key, because);
+        }
+        crate::verifies(&judge(&bundles, |file| {
+            retired(file);
+            compromised(file);
+        }));
+    }
+
+    #[test]
     fn as_many_witnesses_as_are_asked_for_say_when() {
         let both = |file: &mut TrustFile| {
             compromised(file);

@@ -94,7 +94,7 @@ fn rotated(accepted: &[Digest]) -> TrustFile {
         day("2026-06-01"),
         accepted.iter().copied().collect::<BTreeSet<_>>(),
     );
-    file(|file| drop(file.rotate(envelope.unwrap(), "release-2").unwrap()))
+    file(|file| drop(file.rotate(envelope.unwrap(), "release-2", day("2026-01-01")).unwrap()))
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_chain_breaks_at_any_link() {
     let parts = Parts::good();
     let mut file = rotated(&[]);
     let next = Rotation::sign(&key("second"), &key("third").public(), day("2026-07-01"), BTreeSet::new()).unwrap();
-    file.rotate(next, "release-3").unwrap();
+    file.rotate(next, "release-3", day("2026-01-01")).unwrap();
     let by_third = parts.lay_out(&signed(&parts.statements(), "third"));
     verifies(&judge(&by_third, &file, "2026-08-01"));
     file.keys[0].compromised = Some(day("2026-09-01"));

@@ -24,7 +24,7 @@ fn full() -> TrustFile {
     file.rebuild_threshold = 1;
     let accepted = BTreeSet::from([Digest::of(b"1.0.0"), Digest::of(b"1.1.0")]);
     let rotation = Rotation::sign(&key("signer"), &key("second").public(), day("2026-06-01"), accepted).unwrap();
-    file.rotate(rotation, "release-2026").unwrap();
+    file.rotate(rotation, "release-2026", day("2026-01-01")).unwrap();
     let floor = "[[rollback]]\nname = \"hello\"\nversion = \"1.1.0\"\nepoch = 1700000000\n";
     TrustFile::parse(&format!("{file}\n{floor}")).unwrap()
 }
@@ -104,19 +104,51 @@ fn a_rotation_is_taken_from_a_key_of_the_file_that_may_give_one() {
         file
     };
     let mut file = fresh();
-    assert!(matches!(file.rotate(rotation("stranger", "b"), "b"), Err(RotateError::Stranger)));
-    assert!(matches!(file.rotate(rotation("a", "b"), "a"), Err(RotateError::Name { .. })));
-    assert!(matches!(file.rotate(rotation("a", "b"), "b\u{1b}"), Err(RotateError::Name { .. })));
+    assert!(matches!(file.rotate(rotation("stranger", "b"), "b", day("2026-01-01")), Err(RotateError::Stranger)));
+    assert!(matches!(file.rotate(rotation("a", "b"), "a", day("2026-01-01")), Err(RotateError::Name { .. })));
+    assert!(matches!(file.rotate(rotation("a", "b"), "b\u{1b}", day("2026-01-01")), Err(RotateError::Name { .. })));
     assert_eq!(file, fresh(), "what is refused changes nothing");
-    file.rotate(rotation("a", "b"), "b").unwrap();
-    assert!(matches!(file.rotate(rotation("a", "b"), "c"), Err(RotateError::Twice { .. })));
+    file.rotate(rotation("a", "b"), "b", day("2026-01-01")).unwrap();
+    assert!(matches!(file.rotate(rotation("a", "b"), "c", day("2026-01-01")), Err(RotateError::Twice { .. })));
     file.keys[0].compromised = Some(day("2026-01-01"));
-    assert!(matches!(file.rotate(rotation("a", "c"), "c"), Err(RotateError::Compromised { .. })));
+    assert!(matches!(file.rotate(rotation("a", "c"), "c", day("2026-01-01")), Err(RotateError::Compromised { .. })));
     // Nor from the one that it named.
-    assert!(matches!(file.rotate(rotation("b", "c"), "c"), Err(RotateError::Broken { .. })));
+    assert!(matches!(file.rotate(rotation("b", "c"), "c", day("2026-01-01")), Err(RotateError::Broken { .. })));
     // A statement of another kind is no rotation, whoever signed it.
     let other = sign_statement(&Parts::good().statements()[2], &key("a")).unwrap();
-    assert!(matches!(fresh().rotate(other.envelope().clone(), "x"), Err(RotateError::Refused(_))));
+    assert!(matches!(fresh().rotate(other.envelope().clone(), "x", day("2026-01-01")), Err(RotateError::Refused(_))));
+}
+
+#[test]
+fn a_key_whose_days_are_over_names_no_successor() {
+    let rotation = |to: &str| Rotation::sign(&key("a"), &key(to).public(), day("2025-12-01"), BTreeSet::new()).unwrap();
+    let taken = |change: fn(&mut KeyEntry)| {
+        let mut file = TrustFile::empty();
+        file.keys.push(KeyEntry::new("a", key("a").public()));
+        change(&mut file.keys[0]);
+        let before = file.clone();
+        // The day in it is before all of these: whoever has the key wrote it.
+        let taken = file.rotate(rotation("b"), "b", day("2026-01-01")).map(|_| ());
+        assert_eq!(taken.is_err(), file == before);
+        taken
+    };
+    taken(|key| key.retired = Some(day("2026-01-02"))).unwrap();
+    taken(|key| key.until = Some(day("2026-01-01"))).unwrap();
+    let retired = taken(|key| key.retired = Some(day("2026-01-01"))).unwrap_err();
+    assert_eq!(retired.to_string(), "`a` is retired since 2026-01-01: it names no successor any more");
+    let expired = taken(|key| key.until = Some(day("2025-12-31"))).unwrap_err();
+    assert_eq!(expired.to_string(), "`a` counted until 2025-12-31: it names no successor any more");
+    // Of two successors only the first one is one, whoever wrote the second into the file.
+    let mut file = TrustFile::empty();
+    file.keys.push(KeyEntry::new("a", key("a").public()));
+    file.rotate(rotation("b"), "b", day("2025-11-01")).unwrap();
+    assert!(matches!(file.rotate(rotation("c"), "c", day("2025-11-01")), Err(RotateError::Named { .. })));
+    let mut second = KeyEntry::new("c", key("c").public());
+    second.successor_of = Some("a".into());
+    file.keys.push(second);
+    file.rotations.push(rotation("c"));
+    let standing = |name: usize| file.at(day("2026-01-01"), "").keys()[name].standing.broken().is_none();
+    assert!(standing(1) && !standing(2));
 }
 
 #[test]
@@ -132,7 +164,7 @@ fn a_successor_says_no_more_than_its_predecessor() {
     let named = key("a").public().with_builder_id(Some("https://example.com/b")).unwrap();
     file.keys.push(KeyEntry::new("a", named));
     let rotation = Rotation::sign(&key("a"), &key("b").public(), day("2026-06-01"), BTreeSet::new()).unwrap();
-    file.rotate(rotation, "b").unwrap();
+    file.rotate(rotation, "b", day("2026-01-01")).unwrap();
     assert_eq!(file.keys[1].builder_ids, Some(vec!["https://example.com/b".to_owned()]));
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use selfsame_attest::{Bundle, Provenance, Statement};
 use selfsame_core::{Platform, media, uri};
-use selfsame_oci::{Index, Manifest, layout};
+use selfsame_oci::{Descriptor, Index, Manifest, layout};
 use selfsame_verify::{JoinedFiles, ReleaseFiles};
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Inspect) -> Answer {
                 json!({
                     "index": joined.as_ref().map(|joined| joined.index.digest),
                     "platforms": parts.iter().map(of).collect::<serde_json::Map<_, _>>(),
-                    "predicates": predicates(&joined.as_ref().map(joining).unwrap_or_default()),
+                    "predicates": predicates(&joined.as_ref().map(|joined| joining(files.as_ref(), joined)).unwrap_or_default()),
                     "verified": false,
                 })
             }
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Inspect) -> Answer {
     if let Some(joined) = &joined {
         terminal::data(&format!("  {:<9}  {}", "name", printable(&joined.name)));
         terminal::data(&format!("  {:<9}  {}", "index", joined.index.digest));
-        for (kind, statement) in joining(joined) {
+        for (kind, statement) in joining(files.as_ref(), joined) {
             let about = statement.subjects.len();
             let about = if about == 1 { "the index".to_owned() } else { format!("the index and {} images", about - 1) };
             terminal::data(&format!("  {:<9}  {}, about {about}", "document", printable(&kind)));
@@ -102,9 +102,10 @@ pub(super) fn run(arguments: &Inspect) -> Answer {
 type Statements = BTreeMap<String, Statement>;
 
 /// What is said about the index of several platforms, unverified.
-fn joining(joined: &JoinedFiles) -> Statements {
-    let statement = |(_, bytes): &(String, Vec<u8>)| {
-        let statement = Statement::parse(Bundle::parse(bytes).ok()?.unverified_payload()).ok()?;
+fn joining(files: &dyn ReleaseFiles, joined: &JoinedFiles) -> Statements {
+    let statement = |layer: &Descriptor| {
+        let bytes = JoinedFiles::document(files, layer).ok()?;
+        let statement = Statement::parse(Bundle::parse(&bytes).ok()?.unverified_payload()).ok()?;
         Some((statement.predicate_type.clone(), statement))
     };
     joined.joining.iter().filter_map(statement).collect()

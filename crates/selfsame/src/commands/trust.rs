@@ -172,7 +172,7 @@ fn rotate(arguments: &TrustRotate) -> Answer {
         (None, Some(to)) => name_of(to),
         (None, None) => arguments.statement.as_deref().map(name_of).unwrap_or_default(),
     };
-    let rotation = file.rotate(envelope.clone(), &name).map_err(|error| {
+    let rotation = file.rotate(envelope.clone(), &name, today()).map_err(|error| {
         let report = Report::new(Exit::No, error.to_string()).consequence("Nothing was changed.");
         match error {
             selfsame_verify::RotateError::Name { .. } => report.hint("`--name NAME` says what the successor is called"),
@@ -263,7 +263,9 @@ fn revoke(path: &Path, name: &str, retired: Option<Day>, compromised: Option<Day
             format!("compromised since {since}: what it signed counts only where a log or time stamp saw it before")
         }
         (None, Some(since)) => {
-            format!("retired since {since}: what it signed counts only if a rotation by it lists the release")
+            format!(
+                "retired since {since}: what it signed counts only where a log or time stamp saw it before, or a rotation by it lists the release"
+            )
         }
         (None, None) => "as it was".to_owned(),
     };
