@@ -38,6 +38,7 @@ mod shared_store;
 mod signers;
 mod store;
 mod strangers;
+mod summaries;
 mod trust;
 mod verdict;
 mod world;

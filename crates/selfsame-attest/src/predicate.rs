@@ -9,6 +9,7 @@ pub mod resource;
 pub mod rotation;
 pub mod run_record;
 mod several;
+pub mod summary;
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};

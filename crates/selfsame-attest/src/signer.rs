@@ -25,12 +25,22 @@ pub trait Signer {
 /// by a deterministic signer could give its key away.
 pub fn sign_statement(statement: &Statement, signer: &dyn Signer) -> Result<Bundle, SignError> {
     let key = signer.public_key()?;
+    Ok(Bundle::new(signed(statement, &key, key.key_id(), signer)?))
+}
+
+/// Signs a statement as an envelope alone, without a bundle around it and without a key id: readers of envelopes, as
+/// `slsa-verifier verify-vsa` is one, try their key on a signature that names none, and pass over other names.
+pub fn sign_bare(statement: &Statement, signer: &dyn Signer) -> Result<Envelope, SignError> {
+    signed(statement, &signer.public_key()?, String::new(), signer)
+}
+
+fn signed(statement: &Statement, key: &PublicKey, key_id: String, signer: &dyn Signer) -> Result<Envelope, SignError> {
     let payload = statement.to_payload();
     let message = pae(media::IN_TOTO, &payload);
     let signature = signer.sign(&message)?;
     key.verify(&message, &signature).map_err(|fault| SignError::Faulty { key_id: key.key_id(), fault })?;
-    let signatures = vec![EnvelopeSignature { key_id: key.key_id(), signature }];
-    Ok(Bundle::new(Envelope { payload_type: media::IN_TOTO.to_owned(), payload, signatures }))
+    let signatures = vec![EnvelopeSignature { key_id, signature }];
+    Ok(Envelope { payload_type: media::IN_TOTO.to_owned(), payload, signatures })
 }
 
 /// Why nothing was signed.

@@ -2,15 +2,17 @@
 
 use selfsame_attest::{
     Bundle, Envelope, Inventory, Provenance, PublicKey, RebuildStatement, RunRecord, SigningKey, Statement,
+    VerificationSummary,
 };
 use selfsame_testing::fuzz::{all, answer, fuzz};
 
 const BUNDLE: &[u8] = include_bytes!("../../../tests/vectors/attest/bundle-v0.3.sigstore.json");
 const KEY: &[u8] = include_bytes!("../../../tests/vectors/attest/bundle-v0.3.pub");
-const STATEMENTS: [&[u8]; 4] = [
+const STATEMENTS: [&[u8]; 5] = [
     include_bytes!("../../../tests/vectors/attest/provenance.json"),
     include_bytes!("../../../tests/vectors/attest/inventory.json"),
     include_bytes!("../../../tests/vectors/attest/rebuild.json"),
+    include_bytes!("../../../tests/vectors/attest/vsa.json"),
     include_bytes!("../../../tests/vectors/attest/run-record.json"),
 ];
 
@@ -37,6 +39,8 @@ fn fuzz_statement() {
         "\"predicate\":{",
         "\"predicateType\":",
         "\"resolvedDependencies\":[",
+        "\"verifiedLevels\":[",
+        "\"SLSA_BUILD_LEVEL_1\"",
     ];
     fuzz("statement", &STATEMENTS, &words, |bytes| {
         let statement = Statement::parse(bytes).map_err(|error| error.to_string())?;
@@ -45,7 +49,8 @@ fn fuzz_statement() {
         let inventory = answer(statement.predicate_as::<Inventory>());
         let rebuild = answer(statement.predicate_as::<RebuildStatement>());
         let record = answer(statement.predicate_as::<RunRecord>());
-        all([provenance, inventory, rebuild, record])
+        let summary = answer(statement.predicate_as::<VerificationSummary>());
+        all([provenance, inventory, rebuild, record, summary])
     });
 }
 

@@ -22,6 +22,10 @@ pub const ROTATION: &str = ours!("rotation/v1");
 pub const BUILDER_DEV: &str = ours!("builder/dev");
 /// The builder id of a release key that named none of its own.
 pub const BUILDER_LOCAL: &str = ours!("builder/local");
+/// The verifier id of a summary whose signer named none of its own: docs/vsa/v1.md.
+pub const VERIFIER_LOCAL: &str = ours!("verifier/local");
+/// What a trust file is, where a summary names it as its policy: docs/trust/v1.md.
+pub const TRUST: &str = ours!("trust/v1");
 
 /// in-toto Statement v1.
 pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";

@@ -24,7 +24,7 @@ pub(crate) use expectations::said;
 pub(crate) use provenance::relaxation_names;
 pub(crate) use side::{may_stand_beside, read_run_record, rebuilds};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_attest::RunRecord;
 use selfsame_core::{Digest, uri};
@@ -98,6 +98,10 @@ pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options
         provenance: evidence.as_ref().map(|evidence| Verified::new(evidence.provenance.clone())),
         evidence: evidence.map(Verified::new),
         run_record: seen.run_record.filter(|_| verified).map(Verified::new),
+        attestations: match verified && trust.release_threshold.unwrap_or(1) < 2 && trust.rebuild_threshold == 0 {
+            true => seen.attestations,
+            false => BTreeSet::new(),
+        },
         unlisted: seen.unlisted,
         trust: trust.source().cloned(),
     };
@@ -123,6 +127,8 @@ struct Seen {
     release_id: Option<Digest>,
     evidence: Option<Evidence>,
     run_record: Option<RunRecord>,
+    /// The bundles of the documents, by predicate type.
+    attestations: BTreeSet<(String, Digest)>,
     unlisted: Vec<Unlisted>,
 }
 
@@ -158,6 +164,8 @@ impl<'a> Judged<'a> {
             && let Some(evidence) = inventory::check(documents, &image, rows)
         {
             seen.release_id = Some(evidence.release_id);
+            let bundles = documents.by_type.iter().map(|(kind, document)| (kind.clone(), document.blob));
+            seen.attestations = bundles.collect();
             provenance::check(&evidence, documents.signer, &image, options, rows);
             let sbom = documents.by_type.get(uri::CYCLONEDX);
             sbom::check(&evidence, sbom.and_then(|sbom| sbom.predicate), rows);

@@ -7,6 +7,10 @@ use std::io::{self, Read};
 pub const RUN_RECORD_FILE: &str = "run-record.sigstore.json";
 /// What the names of rebuild statements beside the layout begin with.
 pub const REBUILD_PREFIX: &str = "rebuild-";
+/// What the names of verification summaries beside the layout begin with: envelopes, and no bundles.
+pub const SUMMARY_PREFIX: &str = "vsa-";
+/// What they end with.
+pub const SUMMARY_SUFFIX: &str = ".dsse.json";
 /// What the names of bundles beside the layout end with.
 pub const SIDE_SUFFIX: &str = ".sigstore.json";
 

@@ -2,6 +2,8 @@
 
 mod json;
 
+use std::collections::BTreeSet;
+
 use selfsame_attest::{Provenance, RunRecord};
 use selfsame_core::Digest;
 
@@ -31,6 +33,9 @@ pub struct Verdict {
     pub provenance: Option<Verified<Provenance>>,
     /// The run record by the same key about this release, when verified and there is one.
     pub run_record: Option<Verified<RunRecord>>,
+    /// Every attestation that the verdict rests on, when verified: each kind with the SHA-256 of its bundle as it lies in
+    /// the release. None where it rests on those of other signers and rebuilders, too: a part of them would not be all.
+    pub attestations: BTreeSet<(String, Digest)>,
     /// Statements that are there and were not used.
     pub unlisted: Vec<Unlisted>,
     /// The trust file that was judged by, where it was one.

@@ -12,7 +12,7 @@ use selfsame_core::Platform;
 
 pub(crate) use self::log::{LogArgs, LogCheck, LogCommand, LogCosign, LogInit, LogProve, LogShow, LogTrustedRoot};
 pub(crate) use self::trust::{TrustAdd, TrustArgs, TrustCommand, TrustFormat, TrustRotate};
-pub(crate) use self::verify::{Depth, Verify, VerifyFile};
+pub(crate) use self::verify::{Depth, SummaryArgs, Verify, VerifyFile};
 use crate::terminal::Verbosity;
 
 /// Reproducible, hermetic builds with evidence: image, SBOM, provenance and signatures, all or none.
@@ -418,6 +418,8 @@ pub(crate) struct RebuildVerify {
     /// Where the signed statement goes; rebuild.sigstore.json by default
     #[arg(long, value_name = "FILE", requires = "sign_as", env = "SELFSAME_STATEMENT")]
     pub(crate) statement: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) summary: SummaryArgs,
     /// Keep the rebuilt image, unsigned, as an OCI layout; nothing may be there
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use selfsame_attest::{
     ActionRun, BuildDefinition, Builder, Comparison, Cpu, Host, Inventory, InventoryDocument, Predicate, Provenance,
-    RebuildStatement, RebuildVerdict, ResourceDescriptor, RunDetails, RunRecord, Tool, User,
+    RebuildStatement, RebuildVerdict, ResourceDescriptor, RunDetails, RunRecord, Tool, User, VerificationResult,
+    VerificationSummary, Verifier,
 };
 use selfsame_core::{Digest, uri};
 
@@ -87,6 +88,30 @@ pub(crate) fn rebuild() -> RebuildStatement {
     }
 }
 
+pub(crate) fn summary() -> VerificationSummary {
+    let attestation = |predicate_type: &str| ResourceDescriptor {
+        uri: predicate_type.into(),
+        digest: Digest::of(predicate_type.as_bytes()).into(),
+        ..ResourceDescriptor::default()
+    };
+    VerificationSummary {
+        verifier: Verifier {
+            id: "https://example.com/verifier".into(),
+            version: [("selfsame".into(), "0.1.0".into())].into(),
+        },
+        time_verified: "2026-11-20T00:00:00Z".into(),
+        resource_uri: "oci://registry.example/team/hello:1.0.0".into(),
+        policy: ResourceDescriptor {
+            annotations: [("depth".to_owned(), json!("content"))].into(),
+            ..attestation(uri::TRUST)
+        },
+        input_attestations: vec![attestation(uri::PROVENANCE), attestation(uri::INVENTORY)],
+        verification_result: VerificationResult::Passed,
+        verified_levels: vec!["SLSA_BUILD_LEVEL_1".into()],
+        slsa_version: VerificationSummary::SLSA_VERSION.into(),
+    }
+}
+
 #[track_caller]
 fn round_trip<P: Predicate + PartialEq + std::fmt::Debug>(predicate: &P) {
     assert_eq!(P::parse(&predicate.to_json()).unwrap(), *predicate);
@@ -101,6 +126,7 @@ fn every_predicate_reads_itself() {
     round_trip(&inventory());
     round_trip(&run_record());
     round_trip(&rebuild());
+    round_trip(&summary());
     for verdict in RebuildVerdict::ALL {
         round_trip(&RebuildStatement { verdict, rebuilt: None, ..rebuild() });
     }
@@ -153,4 +179,42 @@ fn an_inventory_is_sorted_and_says_why_it_is_not_checked() {
     assert!(documents.is_sorted());
     let unchecked = Inventory::new(documents, Some("--no-check"));
     assert_eq!((unchecked.checked, unchecked.not_checked_because.as_str()), (false, "--no-check"));
+}
+
+#[test]
+fn a_summary_says_all_that_it_has_to() {
+    let with = |change: &dyn Fn(&mut Map<String, Value>)| {
+        let mut json = summary().to_json();
+        change(&mut json);
+        VerificationSummary::parse(&json)
+    };
+    for field in ["verifier", "resourceUri", "policy", "verificationResult", "verifiedLevels"] {
+        refused(with(&|json| drop(json.remove(field))), &format!("missing field `{field}`"));
+    }
+    let set = |field: &'static str, value: Value| with(&move |json| drop(json.insert(field.into(), value.clone())));
+    refused(set("verificationResult", json!("passed")), "neither PASSED nor FAILED");
+    refused(set("verificationResult", json!("FAILED")), "only there");
+    refused(set("verifiedLevels", json!(["FAILED"])), "only there");
+    refused(set("verifiedLevels", json!(["SLSA_BUILD_LEVEL_1", "SLSA_BUILD_LEVEL_3"])), "two levels of `SLSA_BUILD`");
+    refused(set("verifiedLevels", json!(["SLSA_BUILD_LEVEL_9e9"])), "is not a level");
+    refused(set("verifiedLevels", json!(vec!["A"; 65])), "more than 64");
+    refused(set("resourceUri", json!("registry.example/hello")), "`resourceUri` is not a URI");
+    refused(set("resourceUri", json!("oci:\u{1b}[2J")), "`resourceUri` is not a URI");
+    refused(set("verifier", json!({"id": ""})), "`verifier.id` is not a URI");
+    refused(set("policy", json!({"digest": {"sha256": "00"}})), "`policy.uri` is not a URI");
+    refused(set("inputAttestations", json!([{"uri": "https://example.com/a"}])), "without a digest");
+    refused(set("inputAttestations", json!(vec![json!({"digest": {"sha256": "00"}}); 1025])), "more than 1024");
+    for time in
+        ["yesterday", "2026-11-20", "2026-11-20T12:00:00+01:00", "2026-11-20T12:00:00.Z", "2026-02-30T12:00:00Z"]
+    {
+        refused(set("timeVerified", json!(time)), "`timeVerified` is not a time in UTC");
+    }
+    for time in [json!("2026-11-20T12:00:00.123456Z"), Value::Null] {
+        set("timeVerified", time).unwrap();
+    }
+    let failed = with(&|json| {
+        json.insert("verificationResult".into(), json!("FAILED"));
+        json.insert("verifiedLevels".into(), json!(["FAILED"]));
+    });
+    assert_eq!(failed.unwrap().verification_result, VerificationResult::Failed);
 }

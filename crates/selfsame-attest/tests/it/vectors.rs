@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
-use selfsame_attest::{Bundle, Predicate, Statement, Subject, release_id, sign_statement};
+use selfsame_attest::{
+    Bundle, Envelope, Predicate, Statement, Subject, VerificationSummary, release_id, sign_bare, sign_statement,
+};
 use selfsame_core::Digest;
 
-use crate::predicates::{inventory, provenance, rebuild, run_record};
+use crate::predicates::{inventory, provenance, rebuild, run_record, summary};
 use crate::{key, test_key};
 
 #[track_caller]
@@ -41,6 +43,20 @@ fn a_bundle_is_these_bytes() {
         read.verify(&test_key().public()).unwrap().predicate_as::<selfsame_attest::Provenance>().unwrap(),
         provenance()
     );
+}
+
+/// What `slsa-verifier verify-vsa` takes: an envelope and nothing around it, and no key id.
+#[test]
+fn a_summary_is_these_bytes() {
+    let envelope = sign_bare(&statement(&summary()), &test_key()).unwrap();
+    golden("vsa.json", &statement(&summary()).to_payload());
+    golden("vsa.dsse.json", &envelope.to_bytes());
+    let read = Envelope::parse(&envelope.to_bytes()).unwrap();
+    assert_eq!(read.signatures[0].key_id, "");
+    read.verify(&test_key().public()).unwrap();
+    assert!(read.verify(&key("another").public()).is_err());
+    let statement = Statement::parse(&read.payload).unwrap();
+    assert_eq!(statement.predicate_as::<VerificationSummary>().unwrap(), summary());
 }
 
 #[test]

@@ -62,7 +62,9 @@ pub(super) struct Document {
     pub(super) bundle: Digest,
     /// What transparency logs say of it.
     pub(super) log: Entries,
-    /// Where the bundle lies.
+    /// SHA-256 of the bundle as it lies there.
+    pub(super) blob: Digest,
+    /// Where that is.
     file: String,
 }
 
@@ -179,7 +181,8 @@ impl<'a> Reading<'a> {
                         let predicate = statement.predicate_bytes(&bundle.envelope().payload).map(Digest::of);
                         let log = Entries::of(bundle, &key.key, trust);
                         let (payload, bundle) = (bundle.payload_digest(), Digest::of(&bundle.signed_bytes()));
-                        let document = Document { statement, predicate, payload, bundle, log, file };
+                        let blob = layer.digest;
+                        let document = Document { statement, predicate, payload, bundle, log, blob, file };
                         self.signed.push(Signed { key, document });
                     }
                     Err(reason) => rows.fail(CheckId::Statements, format!("{file}: {reason}"), Vec::new()),

@@ -1,11 +1,11 @@
 //! Bundles beside the layout, and statements that decided nothing.
 
-use selfsame_attest::{Bundle, Predicate, PublicKey, RunRecord, Statement};
+use selfsame_attest::{Bundle, Envelope, Predicate, PublicKey, RunRecord, Statement, VerificationSummary};
 use selfsame_core::Digest;
 
 use super::blob::MOST_DOCUMENT_BYTES;
 use super::documents::note;
-use crate::files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX};
+use crate::files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX, SUMMARY_PREFIX, SUMMARY_SUFFIX};
 use crate::rows::Rows;
 use crate::trust::{Trust, TrustedKey};
 use crate::verdict::{CheckId, Fact, Unlisted};
@@ -14,14 +14,24 @@ use crate::verified::Evidence;
 /// The most rebuild statements that are looked at.
 const MOST_REBUILDS: usize = 256;
 
+/// The most verification summaries that are looked at, and the largest of them.
+const MOST_SUMMARIES: usize = 256;
+const SUMMARY_BYTES: u64 = 1 << 20;
+
 /// Whether a bundle of this name may stand beside the layout without being listed.
 pub(crate) fn may_stand_beside(name: &str) -> bool {
-    let rebuild = || {
-        let middle = name.strip_prefix(REBUILD_PREFIX)?.strip_suffix(SIDE_SUFFIX)?;
-        let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        (!middle.is_empty() && middle.len() <= 128 && middle.bytes().all(fine)).then_some(())
-    };
-    name == RUN_RECORD_FILE || rebuild().is_some()
+    name == RUN_RECORD_FILE || is_named(name, REBUILD_PREFIX, SIDE_SUFFIX) || is_summary(name)
+}
+
+fn is_summary(name: &str) -> bool {
+    is_named(name, SUMMARY_PREFIX, SUMMARY_SUFFIX)
+}
+
+/// Whether something of 1 to 128 plain characters stands between the two.
+fn is_named(name: &str, prefix: &str, suffix: &str) -> bool {
+    let middle = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    middle.is_some_and(|middle| !middle.is_empty() && middle.len() <= 128 && middle.bytes().all(fine))
 }
 
 /// The `run-record` row. It never decides: a run record is outside the compared set and may be taken away.
@@ -85,7 +95,9 @@ pub(crate) fn rebuilds<'a>(
 ) {
     let Ok(mut names) = release.names() else { return };
     names.sort();
-    let names = names.iter().filter(|name| *name != RUN_RECORD_FILE && may_stand_beside(name));
+    let of_kind = |of: fn(&str) -> bool| names.iter().filter(move |name| of(name));
+    summaries(release, of_kind(is_summary), trust, image, unlisted);
+    let names = of_kind(|name| is_named(name, REBUILD_PREFIX, SIDE_SUFFIX));
     for name in names.take(MOST_REBUILDS) {
         let told = match release.read(name, MOST_DOCUMENT_BYTES) {
             Ok(Some(bytes)) => rebuild_note(&bytes, trust, image, signed),
@@ -97,6 +109,41 @@ pub(crate) fn rebuilds<'a>(
             Err(fault) => unlisted.push(note(name, None, &fault)),
         }
     }
+}
+
+/// Notes every verification summary, whose it is and what it says. None of them decides: it is somebody's verdict on a
+/// release, and this one is made from the release alone.
+fn summaries<'a>(
+    release: &dyn ReleaseFiles,
+    names: impl Iterator<Item = &'a String>,
+    trust: &Trust,
+    image: Digest,
+    unlisted: &mut Vec<Unlisted>,
+) {
+    for name in names.take(MOST_SUMMARIES) {
+        let told = match release.read(name, SUMMARY_BYTES) {
+            Ok(Some(bytes)) => summary_note(&bytes, trust, image),
+            Ok(None) => continue,
+            Err(error) => Err(format!("cannot be read: {error}")),
+        };
+        match told {
+            Ok(text) => unlisted.push(note(name, Some(VerificationSummary::TYPE), &text)),
+            Err(fault) => unlisted.push(note(name, None, &fault)),
+        }
+    }
+}
+
+fn summary_note(bytes: &[u8], trust: &Trust, image: Digest) -> Result<String, String> {
+    let envelope = Envelope::parse(bytes).map_err(|error| error.to_string())?;
+    let by = trust.keys().iter().find(|trusted| envelope.verify(&trusted.key).is_ok());
+    let statement = Statement::parse(&envelope.payload).map_err(|error| error.to_string())?;
+    let summary: VerificationSummary = statement.predicate_as().map_err(|error| error.to_string())?;
+    let by = match by {
+        Some(trusted) => format!("by trusted key {}", trusted.key.key_id()),
+        None => "by a key that is not trusted".to_owned(),
+    };
+    let about = if statement.is_about(image) { "this image" } else { "another image" };
+    Ok(format!("{by}: a verification summary of {about}, {}", summary.verification_result.as_str()))
 }
 
 fn rebuild_note<'a>(

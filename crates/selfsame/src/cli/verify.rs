@@ -21,6 +21,11 @@ pub(crate) struct Verify {
     /// Where the signed documents are, if a copy of the image lost them: a release, or HOST/NAME:TAG in a registry
     #[arg(long, value_name = "REF|DIR", env = "SELFSAME_REFERRERS_FROM")]
     pub(crate) referrers_from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) summary: SummaryArgs,
+    /// Sign the verification summary with this key: FILE, env:NAME or exec:COMMAND
+    #[arg(long, value_name = "KEY", requires = "emit_vsa")]
+    pub(crate) sign_as: Option<String>,
     /// Print the verified image with its digest, HOST/NAME@DIGEST or NAME:VERSION@DIGEST, and nothing else on standard output
     #[arg(long, conflicts_with = "json", env = "SELFSAME_PRINT_DIGEST", value_parser = boolish())]
     pub(crate) print_digest: bool,
@@ -30,6 +35,23 @@ pub(crate) struct Verify {
     /// Print the verdict as JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,
+}
+
+/// A verdict as a signed SLSA verification summary.
+#[derive(Debug, Args)]
+pub(crate) struct SummaryArgs {
+    /// Write the verdict as a SLSA verification summary (VSA), a signed envelope; nothing may be there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) emit_vsa: Option<PathBuf>,
+    /// Write one that says FAILED, too, where the answer is no
+    #[arg(long, requires = "emit_vsa")]
+    pub(crate) vsa_failed: bool,
+    /// Where whoever uses the image gets it, as the summary says it; of what is in a registry by default oci://HOST/NAME:TAG
+    #[arg(long, value_name = "URI", requires = "emit_vsa")]
+    pub(crate) resource_uri: Option<String>,
+    /// Who judged, as the summary says it: a URI that readers bind to the key
+    #[arg(long, value_name = "URI", requires = "emit_vsa")]
+    pub(crate) verifier_id: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@ use selfsame_attest::{Provenance, RunRecord};
 use selfsame_core::{Digest, Platform, uri};
 use selfsame_verify::{Class, Depth, Evidence, JoinedFiles, JoinedVerdict, ReleaseFiles, Verdict, Verified};
 
+use super::summary::Judgement;
 use super::{inspect, joined, verify};
 use crate::cli::TrustArgs;
 use crate::report::{Answer, Exit, Report};
@@ -66,6 +67,14 @@ impl Judged {
             }
         };
         reason.unwrap_or_default()
+    }
+
+    /// As a summary says it.
+    pub(super) fn judgement(&self, depth: Depth) -> Judgement {
+        match self {
+            Self::One(verdict) => Judgement::of_one(verdict, &[]),
+            Self::Several(verdict) => Judgement::of_joined(verdict, depth, &[]),
+        }
     }
 
     /// As `verify` shows it.

@@ -25,6 +25,7 @@ mod push;
 mod rebuild_verify;
 mod sbom;
 mod store;
+mod summary;
 mod tamper;
 mod toolchain;
 mod trust;

@@ -27,6 +27,7 @@ use selfsame_tree::Tree;
 use selfsame_verify::{Depth, Evidence, ReleaseFiles};
 
 use super::judged::Judged;
+use super::summary::Wanted;
 use super::{agreement, errors};
 use crate::cli::RebuildVerify;
 use crate::network::Network;
@@ -48,10 +49,16 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     let voice = Voice::new(arguments.progress, settings);
     let cancel = crate::interrupt::flag()?;
     let sign_as = arguments.sign_as.as_deref().map(|key| crate::keys::signer(key, false)).transpose()?;
+    let reference = crate::remote::as_reference(&arguments.release);
+    let text = arguments.sign_as.as_deref();
+    let summary = Wanted::of(&arguments.summary, &arguments.trust, text, reference.as_ref())?;
     let release = Release::find(&arguments.release, true, true, settings)?;
     let files = release.files()?;
     let judged = Judged::of(files.as_ref(), &arguments.trust, Depth::Content)?;
     if !judged.is_verified() {
+        if let Some(summary) = &summary {
+            summary.write(judged.judgement(Depth::Content))?;
+        }
         terminal::talk(&judged.text(&arguments.release));
         let report = Report::new(
             judged.exit(),
@@ -78,12 +85,17 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
         show::sign(&key, &path, &whole)?;
         voice.say("signed", &path.display().to_string());
     }
-    show::verdict(arguments, &whole, &explanations);
-    Ok(match whole.outcome.verdict {
+    let exit = match whole.outcome.verdict {
         RebuildVerdict::Same => Exit::Yes,
         RebuildVerdict::Equivalent if arguments.accept.as_deref() == Some("equivalent") => Exit::Yes,
         _ => Exit::No,
-    })
+    };
+    if let Some(summary) = &summary {
+        let outcome = whole.outcome.verdict.as_str();
+        summary.write(judged.judgement(Depth::Content).rebuilt(outcome, exit == Exit::Yes))?;
+    }
+    show::verdict(arguments, &whole, &explanations);
+    Ok(exit)
 }
 
 /// Where a release is made again.

@@ -9,6 +9,7 @@ use crate::cli::{self, TrustArgs, Verify};
 use selfsame_registry::Reference;
 
 use super::page::Page;
+use super::summary::{Judgement, Wanted};
 use crate::rejoined;
 use crate::remote::{self, Release};
 use crate::report::{Answer, Exit, Report, harmless_json, printable};
@@ -25,18 +26,27 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     };
     // What was asked wrongly is found out before anybody is asked for the release.
     let (trust, options) = questions(&arguments.trust, &arguments.expect, depth)?;
+    let sign_as = arguments.sign_as.as_deref();
+    let summary = Wanted::of(&arguments.summary, &arguments.trust, sign_as, reference.as_ref())?;
     let files = match &arguments.referrers_from {
         None => Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?.files()?,
         Some(from) => rejoined::find(&arguments.release, from, Depth::Evidence < depth, settings)?,
     };
     let page = Page::asked_for(arguments.report.as_deref())?;
-    let closed = give_up_the_network();
+    let closed = match &summary {
+        // What is given up is given up for good, other programs with it.
+        Some(summary) if summary.signed_elsewhere => Err("another program signs the verification summary".to_owned()),
+        _ => give_up_the_network(),
+    };
     let shown = arguments.release.display().to_string();
     if let Some(mut joined) = selfsame_verify::verify_joined(files.as_ref(), &trust, &options) {
         joined.parts.iter_mut().for_each(|(_, part)| part.judged_offline(closed.clone()));
         if let Some(page) = page {
             let asked = page.asked(&shown, &trust, &options.expect);
             page.write(&selfsame_verify::page::of_joined(&joined, options.depth, &asked))?;
+        }
+        if let Some(summary) = &summary {
+            summary.write(Judgement::of_joined(&joined, depth, &arguments.expect))?;
         }
         return super::joined::show(&joined, reference.as_ref(), arguments);
     }
@@ -45,6 +55,9 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     if let Some(page) = page {
         let asked = page.asked(&shown, &trust, &options.expect);
         page.write(&selfsame_verify::page::of_release(&verdict, &asked))?;
+    }
+    if let Some(summary) = &summary {
+        summary.write(Judgement::of_one(&verdict, &arguments.expect))?;
     }
     if arguments.json {
         terminal::data(&harmless_json(&verdict.to_json()));
