@@ -150,16 +150,18 @@ fn bound(inputs: &Inputs) -> Result<Bound, BuildError> {
 /// The lowest level of all actions, and what all their sandboxes held to.
 fn achieved(asked: Level, steps: &[StepRecord]) -> (Level, BTreeMap<String, String>) {
     let level = steps.iter().map(|step| step.level).min().unwrap_or(asked);
-    let mut sandbox = steps.first().map(|step| step.sandbox.clone()).unwrap_or_default();
-    for step in steps {
-        for (fact, value) in &mut sandbox {
-            let other = step.sandbox.get(fact).map_or("no", String::as_str);
-            if other != value {
-                *value = format!("{value} or {other}");
-            }
-        }
-    }
-    (level, sandbox)
+    (level, together(&steps.iter().map(|step| &step.sandbox).collect::<Vec<_>>()))
+}
+
+/// What several sandboxes held to: every value that a fact has in one of them, once, sorted, with ` or ` between. A fact that
+/// one of them does not say is `no` there.
+fn together(sandboxes: &[&BTreeMap<String, String>]) -> BTreeMap<String, String> {
+    let facts: BTreeSet<&String> = sandboxes.iter().flat_map(|sandbox| sandbox.keys()).collect();
+    let values = |fact: &String| {
+        let said = sandboxes.iter().map(|sandbox| sandbox.get(fact).map_or("no", String::as_str));
+        said.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" or ")
+    };
+    facts.into_iter().map(|fact| (fact.clone(), values(fact))).collect()
 }
 
 fn refuse_secrets(definition: &Definition) -> Result<(), BuildError> {
@@ -196,4 +198,27 @@ fn refuse_overlaps(inputs: &Inputs) -> Result<(), BuildError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_names_each_value_once_however_many_actions_there_are() {
+        let sandbox = |root: &str, more: &[(&str, &str)]| {
+            let facts = [("network", "none"), ("unprivileged", root)];
+            let facts = facts.iter().chain(more).map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned()));
+            facts.collect::<BTreeMap<_, _>>()
+        };
+        let (system, ordinary) = (sandbox("no", &[]), sandbox("yes", &[("ownProc", "yes")]));
+        let said = |order: &[&BTreeMap<String, String>]| {
+            together(order).into_iter().map(|(fact, value)| format!("{fact}: {value}")).collect::<Vec<_>>()
+        };
+        let expected = ["network: none", "ownProc: no or yes", "unprivileged: no or yes"];
+        assert_eq!(said(&[&system, &ordinary, &ordinary, &system, &ordinary]), expected);
+        assert_eq!(said(&[&ordinary, &system]), expected);
+        assert_eq!(said(&[&system, &system]), ["network: none", "unprivileged: no"]);
+        assert!(said(&[]).is_empty());
+    }
 }

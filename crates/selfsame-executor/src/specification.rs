@@ -120,9 +120,17 @@ fn of_a_build() -> Vec<String> {
 
 /// Owners that a store cannot hold.
 fn owned(tree: &Tree, owners: &mut Vec<Owner>) {
-    for (path, Entry { uid, gid, mode, .. }) in tree.iter() {
-        if (*uid, *gid) != (0, 0) && !path.is_root() {
-            owners.push(Owner { path: path.clone(), uid: *uid, gid: *gid, mode: *mode });
+    // A file has one owner, whatever its other names say.
+    let mut given: BTreeSet<&RelPath> = BTreeSet::new();
+    for (path, Entry { kind, uid, gid, mode, .. }) in tree.iter() {
+        let same_as = match kind {
+            Kind::HardLink { target } => Some(target),
+            _ => None,
+        };
+        let is_given = same_as.map_or((*uid, *gid) != (0, 0), |first| given.contains(first));
+        if is_given && !path.is_root() {
+            given.insert(path);
+            owners.push(Owner { path: path.clone(), uid: *uid, gid: *gid, mode: *mode, same_as: same_as.cloned() });
         }
     }
 }

@@ -80,12 +80,19 @@ fn entry(changes: &OwnedFd, path: RelPath) -> Result<(Entry, Option<OwnedFd>), O
         FileType::Socket => return Err(special("a socket")),
         _ => return Err(special("a device")),
     };
-    let wanted = |name: &str| name.starts_with("user.") || name == "security.capability";
+    let is_list = |name: &str| name.starts_with(ACCESS_LIST);
+    let wanted = |name: &str| name.starts_with("user.") || name == "security.capability" || is_list(name);
     let read = |file: &OwnedFd| xattrs(file, wanted);
     let xattrs = opened.as_ref().map_or_else(|| Ok(BTreeMap::new()), read).map_err(fail)?;
+    // The group's bits of such a mode are the most that anybody in the list has, not what the group has.
+    if let Some(name) = xattrs.keys().find(|name| is_list(name)) {
+        return Err(OutputFault::AccessList { path, name: name.clone() });
+    }
     let owner = (stat.st_uid, stat.st_gid);
     let file = opened.filter(|_| content);
     Ok((Entry { output: 0, path, kind, mode, owner, xattrs }, file))
 }
 
+/// How the names of access control lists begin: `access`, and `default` for what will be made in a folder.
+pub(crate) const ACCESS_LIST: &str = "system.posix_acl_";
 const OPAQUE: &str = "user.overlay.opaque";

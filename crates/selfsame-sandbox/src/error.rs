@@ -135,6 +135,14 @@ pub enum OutputFault {
         /// The limit, over all outputs of a run.
         limit: u64,
     },
+    /// Rights beside owner and mode, which no archive of ours can hold: without them the mode may grant more.
+    #[error("`{path}` has an access control list ({name}); a root file system is kept with owners and modes only")]
+    AccessList {
+        /// Where, below the output.
+        path: RelPath,
+        /// The attribute.
+        name: String,
+    },
     /// Reading it failed.
     #[error("`{path}` cannot be read: {}", errno_text(*errno))]
     Unreadable {

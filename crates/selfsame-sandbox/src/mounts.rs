@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, XattrFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
+use crate::changes::ACCESS_LIST;
 use crate::fixed;
 use crate::outcome::UpperKind;
 use crate::place;
@@ -160,6 +161,10 @@ fn stage(wire: &Wire) -> Result<UpperKind, Failure> {
     if upper == UpperKind::Disk {
         let disk = wire.spec.scratch_dir.join(&wire.scratch_name);
         fs::create_dir(&disk).map_err(Failure::setup("creating", &disk))?;
+        // What the folder above hands down would decide modes in place of the umask. Most have none.
+        for list in ["access", "default"] {
+            let _ = rustix::fs::removexattr(&disk, format!("{ACCESS_LIST}{list}"));
+        }
         symlink(&disk, "x").map_err(Failure::setup("linking", &disk))?;
     }
     for folder in ["x/u", "x/w", "x/t"] {

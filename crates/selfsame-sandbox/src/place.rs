@@ -42,6 +42,9 @@ pub(crate) fn owners(root: &OwnedFd, spec: &Spec) -> Result<(), Failure> {
     all_of_root(root, &known)?;
     for owner in &spec.owners {
         let give = || -> io::Result<()> {
+            if let Some(first) = &owner.same_as {
+                return name_again(root, first, &owner.path);
+            }
             let entry = open_inside(root, owner.path.as_str(), OFlags::PATH | OFlags::NOFOLLOW)?;
             let (uid, gid) = (rustix::fs::Uid::from_raw(owner.uid), rustix::fs::Gid::from_raw(owner.gid));
             rustix::fs::chownat(&entry, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
@@ -57,6 +60,20 @@ pub(crate) fn owners(root: &OwnedFd, spec: &Spec) -> Result<(), Failure> {
         give().map_err(Failure::setup("giving away", format!("/{}", owner.path)))?;
     }
     Ok(())
+}
+
+/// Puts another name of a file in the place of one that was its name in a lower: the overlay copies what is given away, each
+/// name for itself.
+fn name_again(root: &OwnedFd, first: &RelPath, other: &RelPath) -> io::Result<()> {
+    let split = |path: &'_ RelPath| -> io::Result<(OwnedFd, String)> {
+        let (parent, name) = path.as_str().rsplit_once('/').unwrap_or((".", path.as_str()));
+        Ok((open_inside(root, parent, FOLDER)?, name.to_owned()))
+    };
+    let ((from, first), (to, other)) = (split(first)?, split(other)?);
+    let time = rustix::fs::fstat(&to)?.st_mtime;
+    rustix::fs::unlinkat(&to, &other, AtFlags::empty())?;
+    rustix::fs::linkat(&from, &first, &to, &other, AtFlags::empty())?;
+    Ok(set_mtime(&to, ".", time.try_into().unwrap_or(INPUT_MTIME_SECS))?)
 }
 
 /// Files that belong to another than the invoker show as another's in the root, and would be taken for that one's.

@@ -89,6 +89,8 @@ pub struct Owner {
     pub gid: u32,
     /// The lower twelve bits; of no meaning for links.
     pub mode: u32,
+    /// Where this is a second name of a file: its first one, which stands among the owners too, before this.
+    pub same_as: Option<RelPath>,
 }
 
 /// A host folder or file seen in the sandbox.

@@ -55,8 +55,14 @@ no_new_privs: EPERM
 
 /// Puts the program of `forbidden.c` into the root, if there is a compiler for it.
 pub(crate) fn forbidden(world: &World) -> bool {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/forbidden.c");
-    let made = Command::new("cc").args(["-static", "-o"]).arg(world.path("root/bin/forbidden")).arg(source).status();
+    compiled(world, "forbidden")
+}
+
+/// The same for another program beside it.
+pub(crate) fn compiled(world: &World, name: &str) -> bool {
+    let source = format!("{}/tests/it/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let made =
+        Command::new("cc").args(["-static", "-o"]).arg(world.path(&format!("root/bin/{name}"))).arg(source).status();
     let made = made.is_ok_and(|status| status.success());
     if !made {
         skip("cc -static does not work here");

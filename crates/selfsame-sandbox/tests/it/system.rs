@@ -7,8 +7,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, lchown};
 
 use selfsame_sandbox::probe::State;
-use selfsame_sandbox::{Identity, OutputKind, Owner, SandboxError, Spec};
+use selfsame_sandbox::{Identity, OutputFault, OutputKind, Owner, SandboxError, Spec};
 
+use crate::escapes::compiled;
 use crate::hosts::{is_root, works, wrapper};
 use crate::probed::here;
 use crate::world::{Done, World, go, rel, skip, world};
@@ -37,8 +38,8 @@ fn spec(world: &World, script: &str) -> Spec {
     spec.cwd = "/".to_owned();
     spec.scratch_dirs = vec!["/tmp".to_owned()];
     spec.owners = vec![
-        Owner { path: rel("usr/mail"), uid: 0, gid: 8, mode: 0o2775 },
-        Owner { path: rel("usr/secret"), uid: 7, gid: 42, mode: 0o4640 },
+        Owner { path: rel("usr/mail"), uid: 0, gid: 8, mode: 0o2775, same_as: None },
+        Owner { path: rel("usr/secret"), uid: 7, gid: 42, mode: 0o4640, same_as: None },
     ];
     spec
 }
@@ -225,4 +226,64 @@ fn sandbox_no_two_systems_have_the_same_random_bytes() {
     let mut ordinary = world.spec(&["sh", "-ec", &format!("{BUSYBOX}head -c 4 /dev/urandom | od -An -tx1")]);
     ordinary.scratch_dirs = vec!["/tmp".to_owned()];
     assert_eq!(go(&ordinary).stdout, go(&ordinary).stdout);
+}
+
+/// An image has owners and modes. Without a list that took rights away, the mode that it left would give them.
+#[test]
+fn sandbox_access_lists_of_a_system_are_refused_by_name() {
+    let Some(world) = world() else { return };
+    if !is_root() {
+        skip("needs root of the host, or subordinate ids");
+        return;
+    }
+    if !compiled(&world, "acl") {
+        return;
+    }
+    for on_disk in [false, true] {
+        let fault = |script: &str| {
+            let mut spec = spec(&world, script);
+            spec.scratch_bytes = if on_disk { 0 } else { spec.scratch_bytes };
+            match go(&spec).error() {
+                SandboxError::Output { fault, .. } => fault.clone(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let list = |path: &str, name: &str| OutputFault::AccessList { path: rel(path), name: name.to_owned() };
+        let access = list("etc/shared", "system.posix_acl_access");
+        assert_eq!(fault("echo x >/etc/shared; acl access /etc/shared"), access);
+        assert_eq!(fault("mkdir /srv; acl default /srv"), list("srv", "system.posix_acl_default"));
+        assert_eq!(fault("acl default /etc; echo x >/etc/below"), list("etc", "system.posix_acl_default"));
+        assert!(go(&spec(&world, "echo x >/etc/mine; acl access /tmp")).ok().end.is_success());
+    }
+}
+
+/// The overlay would copy each name that is given away for itself, and one file would be several in the image.
+#[test]
+fn sandbox_a_file_of_another_with_several_names_stays_one_file() {
+    let Some(world) = world() else { return };
+    if !is_root() {
+        skip("needs root of the host, or subordinate ids");
+        return;
+    }
+    let mut spec =
+        spec(&world, "stat -c '%i %h' /usr/one /usr/sub/two /opt | cut -d' ' -f1 | uniq | wc -l; stat -c %Y /usr/sub");
+    world.file("root/usr/one", "of two names\n");
+    fs::create_dir_all(world.path("root/usr/sub")).unwrap();
+    fs::create_dir_all(world.path("root/opt")).unwrap();
+    fs::hard_link(world.path("root/usr/one"), world.path("root/usr/sub/two")).unwrap();
+    let before = std::os::unix::fs::MetadataExt::mtime(&fs::metadata(world.path("root/usr/sub")).unwrap());
+    let owner = |path: &str, same_as: Option<&str>| {
+        let same_as = same_as.map(rel);
+        Owner { path: rel(path), uid: 7, gid: 42, mode: 0o4640, same_as }
+    };
+    spec.owners = vec![owner("usr/one", None), owner("usr/sub/two", Some("usr/one"))];
+    let done = go(&spec);
+    done.ok();
+    assert_eq!(done.stdout, format!("2\n{before}\n"), "{}", done.stderr);
+    let picture = picture(&done);
+    let names: Vec<_> = picture.lines().filter(|line| line.contains("names of")).collect();
+    assert_eq!(
+        names,
+        [r#"usr/one 4640 7:42 names of "of two names\n""#, r#"usr/sub/two 4640 7:42 names of "of two names\n""#,]
+    );
 }
