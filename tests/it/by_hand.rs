@@ -68,7 +68,7 @@ fn foreign_the_page_finds_what_verify_finds() {
     env.selfsame(["verify", "one.release", "--key", "old.pub"]).exits(1);
 }
 
-/// Standard library alone, written from the pages: it says of each release what `verify` says, and names the fault.
+/// Standard library alone: it says of each release what `verify` says, and names the fault.
 #[test]
 fn foreign_the_reader_in_python_agrees_about_releases() {
     let ability = Command::new("python3").arg("--version").output().map(drop).map_err(|error| error.to_string());

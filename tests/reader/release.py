@@ -1,7 +1,7 @@
 """A whole release of one platform: a folder, judged by one public key.
 
 From docs/release/v1.md, docs/inventory/v1.md, docs/build-type/v1.md and docs/verdicts.md, and from the specifications of OCI,
-DSSE, in-toto, SLSA and Sigstore that they name; not from selfsame's code, so that the two can disagree. What it does not
+DSSE, in-toto, SLSA and Sigstore that they name. It shares no code with selfsame, so that the two can disagree. What it does not
 look at is listed in tests/reader/README.md.
 """
 

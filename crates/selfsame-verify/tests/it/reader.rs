@@ -1,5 +1,5 @@
 //! The reader in Python judges what this suite judges: every release in memory that any test here asks about at depth
-//! `content`, with one key given. It was written from the pages alone, so each can show the other's fault.
+//! `content`, with one key given. The two share no code, so each can show the other's fault.
 
 use std::ffi::OsStr;
 use std::fs;
