@@ -175,7 +175,9 @@ fn foreign_skopeo_reads_layout_and_archive() {
     // Docker's own form has another manifest, and so another digest; its layers are the same.
     let of = |value: &Value| value["Layers"].as_array().map(Vec::len);
     let docker = inspect(reference("docker-archive:", &hello.archive, NAME));
-    assert_eq!((docker["Name"].as_str(), of(&docker)), (Some("docker.io/library/hello"), Some(1)));
+    assert_eq!(of(&docker), Some(1));
+    // Before it stands the registry that skopeo takes for a name without one.
+    assert!(docker["Name"].as_str().is_some_and(|name| name.ends_with("/library/hello")), "{}", docker["Name"]);
 
     let copy = hello.env.at("copy");
     prints(

@@ -101,6 +101,52 @@ fn without_a_shared_store_a_lock_says_what_exists_only_here() {
     env.selfsame(["lock"]).succeeds().says("the other one exists only here");
 }
 
+/// `private = true` keeps a file off a place that others can read, unless all is said to go there.
+#[test]
+fn what_is_private_is_shared_only_with_everything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let remote = folder.path().display().to_string();
+    let env = crate::world::empty();
+    fs::write(env.at("data.bin"), ONLY_HERE).expect("a file");
+    project(&env, &remote);
+    env.write("selfsame.toml", env.read("project/selfsame.toml") + "private = true\n");
+    let output = env.selfsame(["lock"]);
+    output
+        .succeeds()
+        .says("obtainable elsewhere: 0 of 1; the other one exists only here: `private = true` is not shared");
+    assert!(!folder.path().join("blobs").exists(), "it was shared");
+    let origins = format!("[store]\nremote = \"{remote}\"\nshare = \"all\"\n");
+    fs::write(env.at("home/.config/selfsame/origins.toml"), origins).expect("a file");
+    env.selfsame(["lock"]).succeeds().says("share 1 file, ").says("obtainable elsewhere: all 1");
+}
+
+/// The same for a crate of a registry of one's own; a public one goes there.
+#[test]
+fn crates_of_a_private_registry_are_shared_only_with_everything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let remote = folder.path().display().to_string();
+    let mut here = crate::world::empty();
+    let bytes = leaf();
+    let checksum = selfsame_core::Digest::of(&bytes).hex();
+    here.write("selfsame.toml", definition("cargo = [\"build\"]\noutputs = [\"out\"]"));
+    let lock = format!(
+        "version = 4\n\n[[package]]\nname = \"leaf\"\nversion = \"1.0.0\"\n\
+         source = \"sparse+https://crates.example/index/\"\nchecksum = \"{checksum}\"\n"
+    );
+    here.write("Cargo.lock", lock);
+    configure(&here, &remote);
+    let home = here.at("cargo");
+    let cache = home.join("registry/cache/index");
+    fs::create_dir_all(&cache).expect("a folder");
+    fs::write(cache.join("leaf-1.0.0.crate"), &bytes).expect("a file");
+    here.set("CARGO_HOME", home);
+    here.selfsame(["fetch"]).succeeds();
+    assert!(!folder.path().join("blobs").exists(), "it was shared");
+    let origins = format!("[store]\nremote = \"{remote}\"\nshare = \"all\"\n");
+    fs::write(here.at("home/.config/selfsame/origins.toml"), origins).expect("a file");
+    here.selfsame(["fetch"]).succeeds().says("share 1 file, ");
+}
+
 #[test]
 fn a_shared_store_that_is_not_there_stops_no_lock_from_being_written() {
     let env = crate::world::empty();

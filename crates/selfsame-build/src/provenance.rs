@@ -189,6 +189,9 @@ const HOST_LOCK: &str = "selfsame:host-lock";
 const SOURCE: &str = "selfsame:source";
 const TOOLCHAIN: &str = "selfsame:toolchain/";
 const INPUT: &str = "selfsame:input/";
+/// The annotation of a package whose registry is not the public one. Which one it is stands nowhere.
+const REGISTRY: &str = "registry";
+const PRIVATE_REGISTRY: &str = "private";
 /// Marks the archive or crate that the source was unpacked from.
 pub(crate) const SOURCE_ARCHIVE: &str = "source archive";
 
@@ -316,7 +319,12 @@ pub fn dependencies(request: &Request) -> Vec<ResourceDescriptor> {
         }
     }
     all.extend(request.crates.iter().map(|krate| {
-        file(&krate.purl(), &format!("{}-{}.crate", krate.name, krate.version), krate.sha256, media::INPUT)
+        let title = format!("{}-{}.crate", krate.name, krate.version);
+        let mut descriptor = file(&krate.purl(), &title, krate.sha256, media::INPUT);
+        if krate.is_private {
+            descriptor.annotations.insert(REGISTRY.to_owned(), json!(PRIVATE_REGISTRY));
+        }
+        descriptor
     }));
     all
 }
@@ -388,12 +396,19 @@ fn toolchain_from(dependency: &ResourceDescriptor, tree: Digest) -> Result<Toolc
     Ok(ToolchainInput { tree, kind: ToolchainKind::Rustup { components } })
 }
 
+/// Whether a dependency is a package of a registry that not everybody can ask: its name means nothing to public ones.
+#[must_use]
+pub fn is_of_private_registry(dependency: &ResourceDescriptor) -> bool {
+    dependency.annotations.get(REGISTRY).and_then(Value::as_str) == Some(PRIVATE_REGISTRY)
+}
+
 fn crate_from(dependency: &ResourceDescriptor, sha256: Digest) -> Option<CrateInput> {
     if dependency.name == SOURCE_ARCHIVE {
         return None;
     }
     let (name, version) = dependency.uri.strip_prefix("pkg:cargo/")?.rsplit_once('@')?;
-    Some(CrateInput { name: name.to_owned(), version: version.replace("%2B", "+"), sha256 })
+    let is_private = is_of_private_registry(dependency);
+    Some(CrateInput { name: name.to_owned(), version: version.replace("%2B", "+"), sha256, is_private })
 }
 
 /// The bytes of a commit id, which [`crate::request::Origin`] holds as hex.

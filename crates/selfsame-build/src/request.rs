@@ -138,6 +138,9 @@ pub struct CrateInput {
     pub version: String,
     /// Of the `.crate` file: the checksum in Cargo.lock.
     pub sha256: Digest,
+    /// Whether Cargo.lock names another registry for it than the one that everybody can ask. Which one is each machine's
+    /// own affair.
+    pub is_private: bool,
 }
 
 impl CrateInput {

@@ -203,9 +203,13 @@ fn add_cargo(facts: &mut Facts, cargo: &CargoPackages, request: &Request, store:
     for package in &cargo.packages {
         let name_version = (package.name.as_str(), package.version.as_str());
         let input = locked.get(&name_version).filter(|_| package.from_registry);
-        let purl =
-            CrateInput { name: package.name.clone(), version: package.version.clone(), sha256: request.definition }
-                .purl();
+        let purl = CrateInput {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            sha256: request.definition,
+            is_private: false,
+        }
+        .purl();
         let mut part = Part::new(PartKind::Library, &purl, &package.name, &package.version);
         let archive = match (&request.source.origin, input) {
             (_, Some(input)) => Some((input.sha256, "Cargo.lock")),

@@ -218,6 +218,7 @@ fn request_and_provenance_are_inverses() {
             name: name.to_owned(),
             version: version.to_owned(),
             sha256: Digest::of(name.as_bytes()),
+            is_private: false,
         };
         record.request.crates = vec![krate("libc", "0.2.1"), krate("libz-sys", "1.1.0+z1")];
         let rust = ToolchainInput { tree: Digest::of(b"rust"), kind: rustup.clone() };
@@ -273,8 +274,11 @@ fn a_request_has_another_identity_if_anything_in_it_differs() {
         })
         .collect();
     let mut with_crate = request.clone();
-    with_crate.crates = vec![CrateInput { name: "memchr".to_owned(), version: "2.7.4".to_owned(), sha256: other }];
+    with_crate.crates =
+        vec![CrateInput { name: "memchr".to_owned(), version: "2.7.4".to_owned(), sha256: other, is_private: false }];
     digests.push(request_digest(&with_crate));
+    with_crate.crates[0].is_private = true;
+    assert_eq!(crate::provenance::dependencies(&with_crate).last().unwrap().annotations["registry"], "private");
     with_crate.crates[0].sha256 = Digest::of(b"another");
     digests.push(request_digest(&with_crate));
     assert_eq!(request_digest(&request), digests[0]);

@@ -46,6 +46,8 @@ pub struct CrateInput {
     pub size: u64,
     /// `pkg:cargo/serde@1.0.228`
     pub purl: Purl,
+    /// Whether Cargo.lock names another registry for it than the one that everybody can ask.
+    pub is_private: bool,
 }
 
 /// Why crates are not there, or cannot be laid out.
@@ -218,7 +220,9 @@ pub fn fetch_crates(
         let size = store.blob_size(&locked.sha256)?;
         let size = size.ok_or(StoreError::Absent { digest: locked.sha256 })?;
         let purl = Purl::cargo(name, version)?;
-        crates.push(CrateInput { name: name.clone(), version: version.clone(), sha256: locked.sha256, size, purl });
+        let is_private = locked.registry != CRATES_IO;
+        let (name, version) = (name.clone(), version.clone());
+        crates.push(CrateInput { name, version, sha256: locked.sha256, size, purl, is_private });
     }
     let registries = lock.registry.into_values().map(|locked| locked.registry).collect();
     Ok(CrateSet { crates, registries })
@@ -226,7 +230,8 @@ pub fn fetch_crates(
 
 /// Brings the crates of a stranger's Cargo.lock, by checksum, without believing the stranger anything else: cargo sees
 /// a package of our own that names these versions, none of the source's manifests and none of its configuration, which
-/// could send it, with this machine's credentials, to any address. What is not from crates.io is not asked for.
+/// could send it, with this machine's credentials, to any address. What is not from the registry that cargo asks without
+/// being told is not asked for.
 ///
 /// Gives how many crates there are. They are in the store then.
 pub fn fetch_pinned(

@@ -104,10 +104,10 @@ pub fn pins_key(name: &str, spec: &InputSpec, source: &Tree, cx: &Context<'_>) -
     Ok(Digest::of(format!("selfsame-pins v1\n{}\n{}\n", spec.kind(), lines.join("\n")).as_bytes()))
 }
 
-/// Brings those parts that the store lacks. Other bytes are refused. A package's part of size 0 is one whose size nobody
-/// knows.
+/// Brings those parts that the store lacks. Other bytes are refused. Of what a file of a source pins, a part of size 0 is one
+/// whose size nobody knows.
 pub fn fetch_input(name: &str, spec: &InputSpec, parts: &[Part], cx: &Context<'_>) -> Result<(), FetchError> {
-    if missing(parts, cx)?.is_empty() {
+    if spec.pins().is_none() && missing(parts, cx)?.is_empty() {
         return Ok(());
     }
     match spec {
@@ -178,7 +178,7 @@ pub fn describe_input(
 pub(crate) fn missing<'a>(parts: &'a [Part], cx: &Context<'_>) -> Result<Vec<&'a Part>, FetchError> {
     let mut missing = Vec::new();
     for part in parts {
-        if cx.store.blob_size(&part.sha256)?.is_none_or(|size| part.size != 0 && size != part.size) {
+        if cx.store.blob_size(&part.sha256)? != Some(part.size) {
             missing.push(part);
         }
     }

@@ -243,6 +243,55 @@ pub fn proxies(goproxy: &str) -> Vec<Proxy> {
     proxies
 }
 
+/// The first of the patterns of a `GOPRIVATE` or `GONOPROXY` that a module's path begins with: globs with commas between
+/// them, each for as many elements of the path as it has itself (go.dev/ref/mod, "Private modules").
+#[must_use]
+pub fn private_by<'p>(patterns: &'p str, path: &str) -> Option<&'p str> {
+    patterns.split(',').map(|pattern| pattern.strip_suffix('/').unwrap_or(pattern)).find(|pattern| {
+        let elements = pattern.matches('/').count() + 1;
+        let begin: Vec<&str> = path.split('/').take(elements).collect();
+        let (glob, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), begin.join("/").chars().collect());
+        !pattern.is_empty() && begin.len() == elements && matches_glob(&glob, &name)
+    })
+}
+
+/// As go's `path.Match`: `*` and `?` pass over no slash, `[a-z]` and `[^a-z]`, `\\` takes what follows as it is.
+fn matches_glob(glob: &[char], name: &[char]) -> bool {
+    let Some((first, rest)) = glob.split_first() else { return name.is_empty() };
+    match first {
+        '*' => {
+            let most = name.iter().position(|c| *c == '/').unwrap_or(name.len());
+            (0..=most).any(|at| matches_glob(rest, &name[at..]))
+        }
+        '?' => name.first().is_some_and(|c| *c != '/') && matches_glob(rest, &name[1..]),
+        '[' => {
+            let (Some(c), Some(end)) = (name.first(), rest.iter().skip(1).position(|c| *c == ']')) else {
+                return false;
+            };
+            let (class, behind) = (&rest[..=end], &rest[end + 2..]);
+            let (negated, mut class) = match class.split_first() {
+                Some(('^', class)) => (true, class),
+                _ => (false, class),
+            };
+            let mut within = false;
+            while let Some((low, more)) = class.split_first() {
+                let (high, more) = match more {
+                    ['-', high, more @ ..] => (high, more),
+                    _ => (low, more),
+                };
+                within |= (low..=high).contains(&c);
+                class = more;
+            }
+            within != negated && matches_glob(behind, &name[1..])
+        }
+        '\\' => match rest.split_first() {
+            Some((exact, rest)) => name.first() == Some(exact) && matches_glob(rest, &name[1..]),
+            None => false,
+        },
+        exact => name.first() == Some(exact) && matches_glob(rest, &name[1..]),
+    }
+}
+
 /// A setting of go's own `env` file: lines `NAME=VALUE`.
 #[must_use]
 pub fn setting(env_file: &str, name: &str) -> Option<String> {
@@ -259,6 +308,29 @@ mod tests {
     /// From the go.sum of a program that uses quote: known to go itself.
     const QUOTE: &str = "rsc.io/quote v1.5.2 h1:w5fcysjrx7yqtD/aO+QwRjYZOKnaM9Uh2b40tElTs3Y=\n\
                          rsc.io/quote v1.5.2/go.mod h1:LzX7hefJvL54yjefDEDHNONDjII0t9xZLPXsUe+TKr0=\n";
+
+    #[test]
+    fn private_modules_by_the_patterns_of_their_paths() {
+        let patterns = "*.corp.example,rsc.io/private/,example.com/[a-c]?/x,,none";
+        for (path, by) in [
+            ("git.corp.example/team/lib", Some("*.corp.example")),
+            ("git.corp.example", Some("*.corp.example")),
+            ("corp.example/team", None),
+            ("git.corp.example.evil.example/team", None),
+            ("rsc.io/private/quote", Some("rsc.io/private")),
+            ("rsc.io/privateer", None),
+            ("rsc.io", None),
+            ("example.com/b1/x/y", Some("example.com/[a-c]?/x")),
+            ("example.com/d1/x", None),
+        ] {
+            assert_eq!(private_by(patterns, path), by, "{path}");
+        }
+        assert_eq!(private_by("[^a-y]*", "zoo/x"), Some("[^a-y]*"));
+        assert_eq!(private_by("", "x"), None);
+        for broken in ["[", "[]", "a[", "\\"] {
+            assert_eq!(private_by(broken, "a/b"), None, "{broken}");
+        }
+    }
 
     #[test]
     fn reads_what_go_writes() {

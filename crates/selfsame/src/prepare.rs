@@ -14,6 +14,7 @@ use selfsame_core::{Digest, Level, Platform, Profile, RelPath, SourceEpoch};
 use selfsame_definition::{Command, Definition, Epoch, SourceOrigin, Toolchain};
 use selfsame_executor::Settings as ExecutorSettings;
 use selfsame_fetch as fetch;
+use selfsame_http::Share;
 use selfsame_lock::{Lock, LockedToolchain};
 use selfsame_store::Store;
 use selfsame_toolchain as toolchain;
@@ -342,10 +343,11 @@ impl<'a> Project<'a> {
         Ok(crates)
     }
 
-    /// Leaves crates in the shared store, if there is one.
+    /// Leaves crates in the shared store, if there is one; those of a registry of one's own only where all is shared.
     fn share_crates<'c>(&self, crates: impl Iterator<Item = &'c CrateInput>) -> Answer<()> {
         let mut blobs = Vec::new();
-        for krate in crates {
+        let all = self.network.http.origins().share == Share::All;
+        for krate in crates.filter(|krate| all || !krate.is_private) {
             let size = self.store.blob_size(&krate.sha256).map_err(errors::store)?;
             blobs.extend(size.map(|size| (krate.sha256, size)));
         }
@@ -488,7 +490,12 @@ pub(crate) fn crates(
     let mut crates: Vec<CrateInput> = fetched
         .crates
         .into_iter()
-        .map(|krate| CrateInput { name: krate.name, version: krate.version, sha256: krate.sha256 })
+        .map(|krate| CrateInput {
+            name: krate.name,
+            version: krate.version,
+            sha256: krate.sha256,
+            is_private: krate.is_private,
+        })
         .collect();
     crates.sort();
     Ok((crates, Some(digest)))

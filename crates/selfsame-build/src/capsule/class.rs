@@ -19,7 +19,8 @@ pub enum Class {
     Public,
     /// What only the author has: the definition, locks, the source, the lists of what was used.
     OwnSource,
-    /// Everything else: the files of captured toolchains, what came from a folder, a URL or a repository.
+    /// Everything else: the files of captured toolchains, what came from a folder, a URL or a repository, crates of a
+    /// registry of one's own.
     Private,
 }
 
@@ -111,6 +112,9 @@ impl<'a> Classes<'a> {
     /// Whether somebody vouched for it whom everybody can ask; not where the author keeps it, or the lock does not have it.
     fn is_vouched(&self, part: &Part) -> bool {
         let Some(input) = part.input.as_deref() else {
+            if self.request.crates.iter().any(|krate| krate.is_private && krate.sha256 == part.digest) {
+                return false;
+            }
             // Of what is no input's, the source's archive is locked, and Cargo.lock pins the rest.
             return part.name != SOURCE_ARCHIVE || self.is_public("source", part);
         };
@@ -218,11 +222,20 @@ to = "/a"
                 ("layout".to_owned(), set("oci-layout", &["pkg:oci/local@sha256:ef"])),
                 ("repo".to_owned(), set("git", &["pkg:generic/repo@v1"])),
             ]),
-            crates: vec![CrateInput {
-                name: "memchr".to_owned(),
-                version: "2.7.4".to_owned(),
-                sha256: digest("memchr"),
-            }],
+            crates: vec![
+                CrateInput {
+                    name: "memchr".to_owned(),
+                    version: "2.7.4".to_owned(),
+                    sha256: digest("memchr"),
+                    is_private: false,
+                },
+                CrateInput {
+                    name: "own".to_owned(),
+                    version: "1.0.0".to_owned(),
+                    sha256: digest("own"),
+                    is_private: true,
+                },
+            ],
             epoch: SourceEpoch::new(7).expect("a second"),
             profile: Profile::CURRENT,
             level: Level::Normalized,
@@ -316,6 +329,7 @@ to = "/a"
         public flask@3.1.3
         private wheel@1
         public memchr-2.7.4.crate
+        private own-1.0.0.crate
         ");
     }
 

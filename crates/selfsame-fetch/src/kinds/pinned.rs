@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use selfsame_core::{Digest, RelPath};
 use selfsame_http::{Client, Environment, HttpError, Options};
-use selfsame_lock::{Part, PurlError};
+use selfsame_lock::{Claim, Part, PurlError};
 use selfsame_pins::PinsError;
 use selfsame_pins::marker::TargetError;
 use selfsame_pins::zip::ReadAt;
@@ -86,6 +86,16 @@ pub enum PackagesError {
         package: String,
         /// `Python 3.11 on linux/amd64`
         target: String,
+    },
+    /// A module that this machine's go asks no proxy for.
+    #[error("module `{module}` is private by `{pattern}` of {by}: no proxy is asked for it")]
+    Private {
+        /// `git.corp.example/lib@v1.0.0`
+        module: String,
+        /// `GOPRIVATE`
+        by: &'static str,
+        /// `*.corp.example`
+        pattern: String,
     },
     /// What came is not what was pinned.
     #[error("{package} is not what {by} pins: {expected} is pinned, {found} is in {place}")]
@@ -270,9 +280,15 @@ impl Claimed<'_> {
     pub(crate) const NOTHING: Claimed<'static> = Claimed { parts: &[], to_note: false };
 }
 
-/// What has to come: nothing where the size is not known, which a part of size 0 says.
+/// What has to come: nothing where the size is not known.
 pub(super) fn expected(part: &Part) -> Option<(Digest, u64)> {
-    (part.size != 0).then_some((part.sha256, part.size))
+    has_size(part).then_some((part.sha256, part.size))
+}
+
+/// Whether the size of a part is known. Of what a file of a source pins, one of size 0 is not: a provenance has no sizes. A
+/// lock has.
+fn has_size(part: &Part) -> bool {
+    part.size != 0 || part.claim != Claim::EcosystemLock
 }
 
 /// Refuses a file that came for a part without a size and is another one.
@@ -293,7 +309,7 @@ pub(super) fn is_what_was_meant(part: &Part, found: Digest, place: &str) -> Resu
 pub(super) fn missing<'a>(parts: &'a [Part], cx: &Context<'_>) -> Result<Vec<&'a Part>, PackagesError> {
     let mut missing = Vec::new();
     for part in parts {
-        if cx.store.blob_size(&part.sha256)?.is_none_or(|size| part.size != 0 && size != part.size) {
+        if cx.store.blob_size(&part.sha256)?.is_none_or(|size| has_size(part) && size != part.size) {
             missing.push(part);
         }
     }

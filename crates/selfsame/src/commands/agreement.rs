@@ -214,6 +214,7 @@ mod tests {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             sha256: Digest::of(content),
+            is_private: false,
         };
         let claiming = |crates| Request { crates, ..request() };
         let pinned = [krate("a", b"a"), krate("b", b"b")];

@@ -45,14 +45,20 @@ pub(super) fn run(arguments: &Check, settings: &Settings) -> Answer {
             Some(reference) => in_registry(&reference, &network, settings)?,
             None => in_folder(&arguments.release)?,
         };
-    let mut vouched = None;
+    let (mut vouched, mut is_vouched) = (None, false);
     if !arguments.trust.is_empty() {
         let judged = Judged::of(files.as_ref(), &arguments.trust, Depth::Evidence)?;
         let state = if judged.is_verified() { State::There } else { State::Absent };
         rows.push(Row::document("verified documents", state, judged.reason()));
-        vouched = definition.filter(|_| judged.is_verified());
+        is_vouched = judged.is_verified();
+        vouched = definition.filter(|_| is_vouched);
     }
-    let known = inputs::Known { in_capsule: &in_capsule, definition: vouched.as_ref(), lock: lock.as_ref() };
+    let known = inputs::Known {
+        in_capsule: &in_capsule,
+        definition: vouched.as_ref(),
+        vouched: is_vouched,
+        lock: lock.as_ref(),
+    };
     rows.extend(inputs::rows(&outline.inputs, &known, &network, settings)?);
     let worst = rows.iter().map(|row| row.state).filter(|state| *state != State::There).min();
     let (class, exit) = match worst {

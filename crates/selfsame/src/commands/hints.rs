@@ -116,6 +116,10 @@ fn packages(error: &PackagesError) -> Option<String> {
         PackagesError::NoOrigin { origin, .. } => {
             Some(format!("write into origins.toml: [origin.{origin}] upstream = [\"https://HOST/PATH\"]"))
         }
+        PackagesError::Private { .. } => Some(
+            "if a proxy of your own has it: `GONOPROXY=none`, with `GOPROXY` naming that proxy; or carry it in the source: `go mod vendor`"
+                .to_owned(),
+        ),
         PackagesError::NoFit { .. } => {
             Some("`python = \"3.N\"` in the input says which Python wheels have to fit".to_owned())
         }

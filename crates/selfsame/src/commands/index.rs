@@ -1,13 +1,14 @@
 //! `selfsame index`: releases of one image for several platforms, built apart, under one index and one inventory.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use selfsame_attest::bundle::{ANNOTATION_CONTENT, ANNOTATION_PREDICATE_TYPE, CONTENT};
 use selfsame_attest::{SignError, Signer, sign_statement};
 use selfsame_build::{Joined, joining_statements};
-use selfsame_core::{Digest, media};
+use selfsame_core::{Digest, Hasher, media};
 use selfsame_oci::{Descriptor, Document, image_index, layout, referrer_manifest};
 use selfsame_publish::Outline;
 use selfsame_store::{Replace, Staging};
@@ -175,10 +176,47 @@ fn write(folder: &Path, parts: &[Part], joined: &Whole) -> std::io::Result<()> {
                 continue;
             }
             let mut reader = part.files.open(&name)?.ok_or(std::io::ErrorKind::NotFound)?;
-            std::io::copy(&mut reader, &mut std::fs::File::create_new(path)?)?;
+            copy(&mut reader, &mut std::fs::File::create_new(path)?, &blob)?;
         }
     }
     let index = layout::index_file(&joined.index.descriptor, &parts[0].outline.name, &listed);
     std::fs::write(folder.join(layout::INDEX_FILE), index.bytes)?;
     std::fs::write(folder.join(layout::LAYOUT_FILE), layout::layout_file())
+}
+
+/// Copies a blob, and hashes what is copied: between the verification and now somebody may have written to the part.
+fn copy(from: &mut dyn Read, to: &mut dyn Write, blob: &Descriptor) -> std::io::Result<()> {
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 128 << 10];
+    let mut from = from.take(blob.size.saturating_add(1));
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+        to.write_all(&buffer[..read])?;
+    }
+    if hasher.finish() == (blob.digest, blob.size) {
+        return Ok(());
+    }
+    let fault = format!("blob {} is another one than was verified a moment ago", blob.digest);
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidData, fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_since_it_was_verified_is_not_copied() {
+        let blob = Descriptor::of(media::LAYER_GZIP, b"a layer");
+        let mut copied = Vec::new();
+        copy(&mut b"a layer".as_slice(), &mut copied, &blob).unwrap();
+        assert_eq!(copied, b"a layer");
+        for other in [b"another".as_slice(), b"a layer, and more", b"a lay"] {
+            let error = copy(&mut &other[..], &mut Vec::new(), &blob).unwrap_err();
+            assert!(error.to_string().contains("is another one than was verified"), "{error}");
+        }
+    }
 }

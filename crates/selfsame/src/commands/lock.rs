@@ -83,7 +83,8 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
     terminal::talk(&format!("`{}` {said}", path.display()));
     terminal::talk(&format!("{}, {}, {}", show::count(inputs, "input"), show::count(files, "file"), size(bytes)));
     if files > 0 {
-        let parts = to_share(&project.definition, &lock, project.network.http.origins().share);
+        let share = project.network.http.origins().share;
+        let parts = to_share(&project.definition, &lock, share);
         if crate::shared::lacks(&project.network, &parts, &store)? {
             project.fetch_locked(&lock).map_err(|mut report| {
                 report.consequence = Some("The lock is written; not all of it is in the shared store.".to_owned());
@@ -91,7 +92,7 @@ pub(super) fn run(arguments: &Lock, settings: &Settings) -> Answer {
             })?;
         }
         let shared = crate::shared::keep(&project.network, &parts, &store, &voice)?;
-        terminal::talk(&elsewhere::line(&project.definition, &lock, shared));
+        terminal::talk(&elsewhere::line(&project.definition, &lock, shared.then_some(share)));
     }
     let origins = project.network.http.origins();
     if origins.store.is_some() && origins.share == Share::All {

@@ -26,13 +26,14 @@ impl Named {
         let (vendor, name) = path.split_once('/')?;
         let name = decoded(name)?;
         let source = part.source.as_deref().and_then(|source| source.split('@').next()).unwrap_or(&name).to_owned();
-        Some(Self {
-            vendor: decoded(vendor)?,
-            version: decoded(version)?.parse().ok()?,
-            architecture: decoded(architecture)?,
-            source,
-            name,
-        })
+        let (vendor, architecture) = (decoded(vendor)?, decoded(architecture)?);
+        let version = decoded(version)?.parse().ok()?;
+        // All of it becomes part of addresses that are asked with this machine's credentials, and a release or lock may be a
+        // stranger's.
+        let is_proper = is_name(&name) && is_name(&source) && is_word(&architecture) && is_word(&vendor);
+        // Of a vendor, its own origin is asked, and of no other one.
+        let is_vendor = !["npm", "pypi", "go"].contains(&vendor.as_str());
+        (is_proper && is_vendor).then_some(Self { vendor, name, version, architecture, source })
     }
 
     /// `main/g/gcc-defaults/gcc_12.2.0-3_amd64.deb`, for a component.
@@ -78,6 +79,17 @@ impl Named {
         places.retain(|place| seen.insert(place.clone()));
         places
     }
+}
+
+/// A name of a package: Debian Policy, 5.6.1.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.bytes().next().is_some_and(fits) && text.bytes().all(|byte| fits(byte) || b"+-.".contains(&byte))
+}
+
+/// An architecture, or a vendor: `kfreebsd-amd64`.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// `%3A` and the like.
@@ -134,6 +146,36 @@ mod tests {
         let lib = Purl::deb("debian", "libfoo1", "1.0", "amd64").unwrap();
         let lib = Named::of(&Part::new(lib, Digest::of(b"x"), 1, Claim::SignedRelease)).unwrap();
         assert_eq!(lib.below_pool("main"), "main/libf/libfoo1/libfoo1_1.0_amd64.deb");
+    }
+
+    /// A stranger's package URL leads nowhere else than to packages.
+    #[test]
+    fn what_would_lead_elsewhere_has_no_place() {
+        let good = "pkg:deb/debian/gcc@1.0?arch=amd64";
+        let named = |text: &str, source: Option<&str>| {
+            let mut part = Part::new(text.parse().ok()?, Digest::of(b"x"), 1, Claim::SignedRelease);
+            part.source = source.map(str::to_owned);
+            Named::of(&part)
+        };
+        assert!(named(good, None).is_some() && named(good, Some("gcc-defaults@1.0")).is_some());
+        for (from, to) in [
+            ("gcc", "..%2F..%2Fapi"),
+            ("gcc", "gcc%3Fx"),
+            ("gcc", "gcc%23x"),
+            ("gcc", "%2Egcc"),
+            ("amd64", "..%2Fx"),
+            ("amd64", "amd64%3Ftoken"),
+            ("amd64", "amd64%2Fx"),
+            ("1.0", "1.0%2F..%2Fx"),
+            ("1.0", "1.0%3Fx"),
+            ("debian", "npm"),
+            ("debian", "files.example"),
+        ] {
+            assert_eq!(named(&good.replace(from, to), None), None, "{from} is {to}");
+        }
+        for source in ["../../api@1", "gcc?x@1", "gcc#x@1", "a/b@1", "@1"] {
+            assert_eq!(named(good, Some(source)), None, "{source}");
+        }
     }
 
     #[test]

@@ -16,12 +16,18 @@ use crate::{bring, obtainable};
 /// Where modules come from.
 pub(super) struct Proxies {
     proxies: Vec<Proxy>,
+    /// What this machine's go asks no proxy for, and the setting that says so.
+    private: Option<(&'static str, String)>,
 }
 
 impl Proxies {
     /// As this machine configures it: `GOPROXY`, go's `env` file, `[origin.go]`, else what go itself says.
     pub(super) fn of(cx: &Context<'_>) -> Result<Self, PackagesError> {
-        let mut proxies = match configured(cx)? {
+        let mut private = None;
+        for name in ["GONOPROXY", "GOPRIVATE"] {
+            private = private.or(configured(name, cx)?.map(|patterns| (name, patterns)));
+        }
+        let mut proxies = match configured("GOPROXY", cx)? {
             Some(goproxy) => go::proxies(&goproxy),
             None => Vec::new(),
         };
@@ -36,7 +42,21 @@ impl Proxies {
         if proxies.is_empty() {
             return Err(PackagesError::NoOrigin { packages: "modules of go", tool: "go", origin: "go" });
         }
-        Ok(Self { proxies })
+        Ok(Self { proxies, private })
+    }
+
+    /// Who is asked for a module. Where go would ask no proxy, what has it on this machine is, and else nobody: its name is
+    /// no other one's business.
+    fn of_module(&self, module: &Module) -> Result<Vec<&Proxy>, PackagesError> {
+        let private =
+            self.private.as_ref().and_then(|(by, patterns)| Some((by, go::private_by(patterns, &module.path)?)));
+        let Some((by, pattern)) = private else { return Ok(self.proxies.iter().collect()) };
+        let here: Vec<&Proxy> = self.proxies.iter().filter(|proxy| proxy.url.starts_with("file://")).collect();
+        if here.is_empty() {
+            let (module, pattern) = (module.to_string(), pattern.to_owned());
+            return Err(PackagesError::Private { module, by, pattern });
+        }
+        Ok(here)
     }
 
     /// Brings a module's `zip` or `mod` into the store: digest, size, and where it came from.
@@ -48,7 +68,8 @@ impl Proxies {
         cx: &Context<'_>,
     ) -> Result<(Digest, u64, String), PackagesError> {
         let place = module.place(&format!(".{role}"));
-        for (at, proxy) in self.proxies.iter().enumerate() {
+        let proxies = self.of_module(module)?;
+        for (at, proxy) in proxies.iter().copied().enumerate() {
             let url = format!("{}/{place}", proxy.url);
             let told = url.rsplit_once('@').filter(|(before, _)| before.matches('/').count() == 2);
             let told = told.map_or_else(|| url.clone(), |(_, host)| host.to_owned());
@@ -60,7 +81,7 @@ impl Proxies {
                 Ok((sha256, size)) => return Ok((sha256, size, told)),
                 // Only what a proxy does not have is looked for in the next one, unless it stands behind `|`.
                 Err(PackagesError::NotFound { .. } | PackagesError::Http(HttpError::NotFound { .. })) => {}
-                Err(_) if proxy.go_on_after_failure && at + 1 < self.proxies.len() => {}
+                Err(_) if proxy.go_on_after_failure && at + 1 < proxies.len() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -76,7 +97,8 @@ impl Proxies {
         cx: &Context<'_>,
     ) -> Result<Obtainable, PackagesError> {
         let place = module.place(&format!(".{role}"));
-        for (number, proxy) in self.proxies.iter().enumerate() {
+        let proxies = self.of_module(module)?;
+        for (number, proxy) in proxies.iter().copied().enumerate() {
             let url = format!("{}/{place}", proxy.url);
             let said = match proxy.url.strip_prefix("file://") {
                 Some(folder) => match std::fs::metadata(format!("{folder}/{place}")) {
@@ -89,7 +111,7 @@ impl Proxies {
             match said {
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) => {}
-                Err(_) if proxy.go_on_after_failure && number + 1 < self.proxies.len() => {}
+                Err(_) if proxy.go_on_after_failure && number + 1 < proxies.len() => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -137,11 +159,11 @@ fn copy(
     }
 }
 
-/// `GOPROXY` of the environment, or of go's own `env` file.
-fn configured(cx: &Context<'_>) -> Result<Option<String>, PackagesError> {
+/// A setting of the environment, or of go's own `env` file. An empty one is none.
+fn configured(name: &str, cx: &Context<'_>) -> Result<Option<String>, PackagesError> {
     let variable = |name: &str| pinned::variable(cx.environment, name);
-    if let Some(goproxy) = variable("GOPROXY") {
-        return Ok(Some(goproxy));
+    if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
+        return Ok(Some(value));
     }
     let file = match variable("GOENV") {
         Some(file) if file == "off" => None,
@@ -153,5 +175,5 @@ fn configured(cx: &Context<'_>) -> Result<Option<String>, PackagesError> {
     };
     let Some(file) = file else { return Ok(None) };
     let text = pinned::settings(&file)?;
-    Ok(text.and_then(|text| go::setting(&text, "GOPROXY")).filter(|goproxy| !goproxy.is_empty()))
+    Ok(text.and_then(|text| go::setting(&text, name)).filter(|value| !value.is_empty()))
 }

@@ -4,7 +4,7 @@
 //! headers and reads on behind what others take for the end. Where such readers would see another file than this one does,
 //! and where a name leads out of the package, it is refused.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 use tar::EntryType;
@@ -45,10 +45,24 @@ pub(crate) fn file_of(packed: impl Read, packed_bytes: u64, file: &str) -> Resul
         return Err(format!("holds more than {allowed_bytes} bytes, too many for its own size"));
     }
     rest.map_err(damaged)?;
-    let mut behind = [0];
-    match packed.read(&mut behind).map_err(damaged)? {
-        1 if behind[0] == 0x1f => Err("has a second gzip member, which some readers do not see".to_owned()),
+    match behind_zeros(&mut packed).map_err(damaged)? {
+        Some(0x1f) => Err("has a second gzip member, which some readers do not see".to_owned()),
         _ => Ok(found),
+    }
+}
+
+/// The first byte that is not zero: some readers pass over zeros and go on with what follows them.
+fn behind_zeros(packed: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let buffer = packed.fill_buf()?;
+        if let Some(byte) = buffer.iter().find(|byte| **byte != 0) {
+            return Ok(Some(*byte));
+        }
+        let length = buffer.len();
+        if length == 0 {
+            return Ok(None);
+        }
+        packed.consume(length);
     }
 }
 
@@ -253,9 +267,12 @@ mod tests {
         refused(&[pax("size", "3"), member("package/x", b'0', OTHER)], "has two sizes of `package/x`");
         refused(&[member("PaxHeader", b'g', b"14 path=a/b c\n")], "for all entries that follow");
         refused(&[member("PaxHeader", b'x', b"99 path=a\n")], "an extended header that cannot be read");
-        let mut second = packed(&[member("package/package.json", b'0', GOOD)]);
-        second.extend(packed(&[member("package/package.json", b'0', OTHER)]));
-        assert!(read(&second).unwrap_err().contains("a second gzip member"));
+        let second = packed(&[member("package/package.json", b'0', GOOD)]);
+        for zeros in [0, 1, 512, 200_000] {
+            let zeros = vec![0; zeros];
+            let both = [second.as_slice(), &zeros, &packed(&[member("package/package.json", b'0', OTHER)])].concat();
+            assert!(read(&both).unwrap_err().contains("a second gzip member"), "behind {} zeros", zeros.len());
+        }
     }
 
     #[test]

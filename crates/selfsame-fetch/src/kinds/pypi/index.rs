@@ -81,9 +81,17 @@ impl Index {
     pub(super) fn bring(&self, file: &str, part: &Part, cx: &Context<'_>) -> Result<(), PackagesError> {
         let named = pinned::purl_parts(part.purl.as_str()).map(|(name, _)| name);
         let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.plain() })?;
-        let mut other = None;
+        let (mut other, mut failed) = (None, None);
         for index in &self.urls {
-            let Some(page) = self.page(index, &name)? else { continue };
+            // Another index may have it: what is wanted is known by its digest, whoever gives it.
+            let page = match self.page(index, &name) {
+                Ok(page) => page,
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            };
+            let Some(page) = page else { continue };
             for offered in page.files.iter().filter(|offered| offered.name == file) {
                 match offered.sha256.filter(|sha256| *sha256 != part.sha256) {
                     Some(found) => other = Some((found, offered.url.clone())),
@@ -95,7 +103,7 @@ impl Index {
             }
         }
         Err(match other {
-            None => PackagesError::NotFound { package: part.purl.plain() },
+            None => failed.unwrap_or_else(|| PackagesError::NotFound { package: part.purl.plain() }),
             Some((found, url)) => PackagesError::Mismatch {
                 package: part.purl.plain(),
                 by: "the lock".to_owned(),
@@ -110,9 +118,16 @@ impl Index {
     pub(super) fn ask(&self, file: &str, part: &Part) -> Result<Obtainable, PackagesError> {
         let named = pinned::purl_parts(part.purl.as_str()).map(|(name, _)| name);
         let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.plain() })?;
-        let mut answer = Obtainable::gone();
+        let (mut answer, mut failed) = (Obtainable::gone(), None);
         for index in &self.urls {
-            let Some(page) = self.page(index, &name)? else { continue };
+            let page = match self.page(index, &name) {
+                Ok(page) => page,
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            };
+            let Some(page) = page else { continue };
             for offered in page.files.iter().filter(|offered| offered.name == file) {
                 if offered.sha256.is_some_and(|sha256| sha256 != part.sha256) {
                     answer = Obtainable::other_bytes();
@@ -128,7 +143,8 @@ impl Index {
                 }
             }
         }
-        Ok(answer)
+        // Whoever could not be asked may have it.
+        failed.map_or(Ok(answer), Err)
     }
 
     fn is_trusted(&self, url: &str) -> bool {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use selfsame_attest::ResourceDescriptor;
+use selfsame_build::provenance::is_of_private_registry;
 use selfsame_core::{Digest, Platform, media};
 use selfsame_definition::Definition;
 use selfsame_fetch::{Context, Obtainable, Silent};
@@ -19,12 +20,18 @@ use crate::report::Answer;
 use crate::settings::Settings;
 use crate::shared;
 
+/// For so many packages of a release origins are asked where nobody vouched for it: it would choose what this machine asks,
+/// with its credentials.
+const MOST_OF_STRANGERS: usize = 5000;
+
 /// What is known of a release.
 pub(super) struct Known<'a> {
     /// Everything that its capsules hold.
     pub(super) in_capsule: &'a BTreeSet<Digest>,
     /// Only where a trusted key vouched for the release: its addresses are asked.
     pub(super) definition: Option<&'a Definition>,
+    /// Whether one did.
+    pub(super) vouched: bool,
     /// Says how large packages are, and of which source.
     pub(super) lock: Option<&'a Lock>,
 }
@@ -90,6 +97,10 @@ fn ask<'a>(
             continue;
         }
         let key = (input.uri.as_str(), *digest);
+        if let Some(why) = unasked(input, parts.len(), known.vouched) {
+            answers.insert(key, Obtainable::Unknown { why });
+            continue;
+        }
         let by_definition = match known.definition {
             Some(definition) if !network.http.options().offline => origins::has(definition, input, digest, network)?,
             _ => None,
@@ -132,6 +143,21 @@ fn ask<'a>(
     Ok(answers)
 }
 
+/// Why nobody is asked for an input, after so many others; nothing where somebody may be.
+fn unasked(input: &ResourceDescriptor, asked: usize, vouched: bool) -> Option<String> {
+    if is_of_private_registry(input) {
+        return Some(
+            "it is of a registry of its author's own, which is not asked, and neither is another one".to_owned(),
+        );
+    }
+    let too_many = !vouched && asked >= MOST_OF_STRANGERS;
+    too_many.then(|| {
+        format!(
+            "it was not asked for: without a key that vouches for the release, {MOST_OF_STRANGERS} packages are at most"
+        )
+    })
+}
+
 /// A part by the provenance, with what only the lock says about it.
 fn part(purl: Purl, sha256: Digest, input: &ResourceDescriptor, lock: Option<&Lock>) -> Part {
     let locked = lock.and_then(|lock| lock.parts().map(|(_, part)| part).find(|part| part.sha256 == sha256));
@@ -165,4 +191,21 @@ fn group(input: &ResourceDescriptor, kinds: &BTreeMap<&str, &str>) -> Group {
         return Group { name: "crates".to_owned(), kind: "cargo".to_owned() };
     }
     Group { name: "project".to_owned(), kind: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The name of a private crate is told to no public index; and a stranger's release decides how much is asked only so far.
+    #[test]
+    fn what_nobody_is_asked_for() {
+        let mut krate = ResourceDescriptor { uri: "pkg:cargo/own@1.0.0".to_owned(), ..ResourceDescriptor::default() };
+        assert_eq!(unasked(&krate, 0, false), None);
+        assert_eq!(unasked(&krate, MOST_OF_STRANGERS - 1, false), None);
+        assert!(unasked(&krate, MOST_OF_STRANGERS, false).is_some_and(|why| why.contains("5000 packages")));
+        assert_eq!(unasked(&krate, MOST_OF_STRANGERS, true), None);
+        krate.annotations.insert("registry".to_owned(), "private".into());
+        assert!(unasked(&krate, 0, true).is_some_and(|why| why.contains("of its author's own")));
+    }
 }

@@ -152,3 +152,24 @@ fn hostile_zips_are_refused_by_name() {
     let cut = beside("example.com/leaf@v1.0.0/x.go", 0);
     refused(cut[..cut.len() - 10].to_vec(), "end record");
 }
+
+/// Go itself would ask repositories for such a module, and no proxy: its name is not told to one.
+#[test]
+fn private_modules_are_named_to_no_proxy() {
+    let server = serving(b"package leaf\n");
+    let private = |name: &str, patterns: &str| World::new().set("GOPROXY", &server.url("")).set(name, patterns);
+    for (name, patterns) in [("GOPRIVATE", "*.corp.example,example.com"), ("GONOPROXY", "example.*/leaf")] {
+        let error = pinned(&private(name, patterns), &sum(b"package leaf\n")).unwrap_err();
+        assert!(matches!(&error, PackagesError::Private { by, .. } if *by == name), "{error}");
+    }
+    // From go's own file of settings.
+    let world = World::new().set("GOPROXY", &server.url(""));
+    std::fs::create_dir_all(world.path("home/.config/go")).unwrap();
+    std::fs::write(world.path("home/.config/go/env"), "GOPRIVATE=example.com/*\n").unwrap();
+    let error = pinned(&world, &sum(b"package leaf\n")).unwrap_err();
+    assert!(error.to_string().contains("is private by `example.com/*` of GOPRIVATE"), "{error}");
+    assert_eq!(server.asked().len(), 0, "a proxy was told a private name");
+    // A proxy of one's own may be asked all the same.
+    let own = private("GOPRIVATE", "example.com").set("GONOPROXY", "none");
+    assert_eq!(pinned(&own, &sum(b"package leaf\n")).unwrap().len(), 2);
+}

@@ -350,3 +350,22 @@ fn what_anybody_said_is_taken_only_where_it_is_pinned_and_fits() {
     assert_eq!(among(&[claim(names[1]), claim(names[0])]).unwrap(), [claim(names[0])]);
     assert_eq!(among(&[]).unwrap(), [claim(names[0])], "it is known");
 }
+
+/// Whoever is refused by one index has the others still.
+#[test]
+fn an_index_that_refuses_does_not_end_the_question() {
+    let shelf = shelf();
+    let name = "pear-2.0-py3-none-any.whl";
+    let purl = format!("pkg:pypi/pear@2.0?file_name={name}").parse().unwrap();
+    let part = Part::new(purl, shelf.digest(name), shelf.files[name].len() as u64, Claim::IndexHash);
+    let (refusing, having) = (Server::http(|_| Answer::status(401)), shelf.serve());
+    let world =
+        World::new().set("PIP_INDEX_URL", &refusing.url("/simple")).set("PIP_EXTRA_INDEX_URL", &having.url("/simple"));
+    let said = world.with(|cx| crate::obtainable(std::slice::from_ref(&part), cx)).unwrap();
+    assert_eq!(said, [crate::Obtainable::Yes]);
+    world.with(|cx| fetch("x", &list(&[]), std::slice::from_ref(&part), cx)).unwrap();
+    // Where no other has it, nobody knows.
+    let world = World::new().set("PIP_INDEX_URL", &refusing.url("/simple"));
+    let said = world.with(|cx| crate::obtainable(std::slice::from_ref(&part), cx)).unwrap();
+    assert!(matches!(said[..], [crate::Obtainable::Unknown { .. }]), "{said:?}");
+}
