@@ -47,7 +47,7 @@ fn outer() -> io::Result<()> {
     }
     let wire = read_wire(fds.next())?;
     let random = fds.next();
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    tie(wire.spec.identity)?;
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
     if u32::try_from(parent) != Ok(wire.caller) {
         return Err(io::ErrorKind::BrokenPipe.into());
@@ -89,6 +89,15 @@ pub(crate) fn is_host_root() -> bool {
     rustix::process::geteuid().is_root() && root_is_root
 }
 
+/// This process dies with its caller. Not so for root of a system: only here can be removed what belongs to others of its
+/// ids, so this process hears its caller hang up, kills everything, cleans up and ends.
+fn tie(identity: Identity) -> rustix::io::Result<()> {
+    match identity {
+        Identity::Build => rustix::process::set_parent_process_death_signal(Some(Signal::KILL)),
+        Identity::System => Ok(()),
+    }
+}
+
 fn supervise(wire: &Wire, channel: &Channel, random: Option<OwnedFd>) -> Result<(), Failure> {
     let spec = &wire.spec;
     let rlimit_binds = !is_host_root();
@@ -125,8 +134,7 @@ fn namespaces(identity: Identity) -> Result<SupplementaryGroups, Failure> {
         }
     };
     // A change of credentials clears it.
-    let tie = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    tie.map_err(|e| Failure::refused("a parent death signal")(e.into()))?;
+    tie(identity).map_err(|e| Failure::refused("a parent death signal")(e.into()))?;
     let others = UnshareFlags::NEWPID | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     sys::unshare(others).map_err(Failure::refused("pid, network, ipc and uts namespaces"))?;
     let name = || -> rustix::io::Result<()> {

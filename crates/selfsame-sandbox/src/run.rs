@@ -18,7 +18,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::error::SandboxError;
 use crate::fixed;
 use crate::outcome::{Achieved, End, HostFacts, Outcome, OutputEntry, OutputSink, Pressure, Stream};
-use crate::spec::{HELPER_ARG, Spec};
+use crate::spec::{HELPER_ARG, Identity, Spec};
 use crate::wire::{Channel, Entry, Frame, STOP_CANCELLED, STOP_TIMED_OUT, Wire};
 
 /// How often `cancel` is looked at.
@@ -59,6 +59,8 @@ struct Helper {
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     scratch: PathBuf,
+    /// Whether it removes itself what it wrote to the disk, because only it can.
+    cleans_up: bool,
     over: bool,
 }
 
@@ -86,7 +88,15 @@ impl Helper {
         let mut child = child.map_err(|source| SandboxError::Spawn { program: spec.program.clone(), source })?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let scratch = spec.scratch_dir.join(&wire.scratch_name);
-        let helper = Self { child, channel: Channel::new(ours), stdout, stderr, scratch, over: false };
+        let helper = Self {
+            child,
+            channel: Channel::new(ours),
+            stdout,
+            stderr,
+            scratch,
+            cleans_up: spec.identity == Identity::System,
+            over: false,
+        };
 
         let random = spec.has_fixed_randomness().then(random_file).transpose()?;
         let fds: Vec<_> = [specification.as_fd()].into_iter().chain(random).collect();
@@ -171,9 +181,21 @@ impl Helper {
         Ok((next(), next(), next()))
     }
 
+    /// Gives a helper that has to clean up itself the time for it.
+    fn hang_up(&mut self) {
+        self.channel.shut_down();
+        let since = Instant::now();
+        while since.elapsed() < GRACE && self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            std::thread::sleep(TICK);
+        }
+    }
+
     /// Waits until the helper is gone, and with it everything it started. Kills it first if there was trouble.
     fn end(&mut self, kill: bool) -> io::Result<std::process::ExitStatus> {
         if kill || self.stdout.is_some() || self.stderr.is_some() {
+            if self.cleans_up {
+                self.hang_up();
+            }
             let _ = self.child.kill();
         }
         self.stdout = None;

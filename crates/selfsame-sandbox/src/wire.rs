@@ -118,6 +118,11 @@ impl Channel {
         Self { socket }
     }
 
+    /// Hangs up; the other end sees it at once.
+    pub(crate) fn shut_down(&self) {
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+    }
+
     pub(crate) fn send(&self, frame: &Frame, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let bytes = serde_json::to_vec(frame)?;
         self.send_bytes(&bytes, fd.as_slice())

@@ -9,8 +9,9 @@ use std::os::unix::fs::{PermissionsExt, lchown};
 use selfsame_sandbox::probe::State;
 use selfsame_sandbox::{Identity, OutputFault, OutputKind, Owner, SandboxError, Spec};
 
-use crate::escapes::compiled;
+use crate::escapes::{compiled, runs_on_host};
 use crate::hosts::{is_root, works, wrapper};
+use crate::limits::wait_until;
 use crate::probed::here;
 use crate::world::{Done, World, go, rel, skip, world};
 
@@ -286,4 +287,44 @@ fn sandbox_a_file_of_another_with_several_names_stays_one_file() {
         names,
         [r#"usr/one 4640 7:42 names of "of two names\n""#, r#"usr/sub/two 4640 7:42 names of "of two names\n""#,]
     );
+}
+
+/// Where the other half of the test below writes to.
+const SCRATCH: &str = "SANDBOX_TEST_SCRATCH";
+
+/// Files of subordinate ids, which their user alone cannot remove: the helper outlives its caller to do it.
+#[test]
+fn sandbox_a_killed_caller_of_a_system_leaves_no_files_of_others() {
+    let Some(world) = world() else { return };
+    if !is_root() || !std::path::Path::new("/usr/bin/newuidmap").exists() {
+        skip("only root can be two users, and needs newuidmap for it");
+        return;
+    }
+    let scratch = world.path("scratch");
+    lchown(&scratch, Some(65_534), Some(65_534)).unwrap();
+    let mut caller = std::process::Command::new("/proc/self/exe")
+        .args(["--exact", "system::sandbox_a_system_that_runs_for_long", "--ignored", "--nocapture"])
+        .env(SCRATCH, &scratch)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the command of the other caller runs", || runs_on_host("93.7777"));
+    let left = || fs::read_dir(&scratch).unwrap().count();
+    assert_eq!(left(), 1, "the upper layer is on the disk");
+    caller.kill().unwrap();
+    caller.wait().unwrap();
+    wait_until("everything is gone", || !runs_on_host("93.7777") && left() == 0);
+}
+
+#[test]
+#[ignore = "the other half of sandbox_a_killed_caller_of_a_system_leaves_no_files_of_others"]
+fn sandbox_a_system_that_runs_for_long() {
+    let (Some(world), Some(scratch)) = (world(), std::env::var_os(SCRATCH)) else { return };
+    let script = "mkdir /etc/of; touch /etc/of/another; chown -R 42:43 /etc/of; chmod 700 /etc/of; exec sleep 93.7777";
+    let mut spec = spec(&world, script);
+    give_away(&world);
+    spec.program = of_a_user(&world, "nobody:300000:65536\n");
+    (spec.scratch_bytes, spec.scratch_dir) = (0, scratch.into());
+    go(&spec);
 }
