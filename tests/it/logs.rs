@@ -312,6 +312,14 @@ fn a_witness_signs_one_history_only() {
     assert_eq!(fs::read(env.at("seen")).unwrap(), seen);
     assert_eq!(fs::read(env.at("log/checkpoint")).unwrap(), fs::read(vectors().join("checkpoint-100")).unwrap());
     cosign("%witness").exits(1).says("has no signature by the key of");
+    // While another one of it is at work, it signs nothing: its memory may be of before.
+    let held = fs::File::open(env.at("seen.lock")).unwrap();
+    held.lock().unwrap();
+    fs::copy(vectors().join("folder/checkpoint"), env.at("log/checkpoint")).unwrap();
+    cosign("%log").exits(3).says("another witness is at work with the memory").says("Nothing was signed.");
+    assert_eq!(signed(), serde_json::json!(["log.example/releases"]));
+    drop(held);
+    cosign("%log").succeeds();
 }
 
 #[test]

@@ -18,10 +18,10 @@ mod referrers;
 mod sbom;
 mod side;
 
-pub(crate) use demands::rebuilders;
+pub(crate) use demands::{level, rebuilders, rollback};
 pub(crate) use documents::{LATER, note};
 pub(crate) use expectations::said;
-pub(crate) use provenance::relaxation_names;
+pub(crate) use provenance::{relaxation_names, relaxed};
 pub(crate) use side::{may_stand_beside, read_run_record, rebuilds};
 
 use std::collections::{BTreeMap, BTreeSet};

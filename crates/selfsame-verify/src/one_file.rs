@@ -6,7 +6,7 @@ use selfsame_core::{Day, Digest, SourceEpoch, uri};
 use serde_json::{Value, json};
 
 use crate::checks::log::Entries;
-use crate::checks::said;
+use crate::checks::{level, relaxation_names, relaxed, rollback, said};
 use crate::joined::JoinedCheck;
 use crate::options::Expectations;
 use crate::trust::{Signed, Trust, TrustSource, TrustedKey};
@@ -16,7 +16,7 @@ use crate::verdict::{Class, Fact, Outcome};
 pub const FILE_VERDICT_SCHEMA: &str = "https://selfsame.dev/file-verdict/v1";
 
 /// What is asked, in this order. The last one only informs.
-const CHECKS: [(&str, &str); 11] = [
+const CHECKS: [(&str, &str); 15] = [
     ("trust", "a trusted key was given"),
     ("bundle", "the bundle is one well-formed Sigstore bundle"),
     ("signature", "a trusted key signed it"),
@@ -26,6 +26,10 @@ const CHECKS: [(&str, &str); 11] = [
     ("key", "the key counts for what it signed"),
     ("builder", "the key may speak for the builder"),
     ("expectations", "the provenance is the expected one"),
+    ("relaxations", "the build was relaxed only as it was expected to be"),
+    ("level", "the build achieved the level that the trust asks for"),
+    ("rollback", "the release is not older than the trust allows"),
+    ("threshold", "as many identities vouch for it as the trust asks for"),
     ("log", "the signature is in a trusted transparency log"),
     ("offline", "the kernel refused the network while it was judged"),
 ];
@@ -180,7 +184,8 @@ impl Judge {
         }
         let log = Entries::of(&bundle, &signer.key, trust);
         self.key(signer, &statement, &log);
-        self.provenance(signer, &statement, expect);
+        self.provenance(signer, trust, &statement, expect);
+        self.threshold(trust);
         match (trust.logs().is_empty(), log.refusal()) {
             (true, _) => self.skip("log", "the trust that was given names no log"),
             (false, Some(refusal)) => self.fail("log", format!("the bundle {refusal}"), Vec::new()),
@@ -201,10 +206,24 @@ impl Judge {
         }
     }
 
-    /// The rows `builder` and `expectations`, which only provenance has an answer to.
-    fn provenance(&mut self, signer: &TrustedKey, statement: &Statement, expect: &Expectations) {
+    /// One bundle is one voice: where more are asked for, this answers for one of them.
+    fn threshold(&mut self, trust: &Trust) {
+        let (release, rebuild) = (trust.release_threshold.unwrap_or(1), trust.rebuild_threshold);
+        let reason = match release > 1 || rebuild > 0 {
+            true => format!(
+                "one bundle is one voice; of a release the trust asks for {release}, and for {rebuild} rebuilds"
+            ),
+            false => "the trust asks for one voice".to_owned(),
+        };
+        self.skip("threshold", reason);
+    }
+
+    /// The rows `builder` to `rollback`, which only provenance has an answer to.
+    fn provenance(&mut self, signer: &TrustedKey, trust: &Trust, statement: &Statement, expect: &Expectations) {
         if statement.predicate_type != uri::PROVENANCE {
-            self.skip("builder", "the statement is no provenance");
+            for id in ["builder", "relaxations", "level", "rollback"] {
+                self.skip(id, "the statement is no provenance");
+            }
             return match expect.iter().next() {
                 None => self.skip("expectations", "nothing is expected"),
                 Some(_) => self.fail("expectations", "only provenance says what is expected", Vec::new()),
@@ -215,15 +234,23 @@ impl Judge {
             Err(error) => return self.fail("builder", error.to_string(), Vec::new()),
         };
         let id = &provenance.run_details.builder.id;
-        let accepted = [false, true].into_iter().flat_map(|relaxed| signer.accepted_builder_ids(relaxed));
-        if accepted.clone().any(|accepted| accepted == *id) {
+        let accepted = signer.accepted_builder_ids(!relaxation_names(&provenance).is_empty());
+        if accepted.contains(id) {
             self.pass("builder", vec![Fact::new("builder", quote(id))]);
         } else {
-            let mut facts: Vec<Fact> = accepted.map(|id| Fact::new("key speaks for", quote(&id))).collect();
+            let mut facts: Vec<Fact> = accepted.iter().map(|id| Fact::new("key speaks for", quote(id))).collect();
             facts.push(Fact::new("found", quote(id)));
             self.fail("builder", "the provenance names a builder that its key does not speak for", facts);
         }
-        for (name, expected) in expect.iter() {
+        match relaxed(&provenance, expect.get("relaxations").unwrap_or_default()) {
+            Ok(facts) => self.pass("relaxations", facts),
+            Err((reason, facts)) => self.fail("relaxations", reason, facts),
+        }
+        for (id, (outcome, facts)) in [("level", level(trust, &provenance)), ("rollback", rollback(trust, &provenance))]
+        {
+            self.answers.push((id, outcome, facts));
+        }
+        for (name, expected) in expect.iter().filter(|(name, _)| *name != "relaxations") {
             let found = said(&provenance, name);
             if !found.iter().any(|found| found == expected) {
                 let mut facts = vec![Fact::new("expected", quote(expected))];

@@ -256,13 +256,26 @@ fn a_rewritten_log_is_told_by_an_older_checkpoint() {
     // Another log's key.
     let other = LogSigner::from_seed(&[7; 32]).key(ORIGIN).unwrap();
     let foreign = second.check(&other, Some(&kept)).unwrap().faults;
-    assert!(matches!(
-        foreign[..],
-        [
-            LogFault::Checkpoint { which: "the newest checkpoint", .. },
-            LogFault::Checkpoint { which: "the older checkpoint", .. }
-        ]
-    ));
+    assert!(matches!(foreign[..], [LogFault::Checkpoint { which: "the newest checkpoint", .. }]), "{foreign:?}");
+    // Nothing that it speaks of was looked at.
+    let report = second.check(&other, None).unwrap();
+    assert_eq!((report.entries, report.tiles), (0, 0));
+}
+
+/// A checkpoint speaks of more entries than anybody could have: the work is that of the files that are there.
+#[test]
+fn a_checkpoint_without_its_tiles_is_no_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path());
+    log.append(&bodies(0..300), &signer(), SOON).unwrap();
+    let kept = log.checkpoint().unwrap();
+    for size in [1 << 34, 1 << 62, u64::MAX >> 1] {
+        let grown = selfsame_log::Checkpoint { size, ..kept.checkpoint.clone() };
+        fs::write(log.path.join("checkpoint"), signer().sign(grown).unwrap().note.to_string()).unwrap();
+        let report = log.check(log.key(), Some(&kept)).unwrap();
+        assert_eq!(report.faults.len(), 20, "{:?}", report.faults);
+        assert!(report.tiles < 30 && report.entries <= 300, "{} tiles", report.tiles);
+    }
 }
 
 #[test]

@@ -6,47 +6,65 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use selfsame_attest::text::quote;
-use selfsame_attest::{PublicKey, RebuildStatement, RebuildVerdict, Statement};
+use selfsame_attest::{Provenance, PublicKey, RebuildStatement, RebuildVerdict, Statement};
 use selfsame_core::{Digest, Level};
 
 use super::provenance::external;
 use crate::rows::Rows;
 use crate::trust::{Floor, Signed, Trust, TrustedKey};
-use crate::verdict::{CheckId, Fact};
+use crate::verdict::{CheckId, Fact, Outcome};
 use crate::verified::Evidence;
 
 /// The rows `level` and `rollback`.
 pub(super) fn check(trust: &Trust, evidence: &Evidence, rows: &mut Rows) {
-    level(trust, evidence, rows);
-    rollback(trust, evidence, rows);
-}
-
-fn level(trust: &Trust, evidence: &Evidence, rows: &mut Rows) {
-    const ID: CheckId = CheckId::Level;
-    let Some(minimum) = trust.minimum_level else { return rows.excuse(ID, "the trust asks for no level") };
-    let achieved = evidence.provenance.build_definition.internal_parameters.get("level").and_then(Value::as_str);
-    let facts = vec![Fact::new("asked for", minimum.name()), Fact::new("achieved", quote(achieved.unwrap_or("none")))];
-    match achieved.and_then(|level| level.parse::<Level>().ok()) {
-        Some(level) if level >= minimum => rows.pass(ID, facts),
-        _ => rows.fail(ID, "the build achieved a lower level than the trust asks for", facts),
+    for (id, (outcome, facts)) in [
+        (CheckId::Level, level(trust, &evidence.provenance)),
+        (CheckId::Rollback, rollback(trust, &evidence.provenance)),
+    ] {
+        match outcome {
+            Outcome::Passed => rows.pass(id, facts),
+            Outcome::Failed { reason } => rows.fail(id, reason, facts),
+            Outcome::NotPerformed { reason } => rows.excuse(id, reason),
+        }
     }
 }
 
-fn rollback(trust: &Trust, evidence: &Evidence, rows: &mut Rows) {
-    const ID: CheckId = CheckId::Rollback;
-    let signed = |field| external(&evidence.provenance, field).unwrap_or_default();
+/// An outcome, and what it rests on.
+pub(crate) type Found = (Outcome, Vec<Fact>);
+
+fn not_asked(reason: &str) -> Found {
+    (Outcome::NotPerformed { reason: reason.to_owned() }, Vec::new())
+}
+
+/// The row `level`, of provenance alone.
+pub(crate) fn level(trust: &Trust, provenance: &Provenance) -> Found {
+    let Some(minimum) = trust.minimum_level else { return not_asked("the trust asks for no level") };
+    let achieved = provenance.build_definition.internal_parameters.get("level").and_then(Value::as_str);
+    let facts = vec![Fact::new("asked for", minimum.name()), Fact::new("achieved", quote(achieved.unwrap_or("none")))];
+    match achieved.and_then(|level| level.parse::<Level>().ok()) {
+        Some(level) if level >= minimum => (Outcome::Passed, facts),
+        _ => {
+            let reason = "the build achieved a lower level than the trust asks for".to_owned();
+            (Outcome::Failed { reason }, facts)
+        }
+    }
+}
+
+/// The row `rollback`, of provenance alone.
+pub(crate) fn rollback(trust: &Trust, provenance: &Provenance) -> Found {
+    let signed = |field| external(provenance, field).unwrap_or_default();
     let (name, version) = (signed("name"), signed("version"));
     let Some(floor) = trust.floors.iter().find(|floor| floor.name == name) else {
-        return rows.excuse(ID, "the trust has no floor under releases of this name");
+        return not_asked("the trust has no floor under releases of this name");
     };
-    let epoch = evidence.provenance.build_definition.internal_parameters.get("epoch").and_then(Value::as_u64);
+    let epoch = provenance.build_definition.internal_parameters.get("epoch").and_then(Value::as_u64);
     let mut facts = vec![Fact::new("version", quote(version))];
     facts.extend(epoch.map(|epoch| Fact::new("epoch", epoch.to_string())));
     facts.extend(floor.version.iter().map(|least| Fact::new("least version", quote(least))));
     facts.extend(floor.epoch.map(|least| Fact::new("least epoch", least.to_string())));
     match below(floor, version, epoch) {
-        None => rows.pass(ID, facts),
-        Some(reason) => rows.fail(ID, reason, facts),
+        None => (Outcome::Passed, facts),
+        Some(reason) => (Outcome::Failed { reason }, facts),
     }
 }
 

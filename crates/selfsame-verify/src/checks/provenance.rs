@@ -183,23 +183,27 @@ fn source_digests(source: &Map<String, Value>) -> Option<DigestSet> {
 
 fn relaxations(provenance: &Provenance, options: &Options, rows: &mut Rows) {
     const ID: CheckId = CheckId::Relaxations;
+    match relaxed(provenance, options.expect.get("relaxations").unwrap_or_default()) {
+        Ok(facts) => rows.pass(ID, facts),
+        Err((reason, facts)) => rows.fail(ID, reason, facts),
+    }
+}
+
+/// The row `relaxations`, of provenance alone: exactly these names, with commas between them.
+pub(crate) fn relaxed(provenance: &Provenance, accepted: &str) -> Result<Vec<Fact>, (String, Vec<Fact>)> {
     let asked = relaxation_names(provenance);
     if let Some(silent) = relaxations_made_use_of(provenance).find(|name| !asked.contains(name)) {
-        return rows.fail(
-            ID,
-            format!("the build used the relaxation `{}`, which nobody asked for", quote(silent)),
-            Vec::new(),
-        );
+        let reason = format!("the build used the relaxation `{}`, which nobody asked for", quote(silent));
+        return Err((reason, Vec::new()));
     }
     let used = asked.join(",");
-    let accepted = options.expect.get("relaxations").unwrap_or_default();
     if used == accepted {
         let facts = if used.is_empty() { Vec::new() } else { vec![Fact::new("accepted", quote(&used))] };
-        return rows.pass(ID, facts);
+        return Ok(facts);
     }
     let told = |names: &str| if names.is_empty() { "none".to_owned() } else { quote(names) };
     let facts = vec![Fact::new("accepted", told(accepted)), Fact::new("used", told(&used))];
-    rows.fail(ID, "the build used other relaxations than those accepted", facts);
+    Err(("the build used other relaxations than those accepted".to_owned(), facts))
 }
 
 fn profile(provenance: &Provenance, rows: &mut Rows) {

@@ -1,5 +1,6 @@
 //! A trust file in the words of other verifiers, as far as they have words for it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use selfsame_attest::builder_id;
@@ -45,7 +46,7 @@ pub enum ExportError {
         names: Vec<String>,
     },
     /// It would allow what the trust forbids.
-    #[error("{format} takes any one of several keys, and the trust file asks for {wanted} identities")]
+    #[error("{format} does not count who holds the keys, and the trust file asks for {wanted} identities")]
     Threshold {
         /// The format.
         format: &'static str,
@@ -68,12 +69,21 @@ impl TrustFile {
         if keys.is_empty() {
             return Err(ExportError::Nobody { at });
         }
+        let wanted = self.release_threshold;
+        let identities: BTreeSet<&str> = keys.iter().map(|key| key.identity.as_str()).collect();
+        // Kyverno counts keys: that is who holds them where each is held by another.
+        let counts = format == Export::Kyverno && identities.len() == keys.len() && identities.len() >= wanted;
+        if wanted > 1 && !counts {
+            let format = match format {
+                Export::Cosign => "cosign",
+                Export::Kyverno => "Kyverno",
+                Export::PolicyController => "policy-controller",
+            };
+            return Err(ExportError::Threshold { format, wanted });
+        }
         let text = match format {
             Export::Cosign => cosign(&keys)?,
             Export::Kyverno => kyverno(&keys, self.release_threshold, images),
-            Export::PolicyController if self.release_threshold > 1 => {
-                return Err(ExportError::Threshold { format: "policy-controller", wanted: self.release_threshold });
-            }
             Export::PolicyController => policy_controller(&keys, images),
         };
         Ok(Exported { text, lost: self.lost(format, at, &trust, &keys) })
@@ -92,11 +102,12 @@ impl TrustFile {
             };
             lost.push(format!("`{}` is not in it ({why})", key.name));
         }
-        if format == Export::Cosign && self.release_threshold > 1 {
-            lost.push(format!("cosign asks for one signature, the file for {} identities", self.release_threshold));
+        let logs: Vec<&str> = self.logs.iter().map(|log| log.origin()).collect();
+        if !logs.is_empty() {
+            lost.push(format!("an entry in a transparency log is not asked for: {}", logs.join(", ")));
         }
-        if format == Export::Kyverno && self.release_threshold > 1 {
-            lost.push("Kyverno counts keys, not who holds them".to_owned());
+        if self.witness_threshold > 0 {
+            lost.push(format!("the word of {} witnesses of a log is not asked for", self.witness_threshold));
         }
         if format == Export::Kyverno && keys.iter().any(|key| builders(key) != builders(keys[0])) {
             lost.push("each of the keys may name the builders of the others".to_owned());

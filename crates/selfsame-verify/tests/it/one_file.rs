@@ -54,6 +54,10 @@ fn a_statement_about_the_file_by_a_trusted_key() {
     key passed
     builder passed
     expectations passed
+    relaxations passed
+    level not-performed
+    rollback not-performed
+    threshold not-performed
     log not-performed
     offline not-performed
     ");
@@ -112,4 +116,43 @@ fn the_key_has_to_count_and_may_have_to_be_logged() {
         file.logs.push(log.key("log.example").unwrap());
     });
     fails(&judge(&good, &logged, &[]), "log", "has no log entry");
+}
+
+/// What a trust file asks of a release it asks of its provenance alone, too.
+#[test]
+fn the_demands_of_a_trust_file_hold_for_provenance() {
+    let with = |more: &str| {
+        let mut file = TrustFile::empty();
+        file.keys.push(KeyEntry::new("release", key("signer").public()));
+        file.keys.push(KeyEntry::new("other", key("other").public()));
+        let text = file.to_string().replacen("\n\n[[key]]", &format!("\n{more}\n\n[[key]]"), 1);
+        TrustFile::parse(&text).unwrap().at(day("2026-11-20"), &text)
+    };
+    let good = bundle("signer", |_| {});
+    let level = |level: &str| with(&format!("minimum-level = \"{level}\""));
+    assert_eq!(judge(&good, &level("isolated"), &[]).class, Class::Verified);
+    fails(&judge(&good, &level("deterministic"), &[]), "level", "lower level than the trust asks for");
+    let floor = |version: &str| with(&format!("[[rollback]]\nname = \"hello\"\nversion = \"{version}\""));
+    assert_eq!(judge(&good, &floor("1.0.0"), &[]).class, Class::Verified);
+    fails(&judge(&good, &floor("1.0.1"), &[]), "rollback", "older than the least version");
+    let unperformed = judge(&good, &with("[threshold]\nrelease = 2"), &[]);
+    let row = unperformed.checks.iter().find(|check| check.id == "threshold").unwrap();
+    assert_eq!(
+        row.outcome.reason(),
+        Some("one bundle is one voice; of a release the trust asks for 2, and for 0 rebuilds")
+    );
+    // A relaxed build says so, its builder's id says so, and somebody has to expect it.
+    let relaxed = |statement: &mut Statement| {
+        let build = &mut statement.predicate["buildDefinition"]["externalParameters"];
+        build["relaxations"] = serde_json::json!({ "network": {} });
+        statement.predicate["runDetails"]["builder"]["id"] = format!("{}/relaxed", uri::BUILDER_LOCAL).into();
+    };
+    let both = bundle("signer", relaxed);
+    assert_eq!(judge(&both, &trust(), &["relaxations=network"]).class, Class::Verified);
+    fails(&judge(&both, &trust(), &[]), "relaxations", "other relaxations than those accepted");
+    fails(&judge(&good, &trust(), &["relaxations=network"]), "relaxations", "other relaxations");
+    let only_id = |statement: &mut Statement| {
+        statement.predicate["runDetails"]["builder"]["id"] = format!("{}/relaxed", uri::BUILDER_LOCAL).into();
+    };
+    fails(&judge(&bundle("signer", only_id), &trust(), &[]), "builder", "does not speak for");
 }

@@ -195,6 +195,29 @@ fn in_the_words_of_others() {
     assert!(nobody.to_string().contains("in use on 2024-01-01"), "{nobody}");
     let mut two = file.clone();
     two.release_threshold = 2;
-    let weaker = two.export(Export::PolicyController, day("2026-11-20"), "", None).unwrap_err();
-    assert!(weaker.to_string().contains("asks for 2 identities"), "{weaker}");
+    // One key is in use: no format can ask it for two voices, named alone or not.
+    for format in [Export::Cosign, Export::Kyverno, Export::PolicyController] {
+        for only in [None, Some("release-2026")] {
+            let weaker = two.export(format, day("2026-11-20"), "", only).unwrap_err();
+            assert!(weaker.to_string().contains("asks for 2 identities"), "{weaker}");
+        }
+    }
+    // Kyverno counts keys: of two keys of one holder it would take both for two.
+    two.keys.push(KeyEntry::new("third", key("third").public()));
+    two.keys[1].builder_ids = None;
+    two.keys.retain(|key| key.name == "release-2026" || key.name == "third");
+    let kyverno = |file: &TrustFile| file.export(Export::Kyverno, day("2026-11-20"), "", None);
+    two.keys[0].successor_of = None;
+    let counted = kyverno(&two).unwrap();
+    assert!(counted.text.contains("count: 2"));
+    two.keys[1].identity = two.keys[0].identity.clone();
+    assert!(kyverno(&two).unwrap_err().to_string().contains("asks for 2 identities"));
+    two.release_threshold = 1;
+    let log = selfsame_log::LogSigner::from_seed(&[7; 32]).key("log.example").unwrap();
+    two.logs.push(log);
+    two.witness_threshold = 1;
+    let lost = kyverno(&two).unwrap().lost;
+    for told in ["transparency log is not asked for: log.example", "the word of 1 witnesses"] {
+        assert!(lost.iter().any(|it| it.contains(told)), "{lost:?}");
+    }
 }

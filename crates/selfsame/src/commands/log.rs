@@ -1,8 +1,10 @@
 //! `selfsame log`: a transparency log in a folder.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::FlockOperation;
 use selfsame_core::Digest;
 use selfsame_log::{LogKey, SignedCheckpoint, note};
 use selfsame_store::LogFolder;
@@ -146,6 +148,8 @@ fn cosign(arguments: &LogCosign) -> Answer {
     let signer = keys::witness_signer(&arguments.name, &arguments.key)?;
     let key = keys::log_public(&arguments.log_key)?;
     let log = LogFolder::open(&arguments.dir).map_err(errors::log)?;
+    // Two of one memory at once would each sign what goes on from it, and not from one another.
+    let _lock = locked(&arguments.seen)?;
     let seen = arguments.seen.symlink_metadata().is_ok().then(|| older(&arguments.seen)).transpose()?;
     let report = log.check(&key, seen.as_ref()).map_err(errors::log)?;
     if let Some(fault) = report.faults.first() {
@@ -157,7 +161,7 @@ fn cosign(arguments: &LogCosign) -> Answer {
     }
     let cosigned = signer.cosign(report.checkpoint, wall_clock_secs()).map_err(errors::log_signer)?;
     // Remembered first: a witness that forgets what it signed could be made to sign something else.
-    prepare::write_text(&arguments.seen, &cosigned.note.to_string())?;
+    remember(&arguments.seen, &cosigned.note.to_string())?;
     log.put_cosigned(&cosigned, PATIENCE).map_err(errors::log)?;
     print_checkpoint(&cosigned);
     match seen {
@@ -166,6 +170,42 @@ fn cosign(arguments: &LogCosign) -> Answer {
     }
     terminal::data(&format!("witness  {}", signer.key().map_err(errors::log_signer)?));
     Ok(Exit::Yes)
+}
+
+/// The memory of a witness for as long as this is kept: another one that wants it is told to come back.
+fn locked(seen: &Path) -> Answer<File> {
+    let mut path = seen.as_os_str().to_owned();
+    path.push(".lock");
+    let cannot = |error: std::io::Error| {
+        Report::new(Exit::Unanswered, format!("cannot lock `{}`: {error}", path.display()))
+            .consequence("Nothing was signed.")
+    };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let fault = format!("another witness is at work with the memory `{}`", seen.display());
+            Err(Report::new(Exit::NotNow, fault).consequence("Nothing was signed.").into())
+        }
+        Err(error) => Err(cannot(error.into()).into()),
+    }
+}
+
+/// Writes what was signed, whole and on the disk before this returns: a machine that stops must not forget it.
+fn remember(seen: &Path, text: &str) -> Answer<()> {
+    let cannot =
+        |error: std::io::Error| Report::new(Exit::Unanswered, format!("cannot write `{}`: {error}", seen.display()));
+    let folder = seen.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".selfsame-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)
+        .map_err(cannot)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(cannot)?;
+    file.as_file().sync_all().map_err(cannot)?;
+    file.persist(seen).map_err(|error| cannot(error.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)?;
+    Ok(())
 }
 
 fn trusted_root(arguments: &LogTrustedRoot) -> Answer {

@@ -75,6 +75,13 @@ fn name_of(path: &Path) -> String {
 fn add(arguments: &TrustAdd) -> Answer {
     let (mut file, text) = read(&arguments.file)?;
     if let Some(line) = one_line(&arguments.key)? {
+        if let Some(option) = restricted(arguments).first() {
+            let fault = format!(
+                "`{option}` is about a key that signs, and `{}` is that of a log or witness",
+                arguments.key.display()
+            );
+            return Err(Report::new(Exit::Unanswered, fault).consequence("Nothing was changed.").into());
+        }
         return add_log(arguments, file, &text, &line);
     }
     let key = keys::public(&arguments.key)?;
@@ -86,7 +93,25 @@ fn add(arguments: &TrustAdd) -> Answer {
     let name = match there {
         // Trusted because another key named it; from now on because its owner says so.
         Some(entry) if entry.successor_of.is_some() => {
+            if let Some(name) = arguments.name.as_ref().filter(|name| **name != entry.name) {
+                let fault = format!("the trust file has this key: it is `{}`, not `{}`", entry.name, printable(name));
+                return Err(Report::new(Exit::Unanswered, fault).consequence("Nothing was changed.").into());
+            }
             entry.successor_of = None;
+            // What its predecessor handed down stays where nothing else is said.
+            if let Some(identity) = &arguments.identity {
+                entry.identity.clone_from(identity);
+            }
+            if !arguments.builder_ids.is_empty() {
+                entry.builder_ids = Some(arguments.builder_ids.clone());
+            }
+            if !predicates.is_empty() {
+                entry.predicates = Some(predicates);
+            }
+            (entry.from, entry.until) = (arguments.from.or(entry.from), arguments.until.or(entry.until));
+            if arguments.note.is_some() {
+                entry.note.clone_from(&arguments.note);
+            }
             entry.name.clone()
         }
         Some(entry) => {
@@ -109,6 +134,20 @@ fn add(arguments: &TrustAdd) -> Answer {
     write(&arguments.file, &text, &file)?;
     terminal::data(&format!("{}  serial {}: `{name}` counts", arguments.file.display(), file.serial));
     Ok(Exit::Yes)
+}
+
+/// What was said of a key that signs.
+fn restricted(arguments: &TrustAdd) -> Vec<&'static str> {
+    let said = [
+        ("--name", arguments.name.is_some()),
+        ("--identity", arguments.identity.is_some()),
+        ("--builder-id", !arguments.builder_ids.is_empty()),
+        ("--predicate", !arguments.predicates.is_empty()),
+        ("--from", arguments.from.is_some()),
+        ("--until", arguments.until.is_some()),
+        ("--note", arguments.note.is_some()),
+    ];
+    said.into_iter().filter(|(_, said)| *said).map(|(option, _)| option).collect()
 }
 
 /// The text of a key file that is no PEM but the one line of a log's or witness's key.
