@@ -88,43 +88,101 @@ pub(super) fn read<'a>(
     // One at a time: what a stranger attached is forgotten before the next is read, however much there is.
     for referrer in &referrers.bundles {
         let Some(layer) = referrer.manifest.layers.first() else { continue };
-        if let Some(bundle) = bundle(release, referrer, layer, rows, unlisted) {
+        if let Some(bundle) = bundle(release, referrer, layer, &mut reading.faults, rows, unlisted) {
             reading.bundles += 1;
             reading.log_entries += bundle.log_entries().len();
             reading.timestamps += bundle.timestamps();
-            reading.judge(referrer, layer, &bundle, trust, rows, unlisted);
+            reading.judge(referrer, layer, &bundle, trust, unlisted);
         }
     }
-    let Reading { bundles, log_entries, timestamps, signed, strangers, trusted } = reading;
-    rows.pass(CheckId::Bundles, vec![Fact::new("bundles", bundles.to_string())]);
-    if trust.keys().is_empty() {
-        return Found::default();
+    let mut faults = std::mem::take(&mut reading.faults);
+    let found = reading.found(trust, image, by, &mut faults, rows, unlisted);
+    // What nobody who is trusted signed stands in the way of nothing that is whole; where something is missing, it says why.
+    let whole = found.documents.is_some();
+    for fault in faults {
+        fault.settle(found.signer, whole, rows, unlisted);
     }
-    if trusted == 0 {
-        rows.fail(CheckId::Signatures, "no evidence document has a signature by a trusted key", strangers);
-        return Found::default();
-    }
-    rows.pass(CheckId::Statements, vec![Fact::new("statements", signed.len().to_string())]);
-    let signers = signers(&signed, trust, rows);
-    if signers.is_empty() {
-        return Found::default();
-    }
-    let signer = signers.iter().copied().find(|key| by.is_some_and(|by| std::ptr::eq(*key, by))).unwrap_or(signers[0]);
-    rows.pass(CheckId::Signatures, vec![Fact::new("key", signer.key.key_id()), Fact::new("name", quote(&signer.name))]);
-    let rebuilds = signed.iter().filter(|it| it.document.statement.predicate_type == uri::REBUILD);
-    let rebuilds = rebuilds.map(|it| (it.key, it.document.statement.clone())).collect();
-    let mut by_type: BTreeMap<String, Vec<Document>> = BTreeMap::new();
-    for Signed { key, document } in signed {
-        if std::ptr::eq(key, signer) {
-            by_type.entry(document.statement.predicate_type.clone()).or_default().push(document);
+    found
+}
+
+/// What is wrong with something that somebody attached.
+struct Fault<'a> {
+    row: CheckId,
+    reason: String,
+    facts: Vec<Fact>,
+    /// Who signed it, if a trusted key did.
+    by: Option<&'a TrustedKey>,
+    file: String,
+    label: Option<String>,
+}
+
+impl Fault<'_> {
+    /// A failed check, or a note.
+    fn settle(self, signer: Option<&TrustedKey>, whole: bool, rows: &mut Rows, unlisted: &mut Vec<Unlisted>) {
+        let others = self.by.zip(signer).is_some_and(|(by, signer)| !std::ptr::eq(by, signer));
+        if whole || others {
+            unlisted.push(note(&self.file, self.label.as_deref(), &self.reason));
         } else {
-            unlisted.push(note(&document.file, Some(&document.statement.predicate_type), "by another trusted key"));
+            rows.fail(self.row, self.reason, self.facts);
         }
     }
-    subjects(&by_type, image, rows);
-    let by_type = evidence_set(by_type, rows, unlisted);
-    let documents = by_type.map(|by_type| Documents { signer, rebuilds, by_type, log_entries, timestamps });
-    Found { signers, signer: Some(signer), documents }
+}
+
+impl<'a> Reading<'a> {
+    /// Whose releases there are, and the documents of the one that is judged.
+    fn found(
+        self,
+        trust: &'a Trust,
+        image: &Image,
+        by: Option<&TrustedKey>,
+        faults: &mut Vec<Fault<'a>>,
+        rows: &mut Rows,
+        unlisted: &mut Vec<Unlisted>,
+    ) -> Found<'a> {
+        let Reading { bundles, log_entries, timestamps, signed, strangers, trusted, .. } = self;
+        rows.pass(CheckId::Bundles, vec![Fact::new("bundles", bundles.to_string())]);
+        if trust.keys().is_empty() {
+            return Found::default();
+        }
+        if trusted == 0 {
+            // The reason why there is none comes first.
+            for fault in faults.drain(..) {
+                fault.settle(None, false, rows, unlisted);
+            }
+            rows.fail(CheckId::Signatures, "no evidence document has a signature by a trusted key", strangers);
+            return Found::default();
+        }
+        let signers = signers(&signed, trust, rows);
+        if signers.is_empty() {
+            for fault in faults.drain(..) {
+                fault.settle(None, false, rows, unlisted);
+            }
+            rows.pass(CheckId::Statements, vec![Fact::new("statements", signed.len().to_string())]);
+            return Found::default();
+        }
+        let statements = signed.len();
+        let signer =
+            signers.iter().copied().find(|key| by.is_some_and(|by| std::ptr::eq(*key, by))).unwrap_or(signers[0]);
+        rows.pass(
+            CheckId::Signatures,
+            vec![Fact::new("key", signer.key.key_id()), Fact::new("name", quote(&signer.name))],
+        );
+        let rebuilds = signed.iter().filter(|it| it.document.statement.predicate_type == uri::REBUILD);
+        let rebuilds = rebuilds.map(|it| (it.key, it.document.statement.clone())).collect();
+        let mut by_type: BTreeMap<String, Vec<Document>> = BTreeMap::new();
+        for Signed { key, document } in signed {
+            if std::ptr::eq(key, signer) {
+                by_type.entry(document.statement.predicate_type.clone()).or_default().push(document);
+            } else {
+                unlisted.push(note(&document.file, Some(&document.statement.predicate_type), "by another trusted key"));
+            }
+        }
+        subjects(&by_type, image, rows);
+        let by_type = evidence_set(by_type, rows, unlisted);
+        let documents = by_type.map(|by_type| Documents { signer, rebuilds, by_type, log_entries, timestamps });
+        rows.pass(CheckId::Statements, vec![Fact::new("statements", statements.to_string())]);
+        Found { signers, signer: Some(signer), documents }
+    }
 }
 
 /// What has been read so far.
@@ -137,6 +195,8 @@ struct Reading<'a> {
     trusted: usize,
     signed: Vec<Signed<'a>>,
     strangers: Vec<Fact>,
+    /// In the order of the index; what they come to is known when all is read.
+    faults: Vec<Fault<'a>>,
 }
 
 /// The `bundles` row, for one.
@@ -144,6 +204,7 @@ fn bundle(
     release: &dyn ReleaseFiles,
     referrer: &Referrer,
     layer: &Descriptor,
+    faults: &mut Vec<Fault<'_>>,
     rows: &mut Rows,
     unlisted: &mut Vec<Unlisted>,
 ) -> Option<Bundle> {
@@ -155,7 +216,17 @@ fn bundle(
         Ok(Err(error @ BundleError::Unsupported { .. })) => {
             unlisted.push(note(&file, label(referrer), &error.to_string()));
         }
-        Ok(Err(error)) => rows.fail(ID, format!("{file}: {error}"), Vec::new()),
+        Ok(Err(error)) => {
+            let label = label(referrer).map(str::to_owned);
+            faults.push(Fault {
+                row: ID,
+                reason: format!("{file}: {error}"),
+                facts: Vec::new(),
+                by: None,
+                file,
+                label,
+            });
+        }
         Err(fault) => fault.report(ID, "bundle", rows),
     }
     None
@@ -169,10 +240,10 @@ impl<'a> Reading<'a> {
         layer: &Descriptor,
         bundle: &Bundle,
         trust: &'a Trust,
-        rows: &mut Rows,
         unlisted: &mut Vec<Unlisted>,
     ) {
         let file = layout::blob_path(layer.digest);
+        let told = label(referrer).map(str::to_owned);
         match signer_of(bundle, trust) {
             Ok(key) => {
                 self.trusted += 1;
@@ -183,9 +254,12 @@ impl<'a> Reading<'a> {
                         let (payload, bundle) = (bundle.payload_digest(), Digest::of(&bundle.signed_bytes()));
                         let blob = layer.digest;
                         let document = Document { statement, predicate, payload, bundle, log, blob, file };
-                        self.signed.push(Signed { key, document });
+                        self.keep(Signed { key, document }, unlisted);
                     }
-                    Err(reason) => rows.fail(CheckId::Statements, format!("{file}: {reason}"), Vec::new()),
+                    Err(reason) => {
+                        let (row, reason) = (CheckId::Statements, format!("{file}: {reason}"));
+                        self.faults.push(Fault { row, reason, facts: Vec::new(), by: Some(key), file, label: told });
+                    }
                 }
             }
             Err(Refusal::Stranger) => {
@@ -194,10 +268,24 @@ impl<'a> Reading<'a> {
                 unlisted.push(note(&file, label(referrer), &format!("by key {key_id}, which is not trusted")));
             }
             Err(Refusal::Broken(fault)) => {
-                let facts = vec![Fact::new("key", quote(bundle.key_id())), Fact::new("file", file)];
-                rows.fail(CheckId::Signatures, format!("{}: {fault}", named(referrer)), facts);
+                let facts = vec![Fact::new("key", quote(bundle.key_id())), Fact::new("file", file.clone())];
+                let (row, reason) = (CheckId::Signatures, format!("{}: {fault}", named(referrer)));
+                self.faults.push(Fault { row, reason, facts, by: None, file, label: told });
             }
         }
+    }
+
+    /// One statement by one key counts once, however often somebody attaches it: the one that logs know, if one is.
+    fn keep(&mut self, mut new: Signed<'a>, unlisted: &mut Vec<Unlisted>) {
+        let same = |it: &&mut Signed<'_>| std::ptr::eq(it.key, new.key) && it.document.payload == new.document.payload;
+        if let Some(before) = self.signed.iter_mut().find(same) {
+            if before.document.log.refusal().is_some() && new.document.log.refusal().is_none() {
+                std::mem::swap(before, &mut new);
+            }
+            let kind = &new.document.statement.predicate_type;
+            return unlisted.push(note(&new.document.file, Some(kind), "the same statement once more"));
+        }
+        self.signed.push(new);
     }
 }
 

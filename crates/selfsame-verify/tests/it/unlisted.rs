@@ -81,7 +81,68 @@ fn statements_of_others_in_the_index_are_reported() {
         CheckId::EvidenceSet,
         "two documents of the kind provenance",
     );
-    fails(&with(vec![(uri::PROVENANCE.into(), b"{}".to_vec())]), CheckId::Bundles, "`mediaType` is missing");
+}
+
+/// Whoever can attach something to an image says nothing against it.
+#[test]
+fn what_no_trusted_key_signed_takes_nothing_away() {
+    let parts = Parts::good();
+    let ours = signed(&parts.statements(), "signer");
+    let text = String::from_utf8(ours[0].1.clone()).unwrap();
+    // The signer's key id on what it did not sign.
+    let mut forged = parts.statements()[0].clone();
+    forged.subjects[0].name = "another".into();
+    let forged = sign_statement(&forged, &key("stranger")).unwrap();
+    let stranger = key("stranger").public().key_id();
+    let forged = String::from_utf8(forged.to_bytes()).unwrap().replace(&stranger, &key("signer").public().key_id());
+    let attached: [(&str, Vec<u8>, &str); 5] = [
+        (uri::PROVENANCE, b"{}".to_vec(), "`mediaType` is missing"),
+        (uri::PROVENANCE, b"no JSON".to_vec(), "not strict JSON"),
+        (uri::PROVENANCE, text.replace("v0.3+json", "v0.2+json").into(), "media type"),
+        (uri::PROVENANCE, forged.into(), "the signature was not made by this key"),
+        // The signer's own document under another label, which anybody can put on it.
+        ("https://example.com/other", ours[0].1.clone(), "is labelled `https://example.com/other`"),
+    ];
+    for (label, bytes, because) in attached {
+        for first in [true, false] {
+            let mut bundles = ours.clone();
+            bundles.insert(if first { 0 } else { bundles.len() }, (label.to_owned(), bytes.clone()));
+            let told = notes(&parts.lay_out(&bundles));
+            assert!(told.len() == 1 && told[0].contains(because), "{told:?}");
+        }
+        // In the place of a document of ours it is the reason why that one is missing.
+        let mut bundles = ours.clone();
+        bundles[0] = (label.to_owned(), bytes);
+        let verdict = verdict(&parts.lay_out(&bundles), Depth::Content);
+        let reason = verdict.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default();
+        assert!(!verdict.is_verified() && reason.contains(because), "{reason}");
+    }
+}
+
+/// What is wrong with one signer's documents is that signer's.
+#[test]
+fn a_signer_whose_documents_fall_takes_nothing_from_another() {
+    let parts = Parts::good();
+    let mut bundles = signed(&parts.statements(), "signer");
+    let mut others = signed(&parts.statements(), "lab");
+    others[0].0 = "https://example.com/other".to_owned();
+    let trust = |first: &str, second: &str| selfsame_verify::Trust::in_keys([first, second].map(|by| key(by).public()));
+    for at in [0, bundles.len()] {
+        let mut all = bundles.clone();
+        all.splice(at..at, others.clone());
+        for trust in [trust("signer", "lab"), trust("lab", "signer")] {
+            let files = parts.lay_out(&all);
+            let verdict = selfsame_verify::verify(&files, &trust, &crate::options(Depth::Content));
+            verifies(&verdict);
+            assert_eq!(verdict.evidence.as_ref().unwrap().signer, key("signer").public());
+        }
+    }
+    // Alone they are a no.
+    bundles.remove(0);
+    bundles.extend(others);
+    let verdict =
+        selfsame_verify::verify(&parts.lay_out(&bundles), &trust("signer", "lab"), &crate::options(Depth::Content));
+    assert!(!verdict.is_verified());
 }
 
 #[test]
