@@ -130,6 +130,32 @@ fn a_revoked_key_is_refused_and_stays_revoked() {
 }
 
 #[test]
+fn what_is_said_of_a_successor_holds() {
+    let env = world();
+    env.selfsame(["trust", "rotate", "t.toml", "--signer", "old.key", "--to", "new.pub"]).succeeds();
+    let text = || fs::read_to_string(env.project().join("t.toml")).expect("the trust file");
+    let before = text();
+    let error = fault(env.selfsame(["trust", "add", "t.toml", "new.pub", "--name", "other"]), 2);
+    assert!(error.contains("it is `new`, not `other`"), "{error}");
+    assert_eq!(text(), before);
+    let more = ["--builder-id", "https://example.com/release", "--predicate", "provenance", "--until", "2030-01-01"];
+    env.selfsame(["trust", "add", "t.toml", "new.pub"].iter().chain(&more)).succeeds();
+    let after = text();
+    for line in ["predicates = [\"provenance\"]", "until = \"2030-01-01\"", "\"https://example.com/release\""] {
+        assert!(after.contains(line), "{line}: {after}");
+    }
+    assert!(!after.contains("successor-of"), "{after}");
+    // The key of a log signs no statements: a limit that would not hold is refused.
+    env.selfsame(["log", "init", "some.log"]).succeeds();
+    for more in [["--until", "2030-01-01"], ["--predicate", "sbom"], ["--note", "x"]] {
+        let error = fault(env.selfsame(["trust", "add", "t.toml", "some.log.pub"].iter().chain(&more)), 2);
+        assert!(error.contains(&format!("`{}` is about a key that signs", more[0])), "{error}");
+    }
+    assert_eq!(text(), after);
+    env.selfsame(["trust", "add", "t.toml", "some.log.pub"]).succeeds();
+}
+
+#[test]
 fn faults_of_a_trust_file_have_their_line_and_trust_nobody() {
     let env = world();
     let text = fs::read_to_string(env.project().join("t.toml")).expect("the trust file");
