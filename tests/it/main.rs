@@ -26,6 +26,7 @@ mod host_b;
 mod hosts;
 mod lock_diff;
 mod lock_upkeep;
+mod locked_keys;
 mod logs;
 mod newcomers;
 mod platforms;

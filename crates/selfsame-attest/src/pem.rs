@@ -33,14 +33,23 @@ pub fn print_block(label: &str, der: &[u8]) -> Secret {
     print(label, der, None)
 }
 
-/// A parsed file: the block's bytes and the builder that it names.
-pub(crate) struct Block {
-    pub(crate) der: Zeroizing<Vec<u8>>,
-    pub(crate) builder_id: Option<String>,
+/// The label of a file's first block, if it has one: what [`parse`] would have to be asked for.
+#[must_use]
+pub fn label(file: &[u8]) -> Option<&str> {
+    let file = std::str::from_utf8(&file[..file.len().min(MOST_BYTES)]).ok()?;
+    file.lines().find_map(|line| line.trim_end().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+}
+
+/// A parsed file: the block's bytes and the builder that it names. Wiped when dropped.
+pub struct Block {
+    /// What the block holds.
+    pub der: Zeroizing<Vec<u8>>,
+    /// The URI of the line before the block.
+    pub builder_id: Option<String>,
 }
 
 /// Parses a file that holds exactly one block, with this label.
-pub(crate) fn parse(file: &[u8], label: &'static str) -> Result<Block, PemError> {
+pub fn parse(file: &[u8], label: &'static str) -> Result<Block, PemError> {
     if file.len() > MOST_BYTES {
         return Err(PemError::TooLarge { size_bytes: file.len() });
     }
@@ -84,8 +93,9 @@ pub(crate) fn parse(file: &[u8], label: &'static str) -> Result<Block, PemError>
     Ok(Block { der, builder_id })
 }
 
-/// Prints a file that `parse` reads: the header line if there is a builder, then the block in lines of 64.
-pub(crate) fn print(label: &str, der: &[u8], builder_id: Option<&str>) -> Zeroizing<String> {
+/// Prints a file that [`parse`] reads: the header line if there is a builder, then the block in lines of 64.
+#[must_use]
+pub fn print(label: &str, der: &[u8], builder_id: Option<&str>) -> Zeroizing<String> {
     let body = Zeroizing::new(STANDARD.encode(der));
     let mut file = Zeroizing::new(String::with_capacity(body.len() * 2 + 256));
     if let Some(id) = builder_id {

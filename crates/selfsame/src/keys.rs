@@ -2,6 +2,7 @@
 
 mod external;
 mod log;
+pub(crate) mod passphrase;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,12 +10,14 @@ use std::path::{Path, PathBuf};
 
 use selfsame_attest::{PublicKey, Signer, SigningKey};
 use selfsame_core::{Digest, uri};
+use selfsame_passphrase::LockedKey;
 
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 
 use external::External;
 pub(crate) use log::{generate_log_key, log_public, log_signer, read_small, text_of, witness_signer, write_public};
+use passphrase::Source;
 
 /// The largest key file that is read.
 const KEY_BYTES: u64 = 64 << 10;
@@ -39,7 +42,7 @@ pub(crate) fn signer(text: &str, relaxed: bool) -> Answer<Key> {
         let value = Settings::variable(name)
             .ok_or_else(|| Report::new(Exit::Unanswered, format!("key `{text}`: the variable `{name}` is not set")))?;
         content = Some(Digest::of(value.as_bytes()));
-        (Box::new(parse(value.as_bytes(), text)?), None)
+        (Box::new(parse(value.into_bytes(), text)?), None)
     } else if let Some(command) = text.strip_prefix("exec:") {
         (Box::new(External::new(command)?), None)
     } else {
@@ -47,7 +50,7 @@ pub(crate) fn signer(text: &str, relaxed: bool) -> Answer<Key> {
         let public = path.with_extension("pub");
         let bytes = read(path)?;
         content = Some(Digest::of(&bytes));
-        (Box::new(parse(&bytes, text)?), public.exists().then_some(public))
+        (Box::new(parse(bytes, text)?), public.exists().then_some(public))
     };
     let public = public_key(signer.as_ref(), text)?;
     let development = public.declared_builder_id() == Some(uri::BUILDER_DEV);
@@ -65,7 +68,7 @@ pub(crate) fn development(settings: &Settings, relaxed: bool) -> Answer<(Key, bo
     let mut made = !file.exists();
     if made {
         std::fs::create_dir_all(data).map_err(|error| cannot("create", data, &error))?;
-        match generate(&data.join("dev"), Some(uri::BUILDER_DEV)) {
+        match generate(&data.join("dev"), Some(uri::BUILDER_DEV), None) {
             Ok(_) => {}
             // Another build made one just now, and that is as good.
             Err(_) if file.exists() => made = false,
@@ -79,21 +82,62 @@ pub(crate) fn development(settings: &Settings, relaxed: bool) -> Answer<(Key, bo
 }
 
 /// Makes a key: `PREFIX.key`, mode 0600, and `PREFIX.pub`. Neither replaces a file.
-pub(crate) fn generate(prefix: &Path, builder_id: Option<&str>) -> Answer<(PathBuf, PathBuf, PublicKey)> {
+pub(crate) fn generate(
+    prefix: &Path,
+    builder_id: Option<&str>,
+    passphrase: Option<&Source>,
+) -> Answer<(PathBuf, PathBuf, PublicKey)> {
     let fault = |error: selfsame_attest::KeyError| Report::new(Exit::Unanswered, format!("no key was made: {error}"));
     let random = |seed: &mut [u8; 32]| std::fs::File::open("/dev/urandom")?.read_exact(seed);
     let key = SigningKey::generate(random).and_then(|key| key.with_builder_id(builder_id)).map_err(fault)?;
+    write_pair(prefix, &key, passphrase)
+}
+
+/// A key that was made elsewhere, with or without a passphrase, as a pair of ours. It speaks for the builder of its file
+/// if no other is named.
+pub(crate) fn import(
+    file: &Path,
+    opened_by: &Source,
+    prefix: &Path,
+    builder_id: Option<&str>,
+    passphrase: Option<&Source>,
+) -> Answer<(PathBuf, PathBuf, PublicKey)> {
+    let bytes = read(file)?;
+    let name = file.display().to_string();
+    let fault =
+        |error: selfsame_attest::KeyError| Report::new(Exit::Unanswered, format!("`{name}` was not imported: {error}"));
+    let key = if LockedKey::is_locked(&bytes) {
+        SigningKey::parse(passphrase::open(&bytes, &name, opened_by)?.as_bytes())
+    } else {
+        SigningKey::parse(&bytes)
+    };
+    let key = match builder_id {
+        Some(_) => key.and_then(|key| key.with_builder_id(builder_id)),
+        None => key,
+    };
+    write_pair(prefix, &key.map_err(fault)?, passphrase)
+}
+
+fn write_pair(prefix: &Path, key: &SigningKey, passphrase: Option<&Source>) -> Answer<(PathBuf, PathBuf, PublicKey)> {
     let with = |extension: &str| {
         let mut name = prefix.as_os_str().to_owned();
         name.push(extension);
         PathBuf::from(name)
     };
     let (private, public) = (with(".key"), with(".pub"));
-    // A link that leads nowhere yet is something too: what it leads to is not ours to make.
+    // A link that leads nowhere yet is something too: what it leads to is not ours to make. Both are looked at before
+    // anybody is asked for a passphrase.
     if public.symlink_metadata().is_ok() {
         return Err(exists(&public, "a key").into());
     }
-    write_new(&private, key.to_pem().as_bytes(), 0o600, "a key")?;
+    if private.symlink_metadata().is_ok() {
+        return Err(exists(&private, "a key").into());
+    }
+    let mut pem = key.to_pem();
+    if let Some(source) = passphrase {
+        pem = passphrase::lock(&pem, &source.read(&format!("the new key `{}`", private.display()), true)?)?;
+    }
+    write_new(&private, pem.as_bytes(), 0o600, "a key")?;
     write_new(&public, key.public().to_pem().as_bytes(), 0o644, "a key")?;
     Ok((private, public, key.public()))
 }
@@ -123,8 +167,8 @@ pub(crate) fn public(path: &Path) -> Answer<PublicKey> {
     })
 }
 
-fn parse(bytes: &[u8], text: &str) -> Answer<SigningKey> {
-    SigningKey::parse(bytes).map_err(|error| {
+fn parse(bytes: Vec<u8>, text: &str) -> Answer<SigningKey> {
+    SigningKey::parse(passphrase::unlocked(bytes, text)?.as_bytes()).map_err(|error| {
         Report::new(Exit::Unanswered, format!("key `{text}` cannot be used: {error}"))
             .consequence(crate::report::NOTHING_BUILT)
             .hint("make a key with `selfsame keygen -o KEY` and pass `--key KEY.key`")
@@ -168,14 +212,14 @@ mod tests {
     fn keys_replace_nothing_and_follow_no_link() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let (private, public, _) = generate(&at("a"), None).unwrap();
+        let (private, public, _) = generate(&at("a"), None, None).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&private), mode(&public)), (0o600, 0o644));
         let before = std::fs::read(&private).unwrap();
-        generate(&at("a"), None).unwrap_err();
+        generate(&at("a"), None, None).unwrap_err();
         assert_eq!(std::fs::read(&private).unwrap(), before);
         std::os::unix::fs::symlink(at("elsewhere"), at("b.pub")).unwrap();
-        generate(&at("b"), None).unwrap_err();
+        generate(&at("b"), None, None).unwrap_err();
         assert!(!at("elsewhere").exists() && !at("b.key").exists());
     }
 

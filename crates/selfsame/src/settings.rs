@@ -72,7 +72,8 @@ impl Settings {
         selfsame_fetch::Environment { variables: std::env::vars_os().collect() }
     }
 
-    /// The value of a variable that the user named: a key in `env:NAME`.
+    /// The value of a variable that the user named, a key in `env:NAME`, or of one of a signer: `SELFSAME_SIGNER_SECONDS`,
+    /// `SELFSAME_PASSPHRASE_FROM`.
     pub(crate) fn variable(name: &str) -> Option<String> {
         std::env::var(name).ok()
     }

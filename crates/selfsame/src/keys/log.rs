@@ -7,6 +7,7 @@ use selfsame_attest::{Signer, SigningKey};
 use selfsame_core::Digest;
 use selfsame_log::{LogKey, LogSigner, WitnessSigner};
 
+use super::passphrase::unlocked;
 use super::{External, cannot, read, write_new};
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
@@ -26,16 +27,18 @@ pub(crate) fn log_signer(text: &str) -> Answer<(LogSigner, Option<Digest>)> {
         }
         None => read(Path::new(text))?,
     };
-    let signer = LogSigner::parse(&bytes).map_err(|error| {
+    let content = Digest::of(&bytes);
+    let signer = LogSigner::parse(unlocked(bytes, text)?.as_bytes()).map_err(|error| {
         Report::new(Exit::Unanswered, format!("key `{text}` cannot sign a log: {error}"))
             .hint("`selfsame log init DIR` makes a log and a key for it")
     })?;
-    Ok((signer, Some(Digest::of(&bytes))))
+    Ok((signer, Some(content)))
 }
 
 /// The key of a witness.
 pub(crate) fn witness_signer(name: &str, path: &Path) -> Answer<WitnessSigner> {
-    WitnessSigner::parse(name, &read(path)?).map_err(|error| {
+    let file = unlocked(read(path)?, &path.display().to_string())?;
+    WitnessSigner::parse(name, file.as_bytes()).map_err(|error| {
         Report::new(Exit::Unanswered, format!("`{}` is not the key of a witness `{name}`: {error}", path.display()))
             .hint("`openssl genpkey -algorithm ed25519 -out witness.key` makes one")
             .into()
