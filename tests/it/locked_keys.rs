@@ -23,6 +23,11 @@ fn with_passphrase(env: &mut TestEnv) {
     env.write("../home/wrong", "wrong horse\n");
 }
 
+/// A file of the project.
+fn read(env: &TestEnv, name: &str) -> String {
+    env.read(format!("project/{name}"))
+}
+
 fn openssl() -> bool {
     let openssl = Command::new("openssl").arg("version").output();
     require(Tier::Foreign, openssl.map(|_| ()).map_err(|error| format!("no `openssl`: {error}")))
@@ -52,8 +57,8 @@ fn a_key_is_locked_by_a_file_or_a_variable_and_never_by_an_empty_passphrase() {
             .exits(2)
             .says("cannot be used: the passphrase is wrong, or the key file is damaged");
         env.selfsame(import.iter().chain(&["env:PASS"])).succeeds();
-        assert!(env.read(format!("{plain}.key")).starts_with("-----BEGIN PRIVATE KEY-----\n"));
-        assert_eq!(env.read(format!("{plain}.pub")), env.read(format!("{name}.pub")));
+        assert!(read(&env, &format!("{plain}.key")).starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        assert_eq!(read(&env, &format!("{plain}.pub")), read(&env, &format!("{name}.pub")));
     }
     env.set("EMPTY", "");
     env.write("../home/two-lines", "one\ntwo\n");
@@ -128,15 +133,15 @@ fn keys_of_cosign_are_taken_over() {
     import(&["-o", "no", "--passphrase-from", "../home/wrong"]).exits(2).says("the passphrase is wrong");
     let builder = "https://example.com/builder";
     import(&["-o", "same", "--passphrase-from", "../home/cosign", "--builder-id", builder]).succeeds();
-    assert!(env.read("same.key").contains("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
-    assert!(env.read("same.pub").starts_with(&format!("selfsame-builder-id: {builder}\n")));
+    assert!(read(&env, "same.key").contains("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+    assert!(read(&env, "same.pub").starts_with(&format!("selfsame-builder-id: {builder}\n")));
     import(&["-o", "new", "--passphrase-from", "../home/cosign", "--new-passphrase-from", "env:PASS"]).succeeds();
     let again = ["keygen", "import", "new.key", "-o", "plain", "--no-passphrase", "--passphrase-from"];
     env.selfsame(again.iter().chain(&["../home/cosign"])).exits(2).says("the passphrase is wrong");
     env.selfsame(again.iter().chain(&["env:PASS"])).succeeds();
     let plain = fs::read_to_string(vectors.join("plain.pem")).expect("the vector");
     let key = |pem: &str| selfsame_attest::SigningKey::parse(pem.as_bytes()).expect("a key").public().key_id();
-    assert_eq!(key(&env.read("plain.key")), key(&plain));
+    assert_eq!(key(&read(&env, "plain.key")), key(&plain));
 }
 
 #[test]
@@ -148,7 +153,7 @@ fn foreign_openssl_opens_what_is_locked_and_locks_what_opens() {
     env.selfsame(["keygen", "-o", "ours", "--passphrase-from", "env:PASS"]).succeeds();
     let pass = format!("pass:{PASSPHRASE}");
     let public = openssl_says(&env, &["pkey", "-in", "ours.key", "-passin", &pass, "-pubout"]);
-    assert_eq!(public, env.read("ours.pub"));
+    assert_eq!(public, read(&env, "ours.pub"));
     openssl_says(&env, &["pkcs8", "-in", "ours.key", "-passin", &pass, "-out", "plain.pem"]);
     let forms: [&[&str]; 4] = [
         &["-scrypt"],
@@ -161,7 +166,7 @@ fn foreign_openssl_opens_what_is_locked_and_locks_what_opens() {
         let lock = ["pkcs8", "-topk8", "-in", "plain.pem", "-passout", &pass, "-out", &file];
         openssl_says(&env, &lock.iter().chain(*form).copied().collect::<Vec<_>>());
         env.selfsame(["keygen", "import", &file, "-o", &prefix, "--passphrase-from", "env:PASS"]).succeeds();
-        assert_eq!(env.read(format!("{prefix}.pub")), env.read("ours.pub"));
+        assert_eq!(read(&env, &format!("{prefix}.pub")), read(&env, "ours.pub"));
     }
 }
 
@@ -197,5 +202,5 @@ fn foreign_a_second_implementation_locks_as_cosign_does() {
     assert!(locked.status.success(), "{}", String::from_utf8_lossy(&locked.stderr));
     env.write("cosign.key", &locked.stdout);
     env.selfsame(["keygen", "import", "cosign.key", "-o", "taken", "--passphrase-from", "env:PASS"]).succeeds();
-    assert_eq!(env.read("taken.pub"), env.read("plain.pub"));
+    assert_eq!(read(&env, "taken.pub"), read(&env, "plain.pub"));
 }
