@@ -70,7 +70,7 @@ impl Pkcs8 {
         match &parameters.kdf {
             Kdf::Pbkdf2(asked) => costs::pbkdf2(asked.iteration_count)?,
             Kdf::Scrypt(asked) => {
-                costs::scrypt(asked.cost_parameter.into(), asked.block_size.into(), asked.parallelization.into())?;
+                costs::scrypt(asked.cost_parameter, asked.block_size.into(), asked.parallelization.into())?;
             }
             _ => return Err(shape("has a key derivation that is neither scrypt nor PBKDF2")),
         }
