@@ -619,13 +619,22 @@ mod tests {
     }
 
     /// Without a variable: with the reason in docs/ci.md, or because the flag is nothing without another one.
-    const WITHOUT: [&str; 7] = [
+    const WITHOUT: [&str; 16] = [
+        "rebuild-verify --emit-vsa",
         "rebuild-verify --output",
+        "rebuild-verify --resource-uri",
+        "rebuild-verify --verifier-id",
+        "rebuild-verify --vsa-failed",
         "sbom --json",
         "sbom --output",
         "tamper --file",
         "tamper --output",
+        "verify --emit-vsa",
         "verify --expect",
+        "verify --resource-uri",
+        "verify --sign-as",
+        "verify --verifier-id",
+        "verify --vsa-failed",
         "verify-file --expect",
     ];
 
