@@ -136,7 +136,9 @@ pub enum OutputFault {
         limit: u64,
     },
     /// Rights beside owner and mode, which no archive of ours can hold: without them the mode may grant more.
-    #[error("`{path}` has an access control list ({name}); a root file system is kept with owners and modes only")]
+    #[error(
+        "`{path}` has an access control list ({name}) without which more would be granted; a root file system is kept with owners and modes only"
+    )]
     AccessList {
         /// Where, below the output.
         path: RelPath,
