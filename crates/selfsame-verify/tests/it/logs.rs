@@ -210,7 +210,8 @@ mod witnessed {
     fn compromise_gives_back_nothing_that_retirement_took() {
         // Witnessed on the day BEFORE, 2026-05-31: too late for each of these, and before the compromise.
         let bundles = cosigned(&[("w1.example", BEFORE)]);
-        let takes: [(fn(&mut TrustFile), &str); 3] = [
+        type Take = (fn(&mut TrustFile), &'static str);
+        let takes: [Take; 3] = [
             (|file| file.keys[0].retired = Some(day("2026-05-01")), "is retired since 2026-05-01"),
             (|file| file.keys[0].until = Some(day("2026-04-30")), "counted until 2026-04-30"),
             (|file| file.keys[0].from = Some(day("2030-01-01")), "counts from 2030-01-01 on"),
