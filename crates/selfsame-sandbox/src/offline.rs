@@ -5,8 +5,10 @@ use std::io;
 use crate::filter::{Answer, Rule, assemble};
 use crate::sys;
 
-/// Makes the kernel refuse every socket to this process, its threads and its children, from now on and for good: new
-/// ones, those that it has, and those of others. Programs cannot be started any more either.
+/// Makes the kernel refuse this process, its threads and its children, from now on and for good, every new socket, messages
+/// over those that it has, and the ways to those of others. Programs cannot be started any more either.
+///
+/// A socket that is open can still be read and written as a file is, with `read` and `write`: to close it is up to the caller.
 ///
 /// # Errors
 /// The kernel, or who started this process, does not allow it; nothing was given up then.

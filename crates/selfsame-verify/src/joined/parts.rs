@@ -13,8 +13,6 @@ const MANIFEST_BYTES: u64 = 4 << 20;
 const DOCUMENT_BYTES: u64 = 64 << 20;
 /// The most that all documents about an index have together.
 const JOINING_BYTES: u64 = 512 << 20;
-/// The most platforms that are read.
-const MOST_PARTS: usize = 64;
 /// The most documents that an index is read with.
 const MOST_REFERRERS: usize = 4000;
 
@@ -36,6 +34,9 @@ pub struct JoinedFiles {
 }
 
 impl JoinedFiles {
+    /// The most platforms that are read.
+    pub const MOST_PARTS: usize = 64;
+
     /// Takes a release apart; nothing where its first descriptor is no index.
     ///
     /// # Errors
@@ -167,8 +168,9 @@ impl JoinedFiles {
 fn images(bytes: &[u8]) -> Result<Vec<(Platform, Descriptor)>, String> {
     let index = Index::parse(bytes, media::INDEX).map_err(|error| error.to_string())?;
     let images = index.manifests;
-    if images.is_empty() || images.len() > MOST_PARTS {
-        return Err(format!("the index names {} images; from 1 to {MOST_PARTS} are read", images.len()));
+    let most = JoinedFiles::MOST_PARTS;
+    if images.is_empty() || images.len() > most {
+        return Err(format!("the index names {} images; from 1 to {most} are read", images.len()));
     }
     if let Some(nested) = images.iter().find(|image| image.media_type == media::INDEX) {
         return Err(format!("the index names {}, which is an index itself", nested.digest));

@@ -273,13 +273,57 @@ fn the_inventory_is_closed() {
     assert!(!verdict.evidence.unwrap().inventory.checked);
 }
 
+/// The other signature that the same signing makes valid: `s` is `n - s` in it. Anybody can make it.
+fn twin(signature: &[u8]) -> Vec<u8> {
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+        0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    // SEQUENCE of two INTEGERs, each of one byte of length.
+    let r_end = 4 + usize::from(signature[3]);
+    let s = &signature[r_end + 2..];
+    let s = &s[s.len().saturating_sub(32)..];
+    let mut padded = [0; 32];
+    padded[32 - s.len()..].copy_from_slice(s);
+    let (mut other, mut borrow) = (vec![0; 32], 0);
+    for at in (0..32).rev() {
+        let left = i16::from(ORDER[at]) - i16::from(padded[at]) - borrow;
+        borrow = i16::from(left < 0);
+        other[at] = u8::try_from(left.rem_euclid(256)).unwrap();
+    }
+    // The shortest form that is not negative.
+    let zeros = other.iter().take_while(|byte| **byte == 0).count();
+    other.drain(..zeros);
+    if other[0] >= 0x80 {
+        other.insert(0, 0);
+    }
+    let mut twin = signature[..r_end].to_vec();
+    twin.extend([2, u8::try_from(other.len()).unwrap()]);
+    twin.extend(&other);
+    twin[1] = u8::try_from(twin.len() - 2).unwrap();
+    twin
+}
+
 #[test]
 fn the_high_s_twin_is_the_same_release() {
     let parts = Parts::good();
     let statements = parts.statements();
     let good = sign_statement(&statements[0], &key("signer")).unwrap();
-    let release_id = verdict(&parts.release(), Depth::Evidence).release_id;
+    let ours = verdict(&parts.release(), Depth::Evidence);
+    let mut envelope = good.envelope().clone();
+    envelope.signatures[0].signature = twin(&envelope.signatures[0].signature);
+    assert_ne!(envelope.signatures, good.envelope().signatures);
     let mut bundles = signed(&statements, "signer");
-    bundles[0].1 = bundle(good.envelope());
-    assert_eq!(verdict(&parts.lay_out(&bundles), Depth::Evidence).release_id, release_id);
+    bundles[0].1 = bundle(&envelope);
+    let other = verdict(&parts.lay_out(&bundles), Depth::Evidence);
+    verifies(&other);
+    assert_eq!(other.release_id, ours.release_id);
+    let of = |verdict: &selfsame_verify::Verdict| verdict.evidence.as_ref().unwrap().bundles[uri::PROVENANCE];
+    assert_ne!(of(&other), of(&ours), "a signature is not what a release is told by");
+    // Both beside one another are one statement.
+    let mut both = signed(&statements, "signer");
+    both.push((uri::PROVENANCE.to_owned(), bundle(&envelope)));
+    let both = verdict(&parts.lay_out(&both), Depth::Content);
+    verifies(&both);
+    assert_eq!(both.unlisted[0].note, "the same statement once more");
 }

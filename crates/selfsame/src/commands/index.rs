@@ -12,7 +12,7 @@ use selfsame_core::{Digest, Hasher, media};
 use selfsame_oci::{Descriptor, Document, image_index, layout, referrer_manifest};
 use selfsame_publish::Outline;
 use selfsame_store::{Replace, Staging};
-use selfsame_verify::{Depth, Evidence, Expectations, Options, ReleaseFiles, Verified};
+use selfsame_verify::{Depth, Evidence, Expectations, JoinedFiles, Options, ReleaseFiles, Verified};
 use serde_json::json;
 
 use super::{errors, verify};
@@ -32,6 +32,12 @@ struct Part {
 
 pub(super) fn run(arguments: &Index, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
+    // What is written is read again by the same rules.
+    let (count, most) = (arguments.releases.len(), JoinedFiles::MOST_PARTS);
+    if count > most {
+        let fault = format!("an index names {most} platforms at most, and {count} releases were given");
+        return Err(Report::new(Exit::Unanswered, fault).consequence("Nothing was joined.").into());
+    }
     let signer = keys::signer(&arguments.sign_as, false)?;
     let log = Log::named(&arguments.log, settings)?;
     let output = settings.folder.join(&arguments.output);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 use selfsame_core::Digest;
 use selfsame_log::{LogKey, SignedCheckpoint, note};
-use selfsame_store::LogFolder;
+use selfsame_store::{LogFolder, LogFolderError};
 use serde_json::{Value, json};
 
 use super::errors;
@@ -67,7 +67,15 @@ fn init(arguments: &LogInit) -> Answer {
 
 fn check(arguments: &LogCheck, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
-    let log = LogFolder::open(&arguments.dir).map_err(errors::log)?;
+    let log = LogFolder::open(&arguments.dir).map_err(|error| {
+        // That the log's own key did not sign its checkpoint is an answer to what was asked.
+        let answered = matches!(error, LogFolderError::Checkpoint { .. });
+        let mut report = errors::log(error);
+        if answered {
+            report.exit = Exit::No;
+        }
+        report
+    })?;
     let key = match &arguments.key {
         Some(path) => keys::log_public(path)?,
         None => log.key().clone(),

@@ -71,11 +71,11 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     Ok(exit(&verdict))
 }
 
-/// From here on the kernel refuses this process every socket: nothing that is read can be sent anywhere, and no answer
+/// From here on the kernel refuses this process every new socket: nothing that is read can be sent anywhere, and no answer
 /// of the judging can come from elsewhere. Says how, or why not.
 pub(super) fn give_up_the_network() -> Result<String, String> {
     match selfsame_sandbox::give_up_the_network() {
-        Ok(()) => Ok("a seccomp filter refuses every socket to this process".to_owned()),
+        Ok(()) => Ok("a seccomp filter refuses every new socket to this process".to_owned()),
         Err(error) => Err(format!("the kernel or who started this process does not allow it: {error}")),
     }
 }
