@@ -181,7 +181,7 @@ fn without_a_terminal_another_source_is_named() {
     alone.arg("-w").arg(program.get_program()).args(program.get_args());
     alone.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
     alone.current_dir(env.project()).stdin(Stdio::null());
-    env.run(alone).exits(2).says("a passphrase is wanted, and there is no terminal to ask at");
+    env.run(alone).exits(2).says("wants a passphrase, and there is no terminal to ask at");
 }
 
 /// A second implementation of cosign's form, by Python's standard library, locks a key each time anew.

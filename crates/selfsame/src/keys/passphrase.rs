@@ -62,8 +62,8 @@ impl Source {
                 }
             },
             Self::Terminal => {
-                let first = ask(&format!("Passphrase for {what}: "))?;
-                if twice && *ask("The same again: ")? != *first {
+                let first = ask(what, &format!("Passphrase for {what}: "))?;
+                if twice && *ask(what, "The same again: ")? != *first {
                     return Err(Report::new(Exit::Unanswered, "the two passphrases differ").into());
                 }
                 Ok(first)
@@ -106,9 +106,9 @@ pub(crate) fn lock(plain: &str, passphrase: &Secret) -> Answer<Secret> {
 }
 
 /// Asks at the terminal, whatever the standard streams are, and shows nothing of the answer.
-fn ask(question: &str) -> Answer<Secret> {
+fn ask(what: &str, question: &str) -> Answer<Secret> {
     let none = || {
-        Report::new(Exit::Unanswered, "a passphrase is wanted, and there is no terminal to ask at")
+        Report::new(Exit::Unanswered, format!("{what} wants a passphrase, and there is no terminal to ask at"))
             .hint(format!("name its source: `{VARIABLE}=FILE` or `{VARIABLE}=env:NAME`"))
     };
     let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(|_| none())?;
