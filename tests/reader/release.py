@@ -150,18 +150,21 @@ class Release:
             raise Fault("a referrer is neither one bundle nor a capsule")
 
     def documents(self, key):
-        """What the key signed: statements and payloads by predicate type."""
+        """What the key signed: statements and payloads by predicate type.
+
+        What anybody could attach is passed over: no bundle, no signature that holds, no statement, or a label that is not
+        its own. Where a document is missing, closed() says so.
+        """
         found = {}
         for label, text in self.bundles:
-            payload = payload_of(text, key)
-            if payload is None:
+            try:
+                payload = payload_of(text, key)
+                statement = None if payload is None else statement_of(payload)
+            except (Fault, KeyError, TypeError, AttributeError, ValueError, RecursionError):
                 continue
-            statement = strict_json(payload)
-            if statement["_type"] != "https://in-toto.io/Statement/v1" or statement["predicateType"] != label:
-                raise Fault("a signed document is no statement, or not the one that its referrer says")
+            if statement is None or statement["predicateType"] != label or found.get(label, (0, 0))[1] == payload:
+                continue
             digest = self.image["digest"].removeprefix("sha256:")
-            if not isinstance(statement["predicate"], dict) or not statement["subject"]:
-                raise Fault("a statement says nothing or is about nothing")
             if not any(subject["digest"].get("sha256") == digest for subject in statement["subject"]):
                 raise Fault("a statement is about something else than this image")
             if label in found:
@@ -324,6 +327,16 @@ def payload_of(text, key):
     if kind != "application/vnd.in-toto+json":
         raise Fault("what was signed is no statement")
     return payload
+
+
+def statement_of(payload):
+    """An in-toto statement that says something about something."""
+    statement = strict_json(payload)
+    if statement["_type"] != "https://in-toto.io/Statement/v1":
+        raise Fault("what was signed is no statement")
+    if not isinstance(statement["predicate"], dict) or not statement["subject"]:
+        raise Fault("a statement says nothing or is about nothing")
+    return statement
 
 
 def closed(release, documents):
