@@ -4,6 +4,8 @@ cd "$(dirname "$0")/.."
 bench=${SELFSAME_BENCH:-target/bench}
 mkdir -p "$bench"
 bench=$(cd "$bench" && pwd)
+# A repository of its own: what git ignores, as this project's does `target`, is no source.
+[ -d "$bench/.git" ] || git init --quiet "$bench"
 cargo build --release --quiet --package selfsame
 selfsame=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/selfsame
 export SELFSAME_STORE="$bench/store" XDG_DATA_HOME="$bench/data"
