@@ -5,31 +5,18 @@ use std::fs;
 use selfsame_core::{Digest, media};
 use selfsame_testing::server::{Answer, Server};
 
-use crate::world::{assert_nothing_left, build, empty, one_error};
-
-const DEFINITION: &str = r#"name = "probe"
-version = "1.0.0"
-license = "MIT"
-
-[source]
-path = "src"
-epoch = 1700000000
-
-[[image.file]]
-from = "source:a"
-to = "/a"
-"#;
+use crate::world::{ONE_FILE, assert_nothing_left, build, empty, one_error};
 
 #[test]
 fn fetch_for_a_release_opens_no_file_that_its_inputs_name() {
     let env = empty();
     env.write("src/a", "a\n");
-    env.write("selfsame.toml", DEFINITION);
+    env.write("selfsame.toml", ONE_FILE);
     build(&env, &["-o", "first.release"]).succeeds();
     env.write("note", "of the one who built it\n");
     for (kind, location) in [("file", "note"), ("oci", "oci:first.release:1.0.0")] {
         let (store, release) = (env.store(), format!("{kind}.release"));
-        env.write("selfsame.toml", format!("{DEFINITION}\n[input.local]\n{kind} = \"{location}\"\n"));
+        env.write("selfsame.toml", format!("{ONE_FILE}\n[input.local]\n{kind} = \"{location}\"\n"));
         env.selfsame(["lock"]).succeeds();
         build(&env, &["-o", &release]).succeeds();
         fs::remove_dir_all(&store).expect("a store to begin anew with");

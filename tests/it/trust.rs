@@ -4,26 +4,13 @@ use std::fs;
 
 use selfsame_testing::{Output, TestEnv};
 
-use crate::world::{empty, one_error};
-
-const DEFINITION: &str = r#"name = "probe"
-version = "1.0.0"
-license = "MIT"
-
-[source]
-path = "src"
-epoch = 1700000000
-
-[[image.file]]
-from = "source:a"
-to = "/a"
-"#;
+use crate::world::{ONE_FILE, empty, one_error};
 
 /// A world with two keys and a release by the first, which needs no sandbox.
 pub(crate) fn world() -> TestEnv {
     let env = empty();
     env.write("src/a", "a\n");
-    env.write("selfsame.toml", DEFINITION);
+    env.write("selfsame.toml", ONE_FILE);
     for name in ["old", "new"] {
         env.selfsame(["keygen", "-o", name, "--builder-id", "https://example.com/release"]).succeeds();
     }

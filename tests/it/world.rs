@@ -31,6 +31,20 @@ fn sandbox() -> Result<(), String> {
     ABILITY.get_or_init(probe).clone()
 }
 
+/// A definition without actions: the file `src/a` is the image. It needs no sandbox.
+pub(crate) const ONE_FILE: &str = r#"name = "probe"
+version = "1.0.0"
+license = "MIT"
+
+[source]
+path = "src"
+epoch = 1700000000
+
+[[image.file]]
+from = "source:a"
+to = "/a"
+"#;
+
 /// A definition whose one action has these lines. Its tools are this machine's shell and what it calls.
 pub(crate) fn definition(action: &str) -> String {
     format!(

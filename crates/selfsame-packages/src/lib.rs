@@ -8,6 +8,8 @@ mod apk;
 mod database;
 mod distribution;
 mod dpkg;
+#[cfg(test)]
+mod fuzz;
 mod licence;
 mod pacman;
 mod rpm;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Files by path; folders are no links here.
-struct Texts(BTreeMap<String, String>);
+pub(crate) struct Texts(pub(crate) BTreeMap<String, String>);
 
 impl Files for Texts {
     type Error = Infallible;

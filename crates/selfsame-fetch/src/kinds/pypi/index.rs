@@ -79,26 +79,20 @@ impl Index {
 
     /// Brings the file of a part, from whichever index has it.
     pub(super) fn bring(&self, file: &str, part: &Part, cx: &Context<'_>) -> Result<(), PackagesError> {
-        let named = pinned::purl_parts(part.purl.as_str()).map(|(name, _)| name);
-        let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.plain() })?;
         let (mut other, mut failed) = (None, None);
-        for index in &self.urls {
-            // Another index may have it: what is wanted is known by its digest, whoever gives it.
-            let page = match self.page(index, &name) {
-                Ok(page) => page,
+        for offer in self.offers(file, part)? {
+            let (index, offered) = match offer {
+                Ok(offer) => offer,
                 Err(error) => {
                     failed = failed.or(Some(error));
                     continue;
                 }
             };
-            let Some(page) = page else { continue };
-            for offered in page.files.iter().filter(|offered| offered.name == file) {
-                match offered.sha256.filter(|sha256| *sha256 != part.sha256) {
-                    Some(found) => other = Some((found, offered.url.clone())),
-                    None => {
-                        let (found, _) = self.download(index, offered, pinned::expected(part), cx)?;
-                        return pinned::is_what_was_meant(part, found, &told(&offered.url));
-                    }
+            match offered.sha256.filter(|sha256| *sha256 != part.sha256) {
+                Some(found) => other = Some((found, offered.url)),
+                None => {
+                    let (found, _) = self.download(index, &offered, pinned::expected(part), cx)?;
+                    return pinned::is_what_was_meant(part, found, &told(&offered.url));
                 }
             }
         }
@@ -116,35 +110,48 @@ impl Index {
 
     /// Whether an index has the file of a part. Without a hash on its page the file itself is asked for.
     pub(super) fn ask(&self, file: &str, part: &Part) -> Result<Obtainable, PackagesError> {
-        let named = pinned::purl_parts(part.purl.as_str()).map(|(name, _)| name);
-        let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.plain() })?;
         let (mut answer, mut failed) = (Obtainable::gone(), None);
-        for index in &self.urls {
-            let page = match self.page(index, &name) {
-                Ok(page) => page,
+        for offer in self.offers(file, part)? {
+            let (index, offered) = match offer {
+                Ok(offer) => offer,
                 Err(error) => {
                     failed = failed.or(Some(error));
                     continue;
                 }
             };
-            let Some(page) = page else { continue };
-            for offered in page.files.iter().filter(|offered| offered.name == file) {
-                if offered.sha256.is_some_and(|sha256| sha256 != part.sha256) {
-                    answer = Obtainable::other_bytes();
-                    continue;
-                }
-                let mut download = Download::new(&offered.url, PACKAGE_BYTES);
-                download.plain_http = self.is_trusted(&offered.url);
-                download.credential = credential(index, &offered.url);
-                match obtainable::look(&self.client, &download, part)? {
-                    Some(Obtainable::Yes) => return Ok(Obtainable::Yes),
-                    Some(other) => answer = other,
-                    None => {}
-                }
+            if offered.sha256.is_some_and(|sha256| sha256 != part.sha256) {
+                answer = Obtainable::other_bytes();
+                continue;
+            }
+            let mut download = Download::new(&offered.url, PACKAGE_BYTES);
+            download.plain_http = self.is_trusted(&offered.url);
+            download.credential = credential(index, &offered.url);
+            match obtainable::look(&self.client, &download, part)? {
+                Some(Obtainable::Yes) => return Ok(Obtainable::Yes),
+                Some(other) => answer = other,
+                None => {}
             }
         }
         // Whoever could not be asked may have it.
         failed.map_or(Ok(answer), Err)
+    }
+
+    /// Where a part's file is to be had, index by index, each asked when its turn comes. One that cannot be asked is an error in its
+    /// place and not the end: what is wanted is known by its digest, whoever gives it.
+    fn offers<'a>(
+        &'a self,
+        file: &'a str,
+        part: &Part,
+    ) -> Result<impl Iterator<Item = Result<(&'a str, IndexFile), PackagesError>> + 'a, PackagesError> {
+        let named = pinned::purl_parts(part.purl.as_str()).map(|(name, _)| name);
+        let name = named.ok_or_else(|| PackagesError::NotFound { package: part.purl.plain() })?;
+        Ok(self.urls.iter().flat_map(move |index| match self.page(index, &name) {
+            Ok(page) => {
+                let files = page.map(|page| page.files).unwrap_or_default();
+                files.into_iter().filter(|offered| offered.name == file).map(|it| Ok((index.as_str(), it))).collect()
+            }
+            Err(error) => vec![Err(error)],
+        }))
     }
 
     fn is_trusted(&self, url: &str) -> bool {

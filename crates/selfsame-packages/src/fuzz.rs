@@ -1,32 +1,11 @@
 //! Package databases of other people's images.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+use std::collections::BTreeMap;
 
-use selfsame_packages::{Database, Distribution, Files, Locate, apk, dpkg, licence_of, pacman, rpm_packages, rpmdb};
 use selfsame_testing::fuzz::{answer, fuzz};
 
-/// Files by path; folders are no links here.
-struct Texts(BTreeMap<String, String>);
-
-impl Files for Texts {
-    type Error = Infallible;
-
-    fn text(&mut self, path: &str) -> Result<Option<String>, Infallible> {
-        Ok(self.0.get(path).cloned())
-    }
-
-    fn names(&mut self, folder: &str) -> Result<Vec<String>, Infallible> {
-        let below = self.0.keys().filter_map(|path| path.strip_prefix(folder)?.strip_prefix('/')?.split('/').next());
-        Ok(below.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect())
-    }
-}
-
-impl Locate for Texts {
-    fn locate(&mut self, path: &str) -> Option<String> {
-        Some(path.trim_start_matches('/').to_owned())
-    }
-}
+use crate::tests::Texts;
+use crate::{Database, Distribution, apk, dpkg, licence_of, pacman, rpm_packages, rpmdb};
 
 /// Everything that is asked of a database.
 fn ask(database: &Database, files: &mut Texts) -> usize {
