@@ -3,6 +3,7 @@
 use std::fs;
 
 use selfsame_testing::{Output, TestEnv};
+use serde_json::Value;
 
 use crate::world::{ONE_FILE, empty, one_error};
 
@@ -134,12 +135,45 @@ fn what_is_said_of_a_successor_holds() {
     assert!(!after.contains("successor-of"), "{after}");
     // The key of a log signs no statements: a limit that would not hold is refused.
     env.selfsame(["log", "init", "some.log"]).succeeds();
-    for more in [["--until", "2030-01-01"], ["--predicate", "sbom"], ["--note", "x"]] {
+    for more in [["--identity", "x"], ["--predicate", "sbom"], ["--note", "x"]] {
         let error = fault(env.selfsame(["trust", "add", "t.toml", "some.log.pub"].iter().chain(&more)), 2);
         assert!(error.contains(&format!("`{}` is about a key that signs", more[0])), "{error}");
     }
     assert_eq!(text(), after);
     env.selfsame(["trust", "add", "t.toml", "some.log.pub"]).succeeds();
+}
+
+#[test]
+fn a_log_of_a_trust_file_has_its_days_and_its_name_for_itself() {
+    let env = world();
+    for (log, origin) in [("2026.log", "log.example/2026"), ("2027.log", "log.example/2027")] {
+        env.selfsame(["log", "init", log, "--origin", origin]).succeeds();
+    }
+    env.selfsame(["log", "init", "forged.log", "--origin", "log.example/2026"]).succeeds();
+    let days = ["--from", "2026-01-01", "--until", "2026-12-31"];
+    env.selfsame(["trust", "add", "t.toml", "2026.log.pub"].iter().chain(&days)).succeeds();
+    env.selfsame(["trust", "add", "t.toml", "2027.log.pub", "--from", "2027-01-01"]).succeeds();
+    let text = || fs::read_to_string(env.project().join("t.toml")).expect("the trust file");
+    let before = text();
+    assert!(before.contains("from = \"2026-01-01\"\nuntil = \"2026-12-31\"\n"), "{before}");
+    let error = fault(env.selfsame(["trust", "add", "t.toml", "forged.log.pub"]), 2);
+    assert!(error.contains("two logs are called `log.example/2026`"), "{error}");
+    assert_eq!(text(), before);
+
+    let shown = env.selfsame(["trust", "show", "t.toml", "--at", "2026-11-20"]);
+    let shown = &shown.succeeds().stdout;
+    let asked = "an entry in log.example/2026 from 2026-01-01 until 2026-12-31; \
+                 an entry in log.example/2027 from 2027-01-01 (not-yet)";
+    assert!(shown.contains(asked), "{shown}");
+    let json = env.selfsame(["trust", "show", "t.toml", "--at", "2027-11-20", "--json"]).succeeds().json();
+    let standings: Vec<_> = json["logs"].as_array().unwrap().iter().map(|log| log["standing"].clone()).collect();
+    assert_eq!(standings, ["expired", "active"]);
+    assert_eq!((&json["logs"][1]["from"], &json["logs"][1]["until"]), (&"2027-01-01".into(), &Value::Null));
+
+    // Two keys of one name by hand, where a verdict is asked for.
+    let logs = ["--log-key", "2026.log.pub", "--log-key", "forged.log.pub"];
+    let error = fault(env.selfsame(["verify", "nowhere", "--key", "old.pub"].iter().chain(&logs)), 2);
+    assert!(error.contains("two of the logs that were given are called `log.example/2026`"), "{error}");
 }
 
 #[test]

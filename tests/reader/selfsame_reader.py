@@ -15,7 +15,7 @@ import sys
 
 import release
 import signatures
-from transparency import Fault, LogKey, checkpoint, logged, read_folder, root_of, strict_json, unbase64
+from transparency import Fault, Histories, LogKey, checkpoint, logged, read_folder, root_of, strict_json, unbase64
 
 
 def public_key(path):
@@ -25,8 +25,8 @@ def public_key(path):
     return base64.b64decode(text.split(begin, 1)[1].split(end, 1)[0])
 
 
-def bundle(path, logs, key, image):
-    """A Sigstore bundle: the signature, what it is about, and its place in a log."""
+def bundle(path, logs, key, image, histories):
+    """A Sigstore bundle: the signature, what it is about, and its place in a log, which told every bundle the same."""
     document = strict_json(pathlib.Path(path).read_bytes())
     try:
         if document["mediaType"] != "application/vnd.dev.sigstore.bundle.v0.3+json":
@@ -46,8 +46,9 @@ def bundle(path, logs, key, image):
             raise Fault("the statement is about something else")
         if not material["tlogEntries"]:
             raise Fault("no log entry")
-        for entry in material["tlogEntries"]:
-            logged(entry, envelope, key, logs)
+        places = [logged(entry, envelope, key, logs, histories) for entry in material["tlogEntries"]]
+        if len(set(places)) != len(places):
+            raise Fault("an entry stands there twice")
     except (KeyError, TypeError) as error:
         raise Fault(f"the bundle lacks something: {error!r}") from error
 
@@ -85,7 +86,11 @@ def main(arguments):
     if len(arguments) >= 5 and arguments[0] == "bundles":
         root = strict_json(pathlib.Path(arguments[1]).read_bytes())
         logs, key = [LogKey.of_root(log) for log in root["tlogs"]], public_key(arguments[2])
-        answers = [judged(path, bundle, path, logs, key, arguments[3]) for path in arguments[4:]]
+        if len({log.origin for log in logs}) != len(logs):
+            print("two logs of the trusted root have one name", file=sys.stderr)
+            return 2
+        histories = Histories()
+        answers = [judged(path, bundle, path, logs, key, arguments[3], histories) for path in arguments[4:]]
         return 0 if all(answers) else 1
     if len(arguments) in (3, 4) and arguments[0] == "log":
         key = LogKey.line(pathlib.Path(arguments[2]).read_text(encoding="utf-8"))

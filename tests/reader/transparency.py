@@ -153,7 +153,38 @@ def included(hash_, index, size, proof, root):
         raise Fault("the proof leads to another root")
 
 
-def logged(entry, envelope, signer, logs):
+class Histories:
+    """What entries show of logs together: trees of one log have the same entries in the same places."""
+
+    def __init__(self):
+        self.known = {}
+
+    def add(self, origin, body, index, size, proof, root):
+        """Notes every whole range of entries that a proof shows. A right proof: included() has gone before."""
+        self.note(origin, 0, size, root)
+        first, width, hash_ = index, 1, leaf(body)
+        self.note(origin, first, width, hash_)
+        for sibling in proof:
+            # At the right edge there may be no sibling until some levels higher.
+            while first // width % 2 == 0 and first + width >= size:
+                first, width = first // (2 * width) * 2 * width, 2 * width
+            if first // width % 2:
+                self.note(origin, first - width, width, sibling)
+                first, hash_ = first - width, node(sibling, hash_)
+            else:
+                if first + 2 * width <= size:
+                    self.note(origin, first + width, width, sibling)
+                hash_ = node(hash_, sibling)
+            width *= 2
+            if first + width <= size:
+                self.note(origin, first, width, hash_)
+
+    def note(self, origin, first, width, hash_):
+        if self.known.setdefault((origin, first, width), hash_) != hash_:
+            raise Fault(f"the log {origin} has two histories: entries {first} to {first + width - 1} are two")
+
+
+def logged(entry, envelope, signer, logs, histories=None):
     """Whether a bundle's log entry shows that one of the logs holds this envelope's signature by the signer."""
     try:
         proof = entry["inclusionProof"]
@@ -166,7 +197,10 @@ def logged(entry, envelope, signer, logs):
         index, body = int(entry["logIndex"]), unbase64(entry["canonicalizedBody"])
         if int(proof["logIndex"]) != index:
             raise Fault("the entry says two places")
-        included(leaf(body), index, size, [unbase64(hash_) for hash_ in proof.get("hashes", [])], root)
+        hashes = [unbase64(hash_) for hash_ in proof.get("hashes", [])]
+        included(leaf(body), index, size, hashes, root)
+        if histories is not None:
+            histories.add(key.origin, body, index, size, hashes, root)
         said = strict_json(body)
         if entry["kindVersion"] != {"kind": said["kind"], "version": said["apiVersion"]}:
             raise Fault("the entry is of another kind than it says")

@@ -1,33 +1,58 @@
 //! Inclusion and consistency proofs, verified as RFC 9162 sections 2.1.3.2 and 2.1.4.2 write it.
 
+use std::collections::BTreeMap;
+
 use selfsame_core::Digest;
 
 use crate::merkle::{empty_root, node_hash};
 
+/// Whole subtrees of a log, by level and place: the subtree `(3, 2)` is over the entries 16 to 23. A tree keeps them as it
+/// grows.
+pub type Subtrees = BTreeMap<(u32, u64), Digest>;
+
 /// Whether the leaf stands at `index` in the tree of `size` entries with this root.
 pub fn verify_inclusion(leaf: Digest, index: u64, size: u64, proof: &[Digest], root: Digest) -> Result<(), ProofError> {
+    included(leaf, index, size, proof, root).map(drop)
+}
+
+/// The same, and the whole subtrees on the way: the leaf, what is beside it, and what these give.
+pub fn included(leaf: Digest, index: u64, size: u64, proof: &[Digest], root: Digest) -> Result<Subtrees, ProofError> {
     if index >= size {
         return Err(ProofError::Index { index, size });
     }
-    let (mut position, mut last, mut hash) = (index, size - 1, leaf);
+    let (mut level, mut position, mut last, mut hash) = (0_u32, index, size - 1, leaf);
+    let mut subtrees = Subtrees::new();
+    // At the right edge of the tree there are some that will still grow.
+    let mut note = |level: u32, place: u64, hash: Digest| {
+        if u128::from(place + 1) << level <= u128::from(size) {
+            subtrees.insert((level, place), hash);
+        }
+    };
     for &sibling in proof {
         if last == 0 {
             return Err(ProofError::Length { count: proof.len() });
         }
+        note(level, position, hash);
         if position & 1 == 1 || position == last {
-            hash = node_hash(sibling, hash);
             while position & 1 == 0 && position != 0 {
                 position >>= 1;
                 last >>= 1;
+                level += 1;
             }
+            // Without a place to its left the proof is of no tree, and leads to no root.
+            note(level, position.saturating_sub(1), sibling);
+            hash = node_hash(sibling, hash);
         } else {
+            note(level, position + 1, sibling);
             hash = node_hash(hash, sibling);
         }
         position >>= 1;
         last >>= 1;
+        level += 1;
     }
+    note(level, position, hash);
     match (last, hash == root) {
-        (0, true) => Ok(()),
+        (0, true) => Ok(subtrees),
         (0, false) => Err(ProofError::Root { computed: hash, root }),
         _ => Err(ProofError::Length { count: proof.len() }),
     }

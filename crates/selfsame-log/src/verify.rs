@@ -8,7 +8,7 @@ use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::entry::LogEntry;
 use crate::key::LogKey;
 use crate::merkle::leaf_hash;
-use crate::proof::{ProofError, verify_inclusion};
+use crate::proof::{ProofError, Subtrees, included};
 
 /// An entry that one of the given logs vouches for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Logged<'a> {
     pub index: u64,
     /// The checkpoint, signatures of witnesses included.
     pub checkpoint: SignedCheckpoint,
+    /// What the proof says of the tree.
+    pub subtrees: Subtrees,
 }
 
 /// Decides whether `entry` is about the envelope's signature by `key`, and in a log of `log_keys`.
@@ -29,9 +31,9 @@ pub fn verify_entry<'a>(
     entry: &LogEntry,
     envelope: &Envelope,
     key: &PublicKey,
-    log_keys: &'a [LogKey],
+    log_keys: impl IntoIterator<Item = &'a LogKey>,
 ) -> Result<Option<Logged<'a>>, VerifyError> {
-    let Some(log) = log_keys.iter().find(|log| log.log_id() == entry.log_id) else { return Ok(None) };
+    let Some(log) = log_keys.into_iter().find(|log| log.log_id() == entry.log_id) else { return Ok(None) };
     let checkpoint = SignedCheckpoint::parse(entry.checkpoint.as_bytes()).map_err(VerifyError::Checkpoint)?;
     checkpoint.verify(log).map_err(VerifyError::Checkpoint)?;
     // Both stand beside the signed ones, and a reader of the bundle may look at these.
@@ -42,7 +44,8 @@ pub fn verify_entry<'a>(
         return Err(VerifyError::Root { stated: entry.root, signed: checkpoint.checkpoint.root });
     }
     let (size, root) = (checkpoint.checkpoint.size, checkpoint.checkpoint.root);
-    verify_inclusion(leaf_hash(&entry.body), entry.index, size, &entry.hashes, root).map_err(VerifyError::Inclusion)?;
+    let leaf = leaf_hash(&entry.body);
+    let subtrees = included(leaf, entry.index, size, &entry.hashes, root).map_err(VerifyError::Inclusion)?;
 
     let body = Body::parse(&entry.body).map_err(VerifyError::Body)?;
     if entry.kind != body.kind() {
@@ -61,7 +64,7 @@ pub fn verify_entry<'a>(
     if body.key != key.to_spki() {
         return Err(VerifyError::Binding { what: "key", whose: "than the signer's" });
     }
-    Ok(Some(Logged { log, index: entry.index, checkpoint }))
+    Ok(Some(Logged { log, index: entry.index, checkpoint, subtrees }))
 }
 
 /// Why an entry of a given log does not count.

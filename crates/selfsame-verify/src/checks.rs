@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_attest::RunRecord;
 use selfsame_core::{Digest, uri};
+use selfsame_log::Histories;
 
 use self::demands::Voices;
 use crate::files::ReleaseFiles;
@@ -56,9 +57,16 @@ pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> V
 pub(crate) struct Answered {
     pub(crate) verdict: Verdict,
     /// The releases of all signers that stand, in the order of the trust.
-    pub(crate) standing: Vec<Evidence>,
+    pub(crate) standing: Vec<Stands>,
     /// Who rebuilt the one that was judged, by identity: a key's name.
     pub(crate) rebuilt: BTreeMap<String, String>,
+}
+
+/// A release that stands.
+pub(crate) struct Stands {
+    pub(crate) evidence: Evidence,
+    /// The logs that its documents are in.
+    pub(crate) histories: Histories,
 }
 
 pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Answered {
@@ -78,7 +86,11 @@ pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options
             voices.fallen.push((signer.name.as_str(), judged.rows.first_failure().unwrap_or("not judged").to_owned()));
         }
     }
-    let standing = all.iter().filter(|it| stands(it)).filter_map(|it| it.seen.evidence.clone()).collect();
+    let of_one = |it: &Judged<'_>| {
+        let histories = it.seen.histories.clone();
+        it.seen.evidence.clone().map(|evidence| Stands { evidence, histories })
+    };
+    let standing = all.iter().filter(|it| stands(it)).filter_map(of_one).collect();
     let at = all.iter().position(stands).unwrap_or(0);
     let Judged { mut rows, seen, rebuilders, .. } = all.swap_remove(at);
     let rebuilt = rebuilders.clone();
@@ -130,6 +142,8 @@ struct Seen {
     /// The bundles of the documents, by predicate type.
     attestations: BTreeSet<(String, Digest)>,
     unlisted: Vec<Unlisted>,
+    /// The logs that the documents are in.
+    histories: Histories,
 }
 
 impl<'a> Judged<'a> {
@@ -187,7 +201,7 @@ impl<'a> Judged<'a> {
             self.rebuilders = demands::rebuilders(signed, evidence.image, evidence.release_id, &evidence.signer);
         }
         side::report(&seen.unlisted, rows);
-        log::report(documents.as_ref(), trust, rows);
+        seen.histories = log::report(documents.as_ref(), trust, rows);
         Some(())
     }
 }

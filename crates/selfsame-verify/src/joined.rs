@@ -256,7 +256,7 @@ impl Judge {
         statements_beside(release, trust, joining.index, &mut rebuilds, &mut verdict.unlisted);
         let again = rebuilders(rebuilds, joining.index, joining.release_id, &joining.signer);
         let again = again.into_iter().chain(by_all(rebuilt)).collect();
-        let signers = standing.iter().flatten().map(|part| part.signer.fingerprint()).collect();
+        let signers = standing.iter().flatten().map(|part| part.evidence.signer.fingerprint()).collect();
         self.threshold(trust, &joiners, &fallen, &again, &signers);
         verdict.joining = Some(Verified::new(joining));
     }

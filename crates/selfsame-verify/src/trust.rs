@@ -2,6 +2,7 @@
 
 mod export;
 mod file;
+mod logs;
 mod print;
 mod rotated;
 mod standing;
@@ -14,6 +15,7 @@ use selfsame_log::{LogKey, WitnessKey};
 
 pub use export::{Export, ExportError, Exported};
 pub use file::{KeyEntry, PREDICATES, TrustFile, is_name, predicate_type};
+pub use logs::{LogLine, TrustedLog, shared_origin};
 pub use rotated::RotateError;
 pub use standing::{Signed, Standing};
 
@@ -23,7 +25,7 @@ pub use standing::{Signed, Standing};
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     keys: Vec<TrustedKey>,
-    logs: Vec<LogKey>,
+    logs: Vec<TrustedLog>,
     /// How many identities must have signed a whole release of the image, at least 1.
     pub(crate) release_threshold: Option<usize>,
     /// How many identities must have rebuilt the release to the same bytes.
@@ -105,7 +107,7 @@ impl Trust {
     /// The same trust, and these transparency logs: every evidence document has to be in one of them.
     #[must_use]
     pub fn with_logs(self, logs: Vec<LogKey>) -> Self {
-        Self { logs, ..self }
+        Self { logs: logs.into_iter().map(TrustedLog::new).collect(), ..self }
     }
 
     /// The keys.
@@ -116,7 +118,7 @@ impl Trust {
 
     /// The logs of which a document has to be in one. With none, no log is asked.
     #[must_use]
-    pub fn logs(&self) -> &[LogKey] {
+    pub fn logs(&self) -> &[TrustedLog] {
         &self.logs
     }
 

@@ -4,11 +4,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 use selfsame_core::{Day, SourceEpoch};
+use selfsame_verify::trust::shared_origin;
 use selfsame_verify::{Trust, TrustFile};
 
 use crate::cli::TrustArgs;
 use crate::keys;
-use crate::report::{Answer, Exit, Report};
+use crate::report::{Answer, Exit, Report, printable};
 use crate::settings::wall_clock_secs;
 
 /// The keys that count.
@@ -22,6 +23,12 @@ pub(crate) fn of(arguments: &TrustArgs) -> Answer<Trust> {
         None => {
             let keys = arguments.keys.iter().map(|path| keys::public(path)).collect::<Answer<Vec<_>>>()?;
             let logs = arguments.log_keys.iter().map(|path| keys::log_public(path)).collect::<Answer<Vec<_>>>()?;
+            if let Some(origin) = shared_origin(&logs) {
+                let fault = format!("two of the logs that were given are called `{}`", printable(origin));
+                return Err(Report::new(Exit::Unanswered, fault)
+                    .consequence("A log has one key: one that goes on with another key has another name.")
+                    .into());
+            }
             Ok(Trust::in_keys(keys).with_logs(logs))
         }
     }

@@ -1,6 +1,7 @@
 //! What selfsame-log reads, writes, proves and refuses.
 
 mod entries;
+mod histories;
 mod notes;
 mod trees;
 mod vectors;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use selfsame_attest::text::quote;
 use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, Statement};
 use selfsame_core::{Day, Digest, SourceEpoch, uri};
+use selfsame_log::Histories;
 use selfsame_oci::layout;
 
 use super::{JoinedFiles, Joining};
 use crate::checks::log::Entries;
-use crate::checks::{LATER, note, relaxation_names};
+use crate::checks::{LATER, Stands, note, relaxation_names};
 use crate::files::ReleaseFiles;
 use crate::trust::{Signed, Trust, TrustedKey};
 use crate::verdict::Unlisted;
@@ -40,6 +41,8 @@ struct Set {
     by_type: BTreeMap<String, Vec<(Statement, Digest)>>,
     /// What a log that is asked for says against one of them.
     unlogged: Option<String>,
+    /// The logs that they are in.
+    histories: Histories,
     /// The day on which witnesses saw the inventory.
     seen: Option<Day>,
 }
@@ -99,6 +102,7 @@ impl<'a> Documents<'a> {
             if !trust.logs().is_empty() && set.unlogged.is_none() {
                 set.unlogged = entries.refusal().map(|refusal| refusal.to_string());
             }
+            set.histories.merge(&entries.histories);
             if kind == uri::INVENTORY && entries.fault.is_none() {
                 set.seen = entries.seen.and_then(SourceEpoch::new).map(Day::of);
             }
@@ -117,7 +121,7 @@ pub(super) fn closed<'a>(
     release: &dyn ReleaseFiles,
     files: &JoinedFiles,
     trust: &'a Trust,
-    parts: &[Vec<Evidence>],
+    parts: &[Vec<Stands>],
 ) -> Result<Closed<'a>, Refusal> {
     let Documents { sets, rebuilds, notes } = Documents::read(release, files, trust)?;
     let mut fault = ("signature", "no trusted key signed what joins the parts".to_owned());
@@ -146,21 +150,25 @@ fn by_key(
     files: &JoinedFiles,
     trusted: &TrustedKey,
     set: Set,
-    parts: &[Vec<Evidence>],
+    parts: &[Vec<Stands>],
 ) -> Result<(Joining, bool), Refusal> {
-    let Set { by_type, unlogged, seen } = set;
+    let Set { by_type, unlogged, mut histories, seen } = set;
     let may_not = by_type.keys().find(|kind| !trusted.may_sign(kind)).cloned();
     // Of a platform that several signed, the release that this key lists, its own before others'.
     let inventories = by_type.get(uri::INVENTORY).into_iter().flatten();
     let lists: Vec<Inventory> = inventories.filter_map(|(list, _)| list.predicate_as().ok()).collect();
     let listed = |release: Digest| lists.iter().flat_map(|list| &list.documents).any(|it| it.sha256 == release);
-    let of_part = |all: &'_ [Evidence]| {
-        let order = |(_, it): &(usize, &Evidence)| {
-            (!listed(it.release_id), it.signer.fingerprint() != trusted.key.fingerprint())
+    let of_part = |all: &'_ [Stands]| {
+        let order = |(_, it): &(usize, &Stands)| {
+            (!listed(it.evidence.release_id), it.evidence.signer.fingerprint() != trusted.key.fingerprint())
         };
         all.iter().enumerate().min_by_key(order).map(|(place, _)| place)
     };
-    let parts: Vec<&Evidence> = parts.iter().filter_map(|all| all.get(of_part(all)?)).collect();
+    let parts: Vec<&Stands> = parts.iter().filter_map(|all| all.get(of_part(all)?)).collect();
+    for part in &parts {
+        histories.merge(&part.histories);
+    }
+    let parts: Vec<&Evidence> = parts.into_iter().map(|part| &part.evidence).collect();
     let (joining, asked_together) = whole(files, &trusted.key, by_type, &parts)?;
     let name = quote(&trusted.name);
     let signed = Signed { release: Some(joining.release_id), by: seen };
@@ -183,9 +191,10 @@ fn by_key(
             }
         }
     }
-    match unlogged {
-        Some(refusal) => Err(("log", format!("a document that joins the parts {refusal}"))),
-        None => Ok((joining, asked_together)),
+    match (unlogged, histories.fork()) {
+        (Some(refusal), _) => Err(("log", format!("a document that joins the parts {refusal}"))),
+        (None, Some(fork)) => Err(("log", fork.to_string())),
+        (None, None) => Ok((joining, asked_together)),
     }
 }
 

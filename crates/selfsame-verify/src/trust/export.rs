@@ -102,7 +102,7 @@ impl TrustFile {
             };
             lost.push(format!("`{}` is not in it ({why})", key.name));
         }
-        let logs: Vec<&str> = self.logs.iter().map(|log| log.origin()).collect();
+        let logs: Vec<&str> = self.logs.iter().map(|log| log.key.origin()).collect();
         if !logs.is_empty() {
             lost.push(format!("an entry in a transparency log is not asked for: {}", logs.join(", ")));
         }

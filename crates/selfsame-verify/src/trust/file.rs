@@ -8,7 +8,7 @@ use selfsame_definition::TextError;
 use selfsame_definition::document::{self, Field, Table};
 use selfsame_log::{LogKey, WitnessKey};
 
-use super::{Floor, rotated};
+use super::{Floor, LogLine, rotated, shared_origin};
 
 /// The only version there is.
 const VERSION: u64 = 1;
@@ -44,7 +44,7 @@ pub struct TrustFile {
     /// How many witnesses must have cosigned the checkpoint of a log entry.
     pub witness_threshold: usize,
     /// The transparency logs: with one, every evidence document has to be in one.
-    pub logs: Vec<LogKey>,
+    pub logs: Vec<LogLine>,
     /// Who says when a log was what it is.
     pub witnesses: Vec<WitnessKey>,
     /// What releases must not be older than, by name.
@@ -171,7 +171,8 @@ fn read(top: &Table<'_, '_>) -> Result<TrustFile, TextError> {
     }
     let [release, rebuild, witness] = thresholds(&top, &mut file)?;
     let witness = witness.filter(|_| file.witness_threshold > 0);
-    (file.logs, file.witnesses) = (notes(&top, "log", LogKey::parse)?, notes(&top, "witness", WitnessKey::parse)?);
+    file.logs = read_logs(&top)?;
+    file.witnesses = notes(&top, "witness", &["key"], WitnessKey::parse)?.into_iter().map(|(key, _)| key).collect();
     let witnesses: BTreeSet<&str> = file.witnesses.iter().map(WitnessKey::name).collect();
     if let Some(asked) = witness.filter(|_| witnesses.len() < file.witness_threshold || file.logs.is_empty()) {
         let message = format!("`{}` asks for {} witnesses of a log", asked.name(), file.witness_threshold);
@@ -244,21 +245,48 @@ fn thresholds<'t, 'v>(top: &Table<'t, 'v>, file: &mut TrustFile) -> Result<[Mayb
     Ok(fields)
 }
 
+/// The logs, each with a name of its own.
+fn read_logs(top: &Table<'_, '_>) -> Result<Vec<LogLine>, TextError> {
+    let mut logs: Vec<LogLine> = Vec::new();
+    for (key, table) in notes(top, "log", &["from", "key", "until"], LogKey::parse)? {
+        let (from, until) = days(&table)?;
+        if shared_origin(logs.iter().map(|log| &log.key).chain([&key])).is_some() {
+            let message =
+                format!("two logs are called `{}`: a log that goes on with another key has another name", key.origin());
+            return Err(table.fault(message));
+        }
+        logs.push(LogLine { key, from, until });
+    }
+    Ok(logs)
+}
+
+/// The first and the last day.
+fn days(table: &Table<'_, '_>) -> Result<(Option<Day>, Option<Day>), TextError> {
+    let day = |key: &str| table.field(key).map(|field| field.parsed::<Day>()).transpose();
+    let (from, until) = (day("from")?, day("until")?);
+    match table.field("until").filter(|_| from.zip(until).is_some_and(|(from, until)| until < from)) {
+        Some(field) => Err(field.fault(format!("`{}` is before `from`", field.name()))),
+        None => Ok((from, until)),
+    }
+}
+
 /// Keys of logs or of witnesses, in the one-line form of signed notes, none twice.
-fn notes<T: std::fmt::Display, E: std::fmt::Display>(
-    top: &Table<'_, '_>,
+fn notes<'t, 'v, T: std::fmt::Display, E: std::fmt::Display>(
+    top: &Table<'t, 'v>,
     name: &str,
+    known: &[&str],
     parse: fn(&str) -> Result<T, E>,
-) -> Result<Vec<T>, TextError> {
+) -> Result<Vec<(T, Table<'t, 'v>)>, TextError> {
     let Some(field) = top.field(name) else { return Ok(Vec::new()) };
-    let mut keys: Vec<T> = Vec::new();
+    let mut keys: Vec<(T, Table<'t, 'v>)> = Vec::new();
     for table in field.tables()? {
-        let line = table.only(&["key"])?.need("key")?;
+        let table = table.only(known)?;
+        let line = table.need("key")?;
         let key = parse(line.filled()?).map_err(|error| line.fault(format!("`{}`: {error}", line.name())))?;
-        if keys.len() == MOST_KEYS || keys.iter().any(|other| other.to_string() == key.to_string()) {
+        if keys.len() == MOST_KEYS || keys.iter().any(|(other, _)| other.to_string() == key.to_string()) {
             return Err(line.fault(format!("`{}` stands there twice, or behind {MOST_KEYS} others", line.name())));
         }
-        keys.push(key);
+        keys.push((key, table));
     }
     Ok(keys)
 }
@@ -315,13 +343,8 @@ fn read_key(table: &Table<'_, '_>) -> Result<KeyEntry, TextError> {
             return Err(predicates.fault(format!("`{}` is empty: the key could sign nothing", predicates.name())));
         }
     }
-    (entry.from, entry.until) = (day("from")?, day("until")?);
+    (entry.from, entry.until) = days(&table)?;
     (entry.retired, entry.compromised) = (day("retired")?, day("compromised")?);
-    if let Some(until) =
-        table.field("until").filter(|_| entry.from.zip(entry.until).is_some_and(|(from, until)| until < from))
-    {
-        return Err(until.fault(format!("`{}` is before `from`", until.name())));
-    }
     entry.successor_of = table.field("successor-of").map(|of| name(&of)).transpose()?;
     entry.note = table.field("note").map(|note| note.string().map(str::to_owned)).transpose()?;
     Ok(entry)

@@ -23,7 +23,10 @@ impl fmt::Display for TrustFile {
             writeln!(f, "witness = {}", self.witness_threshold)?;
         }
         for log in &self.logs {
-            writeln!(f, "\n[[log]]\nkey = {}", text(&log.to_string()))?;
+            writeln!(f, "\n[[log]]\nkey = {}", text(&log.key.to_string()))?;
+            for (name, day) in [("from", log.from), ("until", log.until)] {
+                optional(f, name, day.map(|day| day.to_string()).as_ref())?;
+            }
         }
         for witness in &self.witnesses {
             writeln!(f, "\n[[witness]]\nkey = {}", text(&witness.to_string()))?;

@@ -6,7 +6,7 @@ use selfsame_attest::{Envelope, Rotation, RotationError};
 use selfsame_core::{Day, Digest};
 
 use super::file::{self, KeyEntry, TrustFile};
-use super::{Standing, Trust, TrustSource, TrustedKey};
+use super::{Standing, Trust, TrustSource, TrustedKey, TrustedLog};
 
 impl TrustFile {
     /// What this file, whose text it was read from, trusts on a day.
@@ -31,7 +31,7 @@ impl TrustFile {
         });
         Trust {
             keys: keys.collect(),
-            logs: self.logs.clone(),
+            logs: self.logs.iter().map(|log| TrustedLog::at(log, day)).collect(),
             witnesses: self.witnesses.clone(),
             witness_threshold: self.witness_threshold,
             release_threshold: Some(self.release_threshold),

@@ -113,7 +113,7 @@ fn the_key_has_to_count_and_may_have_to_be_logged() {
     fails(&judge(&good, &only_sbom, &[]), "key", "may not sign statements of this type");
     let logged = with(|file| {
         let log = selfsame_log::LogSigner::from_seed(&[7; 32]);
-        file.logs.push(log.key("log.example").unwrap());
+        file.logs.push(selfsame_verify::trust::LogLine::new(log.key("log.example").unwrap()));
     });
     fails(&judge(&good, &logged, &[]), "log", "has no log entry");
 }

@@ -214,7 +214,7 @@ fn in_the_words_of_others() {
     assert!(kyverno(&two).unwrap_err().to_string().contains("asks for 2 identities"));
     two.release_threshold = 1;
     let log = selfsame_log::LogSigner::from_seed(&[7; 32]).key("log.example").unwrap();
-    two.logs.push(log);
+    two.logs.push(selfsame_verify::trust::LogLine::new(log));
     two.witness_threshold = 1;
     let lost = kyverno(&two).unwrap().lost;
     for told in ["transparency log is not asked for: log.example", "the word of 1 witnesses"] {

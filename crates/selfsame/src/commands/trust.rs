@@ -8,6 +8,7 @@ use std::path::Path;
 use selfsame_attest::{Envelope, Rotation};
 use selfsame_core::{Day, Digest};
 use selfsame_log::{LogKey, WitnessKey};
+use selfsame_verify::trust::{LogLine, TrustedLog};
 use selfsame_verify::{Depth, Expectations, Export, KeyEntry, Options, Trust, TrustFile, TrustedKey};
 use serde_json::json;
 
@@ -75,13 +76,6 @@ fn name_of(path: &Path) -> String {
 fn add(arguments: &TrustAdd) -> Answer {
     let (mut file, text) = read(&arguments.file)?;
     if let Some(line) = one_line(&arguments.key)? {
-        if let Some(option) = restricted(arguments).first() {
-            let fault = format!(
-                "`{option}` is about a key that signs, and `{}` is that of a log or witness",
-                arguments.key.display()
-            );
-            return Err(Report::new(Exit::Unanswered, fault).consequence("Nothing was changed.").into());
-        }
         return add_log(arguments, file, &text, &line);
     }
     let key = keys::public(&arguments.key)?;
@@ -163,14 +157,25 @@ fn one_line(path: &Path) -> Answer<Option<String>> {
 
 /// A log in which documents have to be, or a witness who says when they were there.
 fn add_log(arguments: &TrustAdd, mut file: TrustFile, text: &str, line: &str) -> Answer {
-    let what = match (WitnessKey::parse(line), LogKey::parse(line)) {
+    let witness = WitnessKey::parse(line);
+    // Of a log its days are said, of a witness nothing.
+    let said = |option: &&str| witness.is_ok() || !matches!(*option, "--from" | "--until");
+    if let Some(option) = restricted(arguments).into_iter().find(said) {
+        let fault = format!(
+            "`{option}` is about a key that signs, and `{}` is that of a log or witness",
+            arguments.key.display()
+        );
+        return Err(Report::new(Exit::Unanswered, fault).consequence("Nothing was changed.").into());
+    }
+    let what = match (witness, LogKey::parse(line)) {
         (Ok(witness), _) => {
             file.witnesses.push(witness);
             format!("witness `{}` counts", file.witnesses[file.witnesses.len() - 1].name())
         }
         (_, Ok(log)) => {
-            file.logs.push(log);
-            format!("documents have to be in the log `{}`", file.logs[file.logs.len() - 1].origin())
+            let told = format!("documents have to be in the log `{}`", log.origin());
+            file.logs.push(LogLine { key: log, from: arguments.from, until: arguments.until });
+            told
         }
         (_, Err(error)) => {
             let fault = format!("`{}` is not the key of a log or witness: {error}", arguments.key.display());
@@ -355,11 +360,20 @@ fn show(path: &Path, at: Day, as_json: bool) -> Answer {
             .values()
             .map(|floor| json!({"epoch": floor.epoch, "name": floor.name, "version": floor.version}))
             .collect();
+        let log = |(log, trusted): (&LogLine, &TrustedLog)| {
+            json!({
+                "from": log.from.map(|day| day.to_string()),
+                "key": log.key.to_string(),
+                "standing": trusted.word(),
+                "until": log.until.map(|day| day.to_string()),
+            })
+        };
+        let logs: Vec<_> = file.logs.iter().zip(trust.logs()).map(log).collect();
         let body = json!({
             "at": at.to_string(),
             "class": if trust.keys().is_empty() { "empty" } else { "trust" },
             "keys": keys,
-            "logs": file.logs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "logs": logs,
             "minimumLevel": file.minimum_level.map(|level| level.name()),
             "rollback": floors,
             "serial": file.serial,
@@ -421,7 +435,12 @@ fn shown(path: &Path, at: Day, file: &TrustFile, trust: &Trust) -> String {
     if file.release_threshold > 1 {
         asked.push(format!("{} identities sign a release", file.release_threshold));
     }
-    asked.extend(file.logs.iter().map(|log| format!("an entry in {}", log.origin())));
+    asked.extend(file.logs.iter().zip(trust.logs()).map(|(log, trusted)| {
+        let days = [(log.from, "from"), (log.until, "until")];
+        let days = days.into_iter().filter_map(|(day, word)| Some(format!(" {word} {}", day?))).collect::<String>();
+        let word = Some(trusted.word()).filter(|word| *word != "active").map(|word| format!(" ({word})"));
+        format!("an entry in {}{days}{}", log.key.origin(), word.unwrap_or_default())
+    }));
     if file.witness_threshold > 0 {
         asked.push(format!("{} witnesses cosign it", file.witness_threshold));
     }
