@@ -2,7 +2,7 @@
 
 use crate::cause::{Cause, Guess, Known, Tally};
 use crate::kinds;
-use crate::{Limits, escape};
+use crate::{Limits, escape, secret};
 use selfsame_core::Level;
 
 /// Why two contents differ.
@@ -113,10 +113,12 @@ pub fn explain_content(path: &str, a: &[u8], b: &[u8], known: &Known, limits: &L
 /// The kind that takes the pair, and what it finds: at least one place.
 pub(crate) fn find(pair: &Pair<'_>) -> (&'static str, Finding) {
     let rows = if pair.depth <= pair.limits.depth { kinds::TABLE } else { &[] };
-    rows.iter()
+    let (kind, finding) = rows
+        .iter()
         .filter(|row| (row.claims)(pair))
         .find_map(|row| (row.explain)(pair).filter(|finding| !finding.places.is_empty()).map(|f| (row.kind, f)))
-        .unwrap_or_else(|| (kinds::bytes::KIND, kinds::bytes::explain(pair)))
+        .unwrap_or_else(|| (kinds::bytes::KIND, kinds::bytes::explain(pair)));
+    (kind, secret::hide(pair, finding))
 }
 
 /// Sums up a finding.

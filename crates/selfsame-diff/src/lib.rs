@@ -12,6 +12,7 @@ mod image;
 mod json;
 mod kinds;
 mod lines;
+mod secret;
 mod view;
 
 pub use cause::{Cause, Guess, HostFacts, Known};

@@ -43,6 +43,8 @@ use disk::Disk;
 const CHECKPOINT: &str = "checkpoint";
 /// The file with the log's key.
 const KEY: &str = "log.pub";
+/// The longest key file that is read.
+const MOST_KEY_BYTES: u64 = 4096;
 /// The writer's lock.
 const LOCK: &str = ".lock";
 
@@ -80,7 +82,7 @@ impl LogFolder {
     /// A log that is there, with the key that its folder names.
     pub fn open(path: &Path) -> Result<Self, LogFolderError> {
         let file = path.join(KEY);
-        let text = match read(&file, 4096)? {
+        let text = match read(path, KEY, MOST_KEY_BYTES)? {
             Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             None => return Err(LogFolderError::NotALog { path: path.to_owned(), missing: KEY }),
         };
@@ -99,7 +101,7 @@ impl LogFolder {
     /// The newest checkpoint, whose signature is by [`LogFolder::key`].
     pub fn checkpoint(&self) -> Result<SignedCheckpoint, LogFolderError> {
         let path = self.path.join(CHECKPOINT);
-        let bytes = read(&path, selfsame_log::note::MOST_NOTE_BYTES as u64)?;
+        let bytes = read(&self.path, CHECKPOINT, selfsame_log::note::MOST_NOTE_BYTES as u64)?;
         let bytes = bytes.ok_or_else(|| LogFolderError::NotALog { path: self.path.clone(), missing: CHECKPOINT })?;
         let checkpoint = SignedCheckpoint::parse(&bytes).and_then(|checkpoint| {
             checkpoint.verify(&self.key)?;
@@ -296,7 +298,7 @@ impl LogFolder {
     fn lock(&self, patience: Duration) -> Result<File, LogFolderError> {
         let path = self.path.join(LOCK);
         let failed = |error| LogFolderError::io("lock", &path, error);
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let file = sys::open_lock(&path).map_err(failed)?;
         // Counted, not timed: this crate asks no clock.
         for look in 0..=patience.as_millis() / LOOK_AGAIN.as_millis() {
             if look > 0 {
@@ -335,12 +337,12 @@ impl LogFolder {
     fn entries(&self, tile: Tile) -> Result<(String, Vec<u8>), LogFolderError> {
         let most = TILE_WIDTH * (MOST_ENTRY_BYTES as u64 + 2);
         let name = entries_path(tile.index, tile.width);
-        if let Some(bytes) = read(&self.path.join(&name), most)? {
+        if let Some(bytes) = read(&self.path, &name, most)? {
             return Ok((name, bytes));
         }
         let missing = LogFolderError::NotATile { path: self.path.join(&name) };
         let full = entries_path(tile.index, 256);
-        let bytes = read(&self.path.join(&full), most)?.ok_or(missing)?;
+        let bytes = read(&self.path, &full, most)?.ok_or(missing)?;
         let damaged = || LogFolderError::NotATile { path: self.path.join(&full) };
         let entries = parse_entries(&bytes, 256).ok_or_else(damaged)?;
         let first = entries.into_iter().take(usize::from(tile.width));
@@ -354,24 +356,25 @@ impl Tiles for LogFolder {
     fn tile(&self, tile: Tile) -> Result<Vec<Digest>, LogFolderError> {
         let path = self.path.join(tile.path());
         let damaged = |path| LogFolderError::NotATile { path };
-        if let Some(bytes) = read(&path, TILE_WIDTH * 32)? {
+        if let Some(bytes) = read(&self.path, &tile.path(), TILE_WIDTH * 32)? {
             return tile.parse(&bytes).ok_or_else(|| damaged(path));
         }
-        let full = self.path.join(Tile { width: 256, ..tile }.path());
-        let bytes = read(&full, TILE_WIDTH * 32)?.ok_or_else(|| damaged(path))?;
+        let name = Tile { width: 256, ..tile }.path();
+        let full = self.path.join(&name);
+        let bytes = read(&self.path, &name, TILE_WIDTH * 32)?.ok_or_else(|| damaged(path))?;
         let mut hashes = Tile { width: 256, ..tile }.parse(&bytes).ok_or_else(|| damaged(full))?;
         hashes.truncate(usize::from(tile.width));
         Ok(hashes)
     }
 }
 
-/// A file's bytes; one that is longer than it may be is cut one byte behind that, which no reader takes.
-fn read(path: &Path, most_bytes: u64) -> Result<Option<Vec<u8>>, LogFolderError> {
+/// A file's bytes; one that is longer than it may be is cut one byte behind that, which no reader takes. A log is written
+/// by whoever may write its folder: below it no link is followed, and nothing but a regular file is opened.
+fn read(root: &Path, name: &str, most_bytes: u64) -> Result<Option<Vec<u8>>, LogFolderError> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes));
-    match read {
+    match sys::open_below(root, name).and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes)) {
         Ok(_) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(LogFolderError::io("read", path, error)),
+        Err(error) => Err(LogFolderError::io("read", &root.join(name), error)),
     }
 }

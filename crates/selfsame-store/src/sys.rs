@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
 /// Renames, unless something is at `to` already (`false`). Works on files and folders.
@@ -91,6 +91,28 @@ pub(crate) fn open_quietly(path: &Path) -> io::Result<File> {
         Err(Errno::PERM) => Ok(rustix::fs::open(path, flags, Mode::empty())?.into()),
         other => Ok(other?.into()),
     }
+}
+
+/// Opens a regular file below a folder for reading; no link on the way is followed, and no FIFO's writer is waited for.
+pub(crate) fn open_below(root: &Path, name: &str) -> io::Result<File> {
+    let place = rustix::fs::open(root, OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let file = match rustix::fs::openat2(&place, name, flags, Mode::empty(), resolve) {
+        Ok(file) => File::from(file),
+        Err(Errno::LOOP) => return Err(io::Error::new(io::ErrorKind::InvalidData, "a link is in its place")),
+        Err(error) => return Err(error.into()),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Opens a file to be locked, which is made if it is not there. What a link leads to is not touched.
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?.into())
 }
 
 /// Opens a folder itself, for locks and `fsync`.

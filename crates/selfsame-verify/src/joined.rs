@@ -8,13 +8,14 @@ mod documents;
 mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use selfsame_attest::text::quote;
 use selfsame_attest::{Inventory, Provenance, PublicKey, RunRecord};
 use selfsame_core::{Digest, Platform};
 use selfsame_oci::layout;
 
-pub use parts::{JoinedFiles, Part, PartFiles};
+pub use parts::{JoinedFault, JoinedFiles, Part, PartFiles};
 
 use crate::checks::rebuilds as statements_beside;
 use crate::checks::{judge, may_stand_beside, read_run_record, rebuilders};
@@ -44,6 +45,8 @@ pub struct JoinedVerdict {
     pub joining: Option<Verified<Joining>>,
     /// Statements about the index that are there and were not used.
     pub unlisted: Vec<Unlisted>,
+    /// Whether a check of what joins them failed for what was seen, not for what could not be seen.
+    refuted: bool,
 }
 
 /// One question to what joins the parts, and the answer.
@@ -114,8 +117,9 @@ impl JoinedVerdict {
     pub fn class(&self) -> Class {
         let is = |class: Class| self.parts.iter().any(|(_, verdict)| verdict.class == class);
         match () {
-            () if is(Class::NotVerified) || self.faults().next().is_some() => Class::NotVerified,
-            () if is(Class::Unanswered) || self.joining.is_none() => Class::Unanswered,
+            () if is(Class::NotVerified) || self.refuted => Class::NotVerified,
+            () if is(Class::Unanswered) || self.faults().next().is_some() => Class::Unanswered,
+            () if self.joining.is_none() => Class::Unanswered,
             () => Class::Verified,
         }
     }
@@ -136,7 +140,7 @@ impl JoinedVerdict {
 #[must_use]
 pub fn verify_joined(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Option<JoinedVerdict> {
     let files = JoinedFiles::open(release)?;
-    let mut judge = Judge { answers: Vec::new() };
+    let mut judge = Judge { answers: Vec::new(), refuted: false };
     let mut verdict = JoinedVerdict {
         index: None,
         name: String::new(),
@@ -145,6 +149,7 @@ pub fn verify_joined(release: &dyn ReleaseFiles, trust: &Trust, options: &Option
         checks: Vec::new(),
         joining: None,
         unlisted: Vec::new(),
+        refuted: false,
     };
     match files {
         Ok(files) => {
@@ -153,8 +158,9 @@ pub fn verify_joined(release: &dyn ReleaseFiles, trust: &Trust, options: &Option
             judge.pass("index", files.parts.iter().map(|part| fact(&part.platform, part.image.digest)).collect());
             judge.all(release, &files, trust, options, &mut verdict);
         }
-        Err(fault) => judge.fail("index", fault),
+        Err(fault) => judge.fault("index", fault),
     }
+    verdict.refuted = judge.refuted;
     verdict.checks = judge.finish(options.depth);
     if verdict.faults().next().is_some() {
         verdict.joining = None;
@@ -179,6 +185,8 @@ fn fact(label: &impl ToString, value: impl ToString) -> Fact {
 /// The answers so far.
 struct Judge {
     answers: Vec<(&'static str, Outcome, Vec<Fact>)>,
+    /// Whether one of them is a no.
+    refuted: bool,
 }
 
 impl Judge {
@@ -187,7 +195,21 @@ impl Judge {
     }
 
     fn fail(&mut self, id: &'static str, reason: impl Into<String>) {
-        self.answers.push((id, Outcome::Failed { reason: reason.into() }, Vec::new()));
+        self.fault(id, JoinedFault::Refused(reason.into()));
+    }
+
+    /// A no, or the word that it could not be looked at.
+    fn fault(&mut self, id: &'static str, fault: JoinedFault) {
+        self.fail_with(id, fault, Vec::new());
+    }
+
+    fn unreadable(&mut self, id: &'static str, reason: String) {
+        self.fault(id, JoinedFault::Unreadable(reason));
+    }
+
+    fn fail_with(&mut self, id: &'static str, fault: JoinedFault, facts: Vec<Fact>) {
+        self.refuted |= matches!(fault, JoinedFault::Refused(_));
+        self.answers.push((id, Outcome::Failed { reason: fault.to_string() }, facts));
     }
 
     fn skip(&mut self, id: &'static str, reason: impl Into<String>) {
@@ -228,7 +250,7 @@ impl Judge {
         let evidence: Vec<_> = verdict.parts.iter().filter_map(|(_, part)| part.evidence.as_deref()).collect();
         let closed = match documents::closed(release, files, trust, &standing) {
             Ok(closed) => closed,
-            Err((id, fault)) => return self.fail(id, fault),
+            Err((id, fault)) => return self.fault(id, fault),
         };
         let Closed { mut joining, asked_together, joiners, fallen, mut rebuilds, unlisted } = closed;
         verdict.unlisted = unlisted;
@@ -287,11 +309,11 @@ impl Judge {
             (joined, _) if joined < wanted => {
                 let reason =
                     format!("{joined} of the {wanted} identities that the trust asks for joined the platforms");
-                self.answers.push((ID, Outcome::Failed { reason }, facts));
+                self.fail_with(ID, JoinedFault::Refused(reason), facts);
             }
             (_, again) if again < rebuilt => {
                 let reason = format!("{again} of the {rebuilt} other identities that the trust asks for rebuilt it");
-                self.answers.push((ID, Outcome::Failed { reason }, facts));
+                self.fail_with(ID, JoinedFault::Refused(reason), facts);
             }
             _ => self.pass(ID, facts),
         }
@@ -304,14 +326,17 @@ impl Judge {
             Ok(None) => {}
             Ok(Some(bytes)) if bytes == files.docker_file() => {}
             Ok(Some(_)) => return self.fail(ID, "manifest.json lists something else than the images of the index"),
-            Err(error) => return self.fail(ID, format!("manifest.json cannot be read: {error}")),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return self.fail(ID, format!("manifest.json has more than {DOCUMENT_BYTES} bytes"));
+            }
+            Err(error) => return self.unreadable(ID, format!("manifest.json cannot be read: {error}")),
         }
         if depth < Depth::Blobs {
             return;
         }
         let names = match release.names() {
             Ok(names) => names,
-            Err(error) => return self.fail(ID, format!("the release's files cannot be listed: {error}")),
+            Err(error) => return self.unreadable(ID, format!("the release's files cannot be listed: {error}")),
         };
         let belongs = |name: &str| files.has(name) || name == layout::DOCKER_FILE || may_stand_beside(name);
         match names.iter().find(|name| !belongs(name)) {

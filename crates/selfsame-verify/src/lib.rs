@@ -22,7 +22,7 @@ pub mod verified;
 
 pub use checks::verify;
 pub use files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX, SUMMARY_PREFIX, SUMMARY_SUFFIX};
-pub use joined::{JoinedCheck, JoinedFiles, JoinedVerdict, Joining, Part, PartFiles, verify_joined};
+pub use joined::{JoinedCheck, JoinedFault, JoinedFiles, JoinedVerdict, Joining, Part, PartFiles, verify_joined};
 pub use one_file::{FILE_VERDICT_SCHEMA, FileVerdict, verify_file};
 pub use options::{Depth, ExpectError, Expectations, Options};
 pub use trust::{Export, ExportError, KeyEntry, RotateError, Trust, TrustFile, TrustedKey};

@@ -49,7 +49,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    fn open(root: &Path) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let handle = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { root: root.to_owned(), handle })
     }

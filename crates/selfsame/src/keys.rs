@@ -184,7 +184,7 @@ fn public_key(signer: &dyn Signer, text: &str) -> Answer<PublicKey> {
 
 fn read(path: &Path) -> Answer<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    crate::given::open(path)
         .and_then(|file| file.take(KEY_BYTES).read_to_end(&mut bytes))
         .map_err(|error| cannot("read key", path, &error))?;
     Ok(bytes)

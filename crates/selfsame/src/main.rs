@@ -7,6 +7,7 @@ mod commands;
 mod files;
 #[cfg(test)]
 mod fuzz;
+mod given;
 mod inputs;
 mod interrupt;
 mod keys;

@@ -47,7 +47,7 @@ pub(crate) fn read(path: &Path) -> Answer<(TrustFile, String)> {
         Report::new(Exit::Unanswered, format!("cannot read the trust file `{}`: {what}", path.display()))
     };
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    crate::given::open(path)
         .and_then(|file| file.take(TrustFile::LIMIT_BYTES as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| fault(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| fault("it is not UTF-8".to_owned()))?;

@@ -236,3 +236,38 @@ fn a_compressed_bomb_is_compared_as_bytes() {
     let found = crate::explain_content("x.gz", &bomb(1), &bomb(2), &crate::Known::default(), &limits);
     assert_eq!(found.kind, "bytes");
 }
+
+/// What a check of a build says ends in the logs of a CI that many read.
+#[test]
+fn what_is_in_a_private_key_is_never_shown() {
+    let pem = |text: &str, kind: &str| format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n").into_bytes();
+    let (one, other) =
+        ("MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg", "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0waxxxxxxx");
+    let hidden = |path: &str, a: &[u8], b: &[u8]| {
+        let found = explained(path, a, b);
+        let shown = format!("{found:?}");
+        assert!(!shown.contains("wawIBAQQg") && !shown.contains("xxxxx"), "{path}: {shown}");
+        assert!(!shown.contains("77 61 77"), "{path}: {shown}");
+        assert!(shown.contains("not shown"), "{path}: {shown}");
+    };
+    for kind in ["PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY"] {
+        hidden("etc/server.pem", &pem(one, kind), &pem(other, kind));
+        // Where it stands in something else, and where only one side has one.
+        hidden(
+            "config.json",
+            &serde_json::to_vec(&serde_json::json!({ "k": String::from_utf8_lossy(&pem(one, kind)) })).unwrap(),
+            b"{\"k\":\"xxxxxxx\"}",
+        );
+        let (a, b) = (tar(&[("in.pem", &pem(one, kind), 0o644, 0)]), tar(&[("in.pem", &pem(other, kind), 0o644, 0)]));
+        hidden("x.tar", &a, &b);
+        hidden("x.tar.gz", &gzip(&a, 0, ""), &gzip(&b, 0, ""));
+    }
+    hidden(
+        "etc/ssl/private/host.key",
+        &[b"0\x82\x01".as_slice(), one.as_bytes()].concat(),
+        &[b"0\x82\x01".as_slice(), other.as_bytes()].concat(),
+    );
+    hidden("etc/shadow", b"root:wawIBAQQg:1::::::\n", b"root:xxxxx:1::::::\n");
+    let found = explained("public.pem", &pem(one, "PUBLIC KEY"), &pem(other, "PUBLIC KEY"));
+    assert!(format!("{found:?}").contains("wawIBAQQg"), "a public key is no secret");
+}

@@ -38,7 +38,9 @@ impl<'a> Disk<'a> {
         self.make(&scratch)?;
         let beside = scratch.join("file");
         self.step().map_err(failed)?;
-        let mut file = File::create(&beside).map_err(failed)?;
+        // What a writer that died left there, or a link that somebody else did.
+        sys::remove_all(&beside).map_err(failed)?;
+        let mut file = File::create_new(&beside).map_err(failed)?;
         let (first, second) = bytes.split_at(bytes.len() / 2);
         file.write_all(first).map_err(failed)?;
         self.step().map_err(failed)?;
@@ -104,8 +106,15 @@ impl<'a> Disk<'a> {
     /// Makes a folder and those above it, down from the root.
     fn make(&self, folder: &Path) -> Result<(), LogFolderError> {
         let failed = |error| LogFolderError::io("create", folder, error);
-        let mut missing: Vec<&Path> = folder.ancestors().take_while(|it| *it != self.root && !it.is_dir()).collect();
-        while let Some(folder) = missing.pop() {
+        let mut below: Vec<&Path> = folder.ancestors().take_while(|it| *it != self.root).collect();
+        while let Some(folder) = below.pop() {
+            match folder.symlink_metadata() {
+                Ok(metadata) if metadata.is_dir() => continue,
+                // A link would lead what is written out of the log.
+                Ok(_) => return Err(failed(io::Error::other("something that is no folder is in its place"))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
             self.step().map_err(failed)?;
             fs::create_dir(folder).map_err(failed)?;
             self.dirty.borrow_mut().extend(folder.parent().map(Path::to_owned));

@@ -288,3 +288,46 @@ fn the_golden_log_is_whole() {
     assert_eq!((report.entries, report.faults.len()), (300, 0));
     assert!(matches!(LogFolder::open(&folder), Err(LogFolderError::NotALog { missing: "log.pub", .. })));
 }
+
+/// Whoever may write a log's folder may put a link there; a writer with more rights does not write where it leads, and a
+/// reader does not wait for a pipe.
+#[test]
+fn no_link_or_pipe_in_a_log_is_followed() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = folder.path().join("elsewhere");
+    for name in ["checkpoint", "log.pub", "tile", "tile/0", "tile/entries", "tile/0/000.p/3", "tile/entries/000.p/3"] {
+        let log = log(folder.path());
+        log.append(&bodies(0..3), &signer(), SOON).unwrap();
+        let place = log.path.join(name);
+        fs::rename(&place, &elsewhere).unwrap();
+        symlink(&elsewhere, &place).unwrap();
+        let before = fs::metadata(&elsewhere).unwrap().is_dir().then(|| files(&elsewhere));
+        let opened = LogFolder::open(&log.path).and_then(|log| log.append(&bodies(3..6), &signer(), SOON));
+        let said = opened.expect_err(name).to_string();
+        assert!(said.contains("read") || said.contains("create") || said.contains("damaged"), "{name}: {said}");
+        assert_eq!(before, fs::metadata(&elsewhere).unwrap().is_dir().then(|| files(&elsewhere)), "{name}");
+        crate::sys::remove_all(&elsewhere).unwrap();
+        fs::remove_file(&place).unwrap();
+        let fifo = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &place, rustix::fs::FileType::Fifo, fifo, 0).unwrap();
+        assert!(
+            LogFolder::open(&log.path).and_then(|log| log.append(&bodies(3..6), &signer(), SOON)).is_err(),
+            "{name}"
+        );
+        crate::sys::remove_all(&log.path).unwrap();
+    }
+    // The writer's own places.
+    let log = log(folder.path());
+    fs::write(&elsewhere, "somebody else's").unwrap();
+    for name in [".lock", ".tmp"] {
+        let _ = crate::sys::remove_all(&log.path.join(name));
+        symlink(&elsewhere, log.path.join(name)).unwrap();
+        let _ = log.append(&bodies(0..3), &signer(), SOON);
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "somebody else's", "{name}");
+        let _ = fs::remove_file(log.path.join(name));
+    }
+    log.append(&bodies(0..3), &signer(), SOON).unwrap();
+    assert_eq!(whole(&log), 3);
+}

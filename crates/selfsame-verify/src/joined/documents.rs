@@ -8,7 +8,7 @@ use selfsame_core::{Day, Digest, SourceEpoch, uri};
 use selfsame_log::Histories;
 use selfsame_oci::layout;
 
-use super::{JoinedFiles, Joining};
+use super::{JoinedFault, JoinedFiles, Joining};
 use crate::checks::log::Entries;
 use crate::checks::{LATER, Stands, note, relaxation_names};
 use crate::files::ReleaseFiles;
@@ -32,7 +32,7 @@ pub(super) struct Closed<'a> {
     pub(super) unlisted: Vec<Unlisted>,
 }
 
-/// The check that a fault is of, and the fault.
+/// The check that a no is of, and why.
 type Refusal = (&'static str, String);
 
 /// What one key signed about the index.
@@ -67,10 +67,10 @@ struct Note {
 }
 
 impl<'a> Documents<'a> {
-    fn read(release: &dyn ReleaseFiles, files: &JoinedFiles, trust: &'a Trust) -> Result<Self, Refusal> {
+    fn read(release: &dyn ReleaseFiles, files: &JoinedFiles, trust: &'a Trust) -> Result<Self, JoinedFault> {
         let mut documents = Self::default();
         for layer in &files.joining {
-            let bytes = JoinedFiles::document(release, layer).map_err(|fault| ("signature", fault))?;
+            let bytes = JoinedFiles::document(release, layer)?;
             documents.add(&layout::blob_path(layer.digest), &bytes, files.index.digest, trust);
         }
         Ok(documents)
@@ -122,8 +122,9 @@ pub(super) fn closed<'a>(
     files: &JoinedFiles,
     trust: &'a Trust,
     parts: &[Vec<Stands>],
-) -> Result<Closed<'a>, Refusal> {
-    let Documents { sets, rebuilds, notes } = Documents::read(release, files, trust)?;
+) -> Result<Closed<'a>, (&'static str, JoinedFault)> {
+    let read = Documents::read(release, files, trust).map_err(|fault| ("signature", fault))?;
+    let Documents { sets, rebuilds, notes } = read;
     let mut fault = ("signature", "no trusted key signed what joins the parts".to_owned());
     let (mut first, mut joiners, mut fallen) = (None, BTreeMap::new(), Vec::new());
     for (place, set) in sets {
@@ -139,7 +140,9 @@ pub(super) fn closed<'a>(
             }
         }
     }
-    let Some((place, (joining, asked_together))) = first else { return Err(fault) };
+    let Some((place, (joining, asked_together))) = first else {
+        return Err((fault.0, JoinedFault::Refused(fault.1)));
+    };
     let told = |note: Note| if note.by == Some(place) { note.own } else { Some(note.others) };
     let unlisted = notes.into_iter().filter_map(told).collect();
     Ok(Closed { joining, asked_together, joiners, fallen, rebuilds, unlisted })

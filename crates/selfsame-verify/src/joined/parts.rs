@@ -16,6 +16,23 @@ const JOINING_BYTES: u64 = 512 << 20;
 /// The most documents that an index is read with.
 const MOST_REFERRERS: usize = 4000;
 
+/// Why a release for several platforms cannot be judged as one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JoinedFault {
+    /// What is there is not such a release.
+    #[error("{0}")]
+    Refused(String),
+    /// A file of it could not be read, so nobody knows what it is.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl From<String> for JoinedFault {
+    fn from(fault: String) -> Self {
+        Self::Refused(fault)
+    }
+}
+
 /// A release whose first descriptor is an index, by its own word: nobody's signature was looked at.
 #[derive(Debug)]
 pub struct JoinedFiles {
@@ -41,7 +58,7 @@ impl JoinedFiles {
     ///
     /// # Errors
     /// The first thing that is no part of such a release, or is not what it is named for.
-    pub fn open(release: &dyn ReleaseFiles) -> Option<Result<Self, String>> {
+    pub fn open(release: &dyn ReleaseFiles) -> Option<Result<Self, JoinedFault>> {
         let bytes = release.read(layout::INDEX_FILE, MANIFEST_BYTES).ok()??;
         let listed = Index::parse(&bytes, media::INDEX).ok()?;
         let mut manifests = listed.manifests.into_iter();
@@ -56,17 +73,17 @@ impl JoinedFiles {
         top: Descriptor,
         name: String,
         referrers: Vec<Descriptor>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, JoinedFault> {
         // The one document that no digest covers: what it says beyond this is nobody's word.
         let canonical = layout::index_file(&top, &name, &referrers).bytes == listing;
         if !canonical || top != top.bare() || referrers.len() > MOST_REFERRERS {
-            return Err("index.json holds more than the index, its name and its referrers".to_owned());
+            return Err("index.json holds more than the index, its name and its referrers".to_owned().into());
         }
         match release.read(layout::LAYOUT_FILE, MANIFEST_BYTES) {
             Ok(Some(bytes)) if bytes == layout::layout_file() => {}
-            Ok(Some(_)) => return Err("oci-layout is not that of a version that is read".to_owned()),
-            Ok(None) => return Err("oci-layout is missing".to_owned()),
-            Err(error) => return Err(format!("oci-layout cannot be read: {error}")),
+            Ok(Some(_)) => return Err("oci-layout is not that of a version that is read".to_owned().into()),
+            Ok(None) => return Err("oci-layout is missing".to_owned().into()),
+            Err(error) => return Err(unreadable(layout::LAYOUT_FILE, &error)),
         }
         let index_bytes = blob(release, &top, MANIFEST_BYTES)?;
         let images = images(&index_bytes)?;
@@ -94,7 +111,7 @@ impl JoinedFiles {
         release: &dyn ReleaseFiles,
         descriptor: &Descriptor,
         places: &BTreeMap<Digest, usize>,
-    ) -> Result<(), String> {
+    ) -> Result<(), JoinedFault> {
         let digest = descriptor.digest;
         let bytes = blob(release, descriptor, MANIFEST_BYTES)?;
         let manifest = Manifest::parse(&bytes, media::MANIFEST).map_err(|error| format!("{digest}: {error}"))?;
@@ -104,10 +121,11 @@ impl JoinedFiles {
             return Ok(());
         }
         if subject != self.index {
-            return Err(format!("{digest} is about {}, which the index does not name", subject.digest));
+            return Err(format!("{digest} is about {}, which the index does not name", subject.digest).into());
         }
         if descriptor.artifact_type != manifest.artifact_type || descriptor.annotations != manifest.annotations {
-            return Err(format!("{digest} is listed with another artifact type or other annotations than it has"));
+            let fault = format!("{digest} is listed with another artifact type or other annotations than it has");
+            return Err(fault.into());
         }
         let is_document = manifest.artifact_type.as_deref() == Some(media::BUNDLE);
         match &manifest.layers[..] {
@@ -125,11 +143,11 @@ impl JoinedFiles {
                 }
                 let total = self.joining.iter().fold(0, |total: u64, known| total.saturating_add(known.size));
                 match total > JOINING_BYTES {
-                    true => Err(format!("the documents about the index have more than {JOINING_BYTES} bytes")),
+                    true => Err(format!("the documents about the index have more than {JOINING_BYTES} bytes").into()),
                     false => Ok(()),
                 }
             }
-            _ => Err(format!("{digest} is about the index and is no signed document")),
+            _ => Err(format!("{digest} is about the index and is no signed document").into()),
         }
     }
 
@@ -137,7 +155,7 @@ impl JoinedFiles {
     ///
     /// # Errors
     /// It is not there, too large, or not what it is named for.
-    pub fn document(release: &dyn ReleaseFiles, layer: &Descriptor) -> Result<Vec<u8>, String> {
+    pub fn document(release: &dyn ReleaseFiles, layer: &Descriptor) -> Result<Vec<u8>, JoinedFault> {
         blob(release, layer, DOCUMENT_BYTES)
     }
 
@@ -211,7 +229,7 @@ pub struct Part {
 }
 
 impl Part {
-    fn new(release: &dyn ReleaseFiles, platform: Platform, image: Descriptor) -> Result<Self, String> {
+    fn new(release: &dyn ReleaseFiles, platform: Platform, image: Descriptor) -> Result<Self, JoinedFault> {
         let bytes = blob(release, &image, MANIFEST_BYTES)?;
         let manifest =
             Manifest::parse(&bytes, media::MANIFEST).map_err(|error| format!("{}: {error}", image.digest))?;
@@ -279,15 +297,23 @@ impl<F: ReleaseFiles> ReleaseFiles for PartFiles<F> {
     }
 }
 
-fn blob(release: &dyn ReleaseFiles, descriptor: &Descriptor, limit_bytes: u64) -> Result<Vec<u8>, String> {
+fn blob(release: &dyn ReleaseFiles, descriptor: &Descriptor, limit_bytes: u64) -> Result<Vec<u8>, JoinedFault> {
     let name = layout::blob_path(descriptor.digest);
     if descriptor.size > limit_bytes {
-        return Err(format!("{name} has more than {limit_bytes} bytes"));
+        return Err(format!("{name} has more than {limit_bytes} bytes").into());
     }
-    let bytes = release.read(&name, descriptor.size).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    let bytes = release.read(&name, descriptor.size).map_err(|error| unreadable(&name, &error))?;
     let bytes = bytes.ok_or_else(|| format!("{name} is missing"))?;
     if bytes.len() as u64 != descriptor.size || Digest::of(&bytes) != descriptor.digest {
-        return Err(format!("{name} is not what it is named for"));
+        return Err(format!("{name} is not what it is named for").into());
     }
     Ok(bytes)
+}
+
+/// A file that is longer than was said is another one; any other failure says nothing of what is there.
+fn unreadable(name: &str, error: &io::Error) -> JoinedFault {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => JoinedFault::Refused(format!("{name} is longer than its descriptor says")),
+        _ => JoinedFault::Unreadable(format!("{name} cannot be read: {error}")),
+    }
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use selfsame_attest::{Provenance, RunRecord};
 use selfsame_core::{Digest, Platform, uri};
-use selfsame_verify::{Class, Depth, Evidence, JoinedFiles, JoinedVerdict, ReleaseFiles, Verdict, Verified};
+use selfsame_verify::{
+    Class, Depth, Evidence, JoinedFault, JoinedFiles, JoinedVerdict, ReleaseFiles, Verdict, Verified,
+};
 
 use super::summary::Judgement;
 use super::{inspect, joined, verify};
@@ -137,7 +139,7 @@ pub(super) fn each<'a>(files: &'a dyn ReleaseFiles, shown: &str) -> Answer<Vec<O
 
 /// What a release for several platforms consists of; nothing where it is for one.
 pub(super) fn taken_apart(files: &dyn ReleaseFiles, shown: &str) -> Answer<Option<JoinedFiles>> {
-    let fault = |fault| Report::new(Exit::Unanswered, format!("`{shown}` is not a release: {fault}"));
+    let fault = |fault: JoinedFault| Report::new(Exit::Unanswered, format!("`{shown}` is not a release: {fault}"));
     Ok(JoinedFiles::open(files).transpose().map_err(fault)?)
 }
 

@@ -1,11 +1,13 @@
 //! `selfsame tamper`: a copy of a release with one bit changed, so that everyone can see `verify` refuse it.
 
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use selfsame_core::media;
 use selfsame_oci::{Index, Manifest, layout};
-use selfsame_store::{Replace, Staging};
+use selfsame_store::{NotRelease, Replace, Staging};
+use selfsame_verify::ReleaseFiles;
 
 use super::errors;
 use crate::cli::Tamper;
@@ -49,7 +51,9 @@ pub(super) fn run(arguments: &Tamper) -> Answer {
         }
         write(&folder.join(file), &bytes).map_err(|error| fault(format!("cannot write `{file}`: {error}")))?;
     }
-    staging.publish(Replace::Release).map_err(errors::publish)?;
+    let earlier =
+        |dest: &Path| selfsame_store::is_release(dest).or_else(|no| is_copy(files.as_ref(), &names, dest, no));
+    staging.publish(Replace::If(&earlier)).map_err(errors::publish)?;
     terminal::data(&format!("`{}`: one bit of byte {place} of `{name}` is changed", arguments.output.display()));
     Ok(Exit::Yes)
 }
@@ -60,6 +64,19 @@ fn is_same(one: &Path, other: &Path) -> bool {
     identity(one).is_some_and(|one| Some(one) == identity(other))
 }
 
+/// Whether an earlier copy of the release is there, by the names and sizes of its files: one whose `index.json` has another
+/// bit is no release any more, and may be replaced like one.
+fn is_copy(files: &dyn ReleaseFiles, names: &[String], dest: &Path, no: NotRelease) -> Result<(), NotRelease> {
+    let Ok(copy) = crate::files::Folder::open(dest) else { return Err(no) };
+    let size = |files: &dyn ReleaseFiles, name: &str| {
+        let file = files.open(name).ok()??;
+        std::io::copy(&mut file.take(u64::MAX), &mut std::io::sink()).ok()
+    };
+    let same = copy.names()? == names
+        && names.iter().all(|name| size(&copy, name).is_some_and(|found| Some(found) == size(files, name)));
+    if same { Ok(()) } else { Err(no) }
+}
+
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
@@ -67,7 +84,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::write(path, bytes)
 }
 
-fn first_layer(files: &dyn selfsame_verify::ReleaseFiles) -> Result<String, String> {
+fn first_layer(files: &dyn ReleaseFiles) -> Result<String, String> {
     const BYTES: u64 = 64 << 20;
     let read = |name: &str| {
         let bytes = files.read(name, BYTES).map_err(|error| format!("`{name}`: {error}"))?;

@@ -148,8 +148,7 @@ fn restricted(arguments: &TrustAdd) -> Vec<&'static str> {
 fn one_line(path: &Path) -> Answer<Option<String>> {
     let cannot =
         |error: std::io::Error| Report::new(Exit::Unanswered, format!("cannot read key `{}`: {error}", path.display()));
-    let bytes =
-        std::fs::File::open(path).and_then(|file| crate::files::read_bounded(file, KEY_BYTES)).map_err(cannot)?;
+    let bytes = crate::given::read(path, KEY_BYTES).map_err(cannot)?;
     let text = String::from_utf8(bytes).unwrap_or_default();
     let line = text.trim_end().to_owned();
     Ok((line.contains('+') && !line.contains("-----") && line.lines().count() == 1).then_some(line))
@@ -245,9 +244,7 @@ fn rotate(arguments: &TrustRotate) -> Answer {
 /// A rotation that somebody signed.
 fn statement(path: &Path) -> Answer<Envelope> {
     let fault = |what: String| Report::new(Exit::Unanswered, format!("`{}` is not a rotation: {what}", path.display()));
-    let bytes = std::fs::File::open(path)
-        .and_then(|file| crate::files::read_bounded(file, ROTATION_BYTES))
-        .map_err(|error| fault(error.to_string()))?;
+    let bytes = crate::given::read(path, ROTATION_BYTES).map_err(|error| fault(error.to_string()))?;
     Ok(Envelope::parse(&bytes).map_err(|error| fault(error.to_string()))?)
 }
 

@@ -18,6 +18,7 @@ use crate::terminal;
 
 pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
+    let page = Page::asked_for(arguments.report.as_deref())?;
     let reference = remote::as_reference(&arguments.release);
     let depth = match (arguments.depth, &reference) {
         (Some(cli::Depth::Evidence), _) | (None, Some(_)) => Depth::Evidence,
@@ -32,7 +33,6 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
         None => Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?.files()?,
         Some(from) => rejoined::find(&arguments.release, from, Depth::Evidence < depth, settings)?,
     };
-    let page = Page::asked_for(arguments.report.as_deref())?;
     let closed = match &summary {
         // What is given up is given up for good, other programs with it.
         Some(summary) if summary.signed_elsewhere => Err("another program signs the verification summary".to_owned()),

@@ -1,6 +1,6 @@
 //! `selfsame verify-file`: the verdict on one file and a bundle about it, shown.
 
-use std::fs::File;
+use std::io::ErrorKind;
 
 use selfsame_core::Hasher;
 use selfsame_verify::{Class, FILE_VERDICT_SCHEMA, FileVerdict};
@@ -8,6 +8,7 @@ use selfsame_verify::{Class, FILE_VERDICT_SCHEMA, FileVerdict};
 use super::page::Page;
 use super::verify;
 use crate::cli::VerifyFile;
+use crate::given;
 use crate::report::{Answer, Exit, Report, printable, with_schema};
 use crate::settings::Settings;
 use crate::terminal;
@@ -17,21 +18,25 @@ const BUNDLE_BYTES: u64 = 64 << 20;
 
 pub(super) fn run(arguments: &VerifyFile, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
+    let page = Page::asked_for(arguments.report.as_deref())?;
     let kind = super::trust::predicate_type(&arguments.kind)?;
     let trust = crate::trust::of(&arguments.trust)?;
     let expect = verify::expectations(&arguments.expect)?;
     let cannot = |what: &std::path::Path, error: std::io::Error| {
         Report::new(Exit::Unanswered, format!("cannot read `{}`: {error}", what.display()))
     };
-    let bundle = File::open(&arguments.bundle)
-        .and_then(|file| crate::files::read_bounded(file, BUNDLE_BYTES))
-        .map_err(|error| cannot(&arguments.bundle, error))?;
+    let bundle = given::read(&arguments.bundle, BUNDLE_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            let fault = format!("`{}` has more than {BUNDLE_BYTES} bytes: it is no bundle", arguments.bundle.display());
+            Report::new(Exit::No, fault)
+        }
+        _ => cannot(&arguments.bundle, error),
+    })?;
     let mut hasher = Hasher::new();
-    let mut file = File::open(&arguments.file).map_err(|error| cannot(&arguments.file, error))?;
+    let mut file = given::open(&arguments.file).map_err(|error| cannot(&arguments.file, error))?;
     std::io::copy(&mut file, &mut hasher).map_err(|error| cannot(&arguments.file, error))?;
     let (digest, _) = hasher.finish();
 
-    let page = Page::asked_for(arguments.report.as_deref())?;
     let closed = verify::give_up_the_network();
     let mut verdict = selfsame_verify::verify_file(digest, &bundle, &trust, &kind, &expect);
     verdict.judged_offline(closed);

@@ -80,7 +80,7 @@ pub(crate) fn log_public(path: &Path) -> Answer<LogKey> {
 /// A checkpoint's bytes, cut where it could be none.
 pub(crate) fn read_small(path: &Path) -> Answer<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    crate::given::open(path)
         .and_then(|file| file.take(selfsame_log::note::MOST_NOTE_BYTES as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| cannot("read", path, &error))?;
     Ok(bytes)

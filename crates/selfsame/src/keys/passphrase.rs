@@ -41,7 +41,7 @@ impl Source {
         match self {
             Self::File(path) => {
                 let mut text = Secret::new(String::with_capacity(MOST_PASSPHRASE_BYTES + 4));
-                File::open(path)
+                crate::given::open(path)
                     .and_then(|file| file.take(MOST_PASSPHRASE_BYTES as u64 + 3).read_to_string(&mut text))
                     .map_err(|error| cannot("read the passphrase in", path, &error))?;
                 if let Some(line) = text.strip_suffix('\n') {
