@@ -56,6 +56,26 @@ pub enum PublishError {
         /// Of the release.
         found: Digest,
     },
+    /// The reference has a tag and a digest, and the tag names something else now.
+    #[error("the tag `{tag}` names {found}, and the reference says {asked}")]
+    TagAndDigest {
+        /// The tag.
+        tag: String,
+        /// By the reference.
+        asked: Digest,
+        /// By the registry.
+        found: Digest,
+    },
+    /// Not all that the registry lists about an image was looked at, and what was is no complete release.
+    #[error("more is attached to {image} than is looked at: {left_out} documents were left out; without them {fault}")]
+    TooManyReferrers {
+        /// What they are about.
+        image: Digest,
+        /// How many were left out.
+        left_out: usize,
+        /// What is missing without them.
+        fault: String,
+    },
     /// The reference names what refers to an image, or something that no release is made of.
     #[error("{found} is no image that could be a release: {fault}")]
     NotAnImage {

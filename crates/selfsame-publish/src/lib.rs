@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod absent;
+mod complete;
 mod cosign;
 mod error;
 mod outline;

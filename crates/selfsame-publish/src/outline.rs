@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
+use selfsame_attest::ResourceDescriptor;
 use selfsame_attest::bundle::ANNOTATION_PREDICATE_TYPE;
-use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, ResourceDescriptor, Statement, release_id};
 use selfsame_core::{Digest, Hasher, media, uri};
 use selfsame_oci::{Descriptor, Index, Manifest, layout};
 use selfsame_verify::ReleaseFiles;
 
 use crate::MANIFEST_BYTES;
+use crate::complete::{Complete, Document, Set, complete_all};
 
 /// The largest signed document that is read.
 pub(crate) const DOCUMENT_BYTES: u64 = 64 << 20;
@@ -28,8 +29,6 @@ pub(crate) const EVIDENCE: [(&str, &str); 4] = [
 ];
 /// The annotation of a pack that names the tree whose files it holds.
 const TREE_ANNOTATION: &str = "dev.selfsame.tree";
-/// What the signer of a release may add later without listing it.
-const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, "https://slsa.dev/verification_summary/v1"];
 
 /// Why a folder, a tar or what a registry has is not a complete release.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +94,15 @@ impl Outline {
     /// # Errors
     /// The first thing that is missing, or that is not what a release has there.
     pub fn read(files: &dyn ReleaseFiles) -> Result<Self, OutlineError> {
+        Self::read_of(files, Set::Closed, &|_| false)
+    }
+
+    /// The same of what came out of a registry, where others may have attached documents under any name.
+    pub(crate) fn read_of(
+        files: &dyn ReleaseFiles,
+        set: Set,
+        counts: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Self, OutlineError> {
         let marker = whole(files, layout::LAYOUT_FILE, MANIFEST_BYTES)?;
         layout::check_layout_file(&marker).map_err(|error| incomplete(error.to_string()))?;
         let (top, name, referrers) = index(&whole(files, layout::INDEX_FILE, MANIFEST_BYTES)?)?;
@@ -110,10 +118,11 @@ impl Outline {
                 capsules.push(item);
                 continue;
             }
-            signed.push((item.about, blob(files, &item.blobs[1], DOCUMENT_BYTES)?));
+            let bytes = blob(files, &item.blobs[1], DOCUMENT_BYTES)?;
+            signed.extend(Document::read(item.about, &bytes, counts));
             bundles.push(item);
         }
-        let complete = complete_all(&signed, &subject.descriptor, &images)?;
+        let complete = complete_all(&signed, &subject.descriptor, &images, set)?;
         let Complete { release_id, key_id, inputs, .. } = complete;
         Ok(Self { name, subject, images, bundles, capsules, release_id, key_id, inputs })
     }
@@ -169,155 +178,23 @@ pub(crate) fn referrer(descriptor: Descriptor, bytes: Vec<u8>, subjects: &[&Desc
     Ok(Item { descriptor, bytes, blobs, about: Some(about) })
 }
 
-/// What any provenance among these documents names as an input, whoever signed it.
-pub(crate) fn inputs_of_all<'a>(bundles: impl Iterator<Item = &'a [u8]>) -> BTreeSet<Digest> {
-    let read = |bytes: &[u8]| {
-        let statement = Statement::parse(Bundle::parse(bytes).ok()?.unverified_payload()).ok()?;
-        statement.predicate_as::<Provenance>().ok()
-    };
-    let dependencies =
-        bundles.filter_map(read).flat_map(|provenance| provenance.build_definition.resolved_dependencies);
-    dependencies.filter_map(|dependency| dependency.digest.sha256()).collect()
+/// What the parts of a capsule are, by digest; of a pack the tree whose files it holds, or nothing where it names none.
+fn identities(capsule: &Item) -> impl Iterator<Item = (&Descriptor, Option<Digest>)> {
+    capsule.blobs.iter().skip(1).map(|part| match part.media_type.as_str() {
+        media::PACK => (part, part.annotations.get(TREE_ANNOTATION).and_then(|tree| tree.parse().ok())),
+        _ => (part, Some(part.digest)),
+    })
 }
 
-/// The first part of a capsule that is none of these inputs. Of a pack the tree counts whose files it holds.
+/// The same without the parts themselves.
+pub(crate) fn parts_of(capsule: &Item) -> impl Iterator<Item = Digest> {
+    identities(capsule).map(|(part, identity)| identity.unwrap_or(part.digest))
+}
+
+/// The first part of a capsule that is none of these inputs.
 pub(crate) fn foreign_part(capsule: &Item, inputs: &BTreeSet<Digest>) -> Option<Digest> {
-    let tree = |part: &Descriptor| part.annotations.get(TREE_ANNOTATION).and_then(|tree| tree.parse().ok());
-    let named = |part: &&Descriptor| match part.media_type.as_str() {
-        media::PACK => tree(part).is_some_and(|tree| inputs.contains(&tree)),
-        _ => inputs.contains(&part.digest),
-    };
-    capsule.blobs.iter().skip(1).find(|part| !named(part)).map(|part| part.digest)
-}
-
-/// What one signer's complete set of documents says.
-#[derive(Debug)]
-pub(crate) struct Complete {
-    pub(crate) release_id: Digest,
-    pub(crate) key_id: String,
-    pub(crate) inputs: Vec<ResourceDescriptor>,
-    /// `name:version` of the provenance.
-    pub(crate) name: String,
-}
-
-/// The complete set about an image or an index; or, where the images of an index have sets of their own, those and what
-/// joins them.
-pub(crate) fn complete_all(
-    signed: &[(Option<Digest>, Vec<u8>)],
-    top: &Descriptor,
-    images: &[Item],
-) -> Result<Complete, OutlineError> {
-    let about = |digest: Digest| -> Vec<Vec<u8>> {
-        signed.iter().filter(|(about, _)| *about == Some(digest)).map(|(_, bytes)| bytes.clone()).collect()
-    };
-    let is_image = |about: Digest| about != top.digest && images.iter().any(|image| image.descriptor.digest == about);
-    if !signed.iter().any(|(about, _)| about.is_some_and(is_image)) {
-        return complete(&about(top.digest), top.digest);
-    }
-    let part = |image: &Item| complete(&about(image.descriptor.digest), image.descriptor.digest);
-    let parts: Vec<Complete> = images.iter().map(part).collect::<Result<_, _>>()?;
-    let name = parts.first().map(|part| part.name.clone()).unwrap_or_default();
-    if parts.iter().any(|part| part.name != name) {
-        return Err(incomplete("its parts are not of one name and version"));
-    }
-    let inventories: BTreeSet<Digest> = parts.iter().map(|part| part.release_id).collect();
-    let (key_id, release_id) = joined(&about(top.digest), top.digest, &inventories)?;
-    let mut inputs: Vec<ResourceDescriptor> = Vec::new();
-    for input in parts.into_iter().flat_map(|part| part.inputs) {
-        if !inputs.contains(&input) {
-            inputs.push(input);
-        }
-    }
-    Ok(Complete { release_id, key_id, inputs, name })
-}
-
-/// The signature over an index and the inventory that lists it and those of the parts, by one signer; and the provenance
-/// of what was built together.
-fn joined(
-    bundles: &[Vec<u8>],
-    index: Digest,
-    inventories: &BTreeSet<Digest>,
-) -> Result<(String, Digest), OutlineError> {
-    for (key_id, documents) in &by_signer(bundles, index) {
-        let Some([list]) = documents.get(uri::INVENTORY).map(Vec::as_slice) else { continue };
-        let Ok(inventory) = Statement::parse(list).and_then(|list| list.predicate_as::<Inventory>()) else { continue };
-        let named = |kind: &str, sha256: Digest| InventoryDocument { predicate_type: kind.to_owned(), sha256 };
-        let mut wanted: BTreeSet<_> = inventories.iter().map(|digest| named(uri::INVENTORY, *digest)).collect();
-        for (kind, payloads) in documents.iter().filter(|(kind, _)| kind.as_str() != uri::INVENTORY) {
-            let own = payloads.iter().filter(|_| !LATER.contains(&kind.as_str()));
-            wanted.extend(own.map(|payload| named(kind, Digest::of(payload))));
-        }
-        let is_signed = documents.contains_key(uri::COSIGN_SIGN);
-        if is_signed && inventory.documents.into_iter().collect::<BTreeSet<_>>() == wanted {
-            return Ok((key_id.clone(), release_id(list)));
-        }
-    }
-    Err(incomplete("nothing joins its parts: no inventory lists exactly theirs"))
-}
-
-/// The set of documents of one signer that is closed. Signers are told apart by the name of their key, which is all
-/// that is known without one; documents of others do not count, for or against.
-pub(crate) fn complete(bundles: &[Vec<u8>], image: Digest) -> Result<Complete, OutlineError> {
-    let signers = by_signer(bundles, image);
-    let mut first = None;
-    for (key_id, documents) in &signers {
-        match closed(key_id, documents) {
-            Ok(complete) => return Ok(complete),
-            Err(fault) => first = first.or(Some(fault)),
-        }
-    }
-    Err(incomplete(first.unwrap_or_else(|| "no signed document is about the image".to_owned())))
-}
-
-/// Payloads by the name of the key that is said to have signed them, and by predicate type.
-fn by_signer(bundles: &[Vec<u8>], image: Digest) -> BTreeMap<String, BTreeMap<String, Vec<Vec<u8>>>> {
-    let mut signers: BTreeMap<String, BTreeMap<String, Vec<Vec<u8>>>> = BTreeMap::new();
-    for bytes in bundles {
-        // A certificate or a message signature is another tool's.
-        let Ok(bundle) = Bundle::parse(bytes) else { continue };
-        let payload = bundle.unverified_payload();
-        let Ok(statement) = Statement::parse(payload) else { continue };
-        if statement.is_about(image) {
-            let of_signer = signers.entry(bundle.key_id().to_owned()).or_default();
-            of_signer.entry(statement.predicate_type).or_default().push(payload.to_vec());
-        }
-    }
-    signers
-}
-
-fn closed(key_id: &str, documents: &BTreeMap<String, Vec<Vec<u8>>>) -> Result<Complete, String> {
-    let one = |predicate_type: &str, name: &str| match documents.get(predicate_type).map(Vec::as_slice) {
-        None | Some([]) => Err(format!("the {name} is missing")),
-        Some([payload]) => Ok(payload.clone()),
-        Some(several) => Err(format!("there are {} documents where one {name} should be", several.len())),
-    };
-    for (predicate_type, name) in EVIDENCE {
-        one(predicate_type, name)?;
-    }
-    let payload = one(uri::INVENTORY, "inventory")?;
-    let read = |payload: &[u8]| Statement::parse(payload).map_err(|error| error.to_string());
-    let inventory: Inventory = read(&payload)?.predicate_as().map_err(|error| error.to_string())?;
-    let listed: BTreeSet<InventoryDocument> = inventory.documents.into_iter().collect();
-    let counts = |predicate_type: &str| predicate_type != uri::INVENTORY && !LATER.contains(&predicate_type);
-    let present: BTreeSet<InventoryDocument> = documents
-        .iter()
-        .filter(|(predicate_type, _)| counts(predicate_type))
-        .flat_map(|(predicate_type, payloads)| payloads.iter().map(move |payload| (predicate_type, payload)))
-        .map(|(kind, payload)| InventoryDocument { predicate_type: kind.clone(), sha256: Digest::of(payload) })
-        .collect();
-    if let Some(missing) = listed.difference(&present).next() {
-        return Err(format!("the inventory lists a {} that is not there", missing.predicate_type));
-    }
-    if let Some(extra) = present.difference(&listed).next() {
-        return Err(format!("a {} is there that the inventory does not list", extra.predicate_type));
-    }
-    let provenance = read(&one(uri::PROVENANCE, "provenance")?)?;
-    let provenance: Provenance = provenance.predicate_as().map_err(|error| error.to_string())?;
-    let definition = provenance.build_definition;
-    let text = |name: &str| definition.external_parameters.get(name).and_then(|value| value.as_str());
-    let name = format!("{}:{}", text("name").unwrap_or_default(), text("version").unwrap_or_default());
-    let inputs = definition.resolved_dependencies;
-    Ok(Complete { release_id: release_id(&payload), key_id: key_id.to_owned(), inputs, name })
+    let named = |identity: &Option<Digest>| identity.is_some_and(|identity| inputs.contains(&identity));
+    identities(capsule).find(|(_, identity)| !named(identity)).map(|(part, _)| part.digest)
 }
 
 /// `index.json`: the image, its name, and what refers to it.

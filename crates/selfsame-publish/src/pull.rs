@@ -1,11 +1,14 @@
 //! A release out of a registry: the image that a reference names, what refers to it, and on request the inputs.
 
+use std::collections::BTreeSet;
+
 use selfsame_core::{Digest, media};
 use selfsame_oci::{Descriptor, ImageConfig, layout};
-use selfsame_registry::{Document, Reference, Registry, RegistryError, Repository, Target};
+use selfsame_registry::{Document, Fetched, Reference, Registry, RegistryError, Repository, Target};
 use selfsame_store::Store;
 
 use crate::MANIFEST_BYTES;
+use crate::complete::{Document as Signed, Set, complete_all, inputs_of_all};
 use crate::error::PublishError;
 use crate::outline::{self, DOCUMENT_BYTES, Item, MOST_REFERRERS, Outline, OutlineError};
 use crate::parallel::{Progress, each};
@@ -17,12 +20,28 @@ const MOST_IMAGES: usize = 256;
 /// The most bytes that the signed documents of a release may have together: they are kept in memory.
 const ALL_DOCUMENTS_BYTES: u64 = 512 << 20;
 
+/// The most documents, and the most capsules, that are looked at of what refers to one image: a registry may list more,
+/// which anybody can have attached.
+pub(crate) const MOST_LOOKED_AT: usize = 4096;
+
+/// The most bytes that the manifests of all of them may have together.
+const ALL_MANIFESTS_BYTES: u64 = 64 << 20;
+
+/// The most capsules that are listed among them.
+const MOST_CAPSULES: usize = 64;
+
+/// How many are asked for before it is seen how large they are.
+const AT_ONCE: usize = 16;
+
 /// What of a release is fetched.
 pub struct Pull<'a> {
     /// The layers. Without them the documents can be judged, and no more.
     pub layers: bool,
     /// The inputs of the build that were pushed with it; they hold the source.
     pub capsule: bool,
+    /// Whether a bundle is by somebody whom the caller trusts. What is comes before all that others attached; where nobody is
+    /// trusted, documents are told apart by what they say.
+    pub counts: &'a dyn Fn(&[u8]) -> bool,
     /// Is told how far it is, and what is passed over.
     pub progress: &'a dyn Progress,
 }
@@ -43,8 +62,7 @@ pub struct Pulled {
 /// # Errors
 /// What the registry does not give; or that what it gives is no complete release.
 pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pull<'_>) -> Result<Pulled, PublishError> {
-    let target = reference.target();
-    let (repository, top) = registry.first(reference, |repository| repository.manifest(&target))?;
+    let (repository, top) = top(registry, reference)?;
     let digest = top.descriptor.digest;
     let mut files = RemoteRelease::new(store);
     let subject = Item { descriptor: top.descriptor.bare(), bytes: top.bytes, blobs: Vec::new(), about: None };
@@ -55,50 +73,77 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
         files.add_small(&image.bytes);
     }
 
-    let mut referrers = referrers_of(&repository, &subject.descriptor, pull)?;
+    let mut found = Found::default();
     // Of an index each image may be a release of its own.
-    for image in images.iter().filter(|image| image.descriptor.digest != digest) {
-        referrers.extend(referrers_of(&repository, &image.descriptor, pull)?);
+    let subjects: Vec<&Descriptor> = std::iter::once(&subject.descriptor)
+        .chain(images.iter().map(|image| &image.descriptor).filter(|image| image.digest != digest))
+        .collect();
+    for about in &subjects {
+        found.look(&repository, about, ALL_MANIFESTS_BYTES / subjects.len() as u64, pull.progress)?;
     }
-    let (mut bundles, mut read) = (Vec::new(), Vec::new());
-    let mut left_bytes = ALL_DOCUMENTS_BYTES;
-    for item in referrers.iter().filter(|item| !is_capsule(item)) {
-        let Some(bytes) = given(repository.blob_bytes(&item.blobs[1], DOCUMENT_BYTES.min(left_bytes)), pull)? else {
-            continue;
-        };
-        left_bytes = left_bytes.saturating_sub(bytes.len() as u64);
-        files.add_small(&bytes);
-        bundles.push((item.about, bytes));
-        read.push(item.descriptor.digest);
-    }
+    let Found { documents, capsules, left_out } = found;
+    let (documents, no_room) = fetch_documents(&repository, documents, pull)?;
+    let left_out = left_out + no_room;
+    let read = |(item, bytes): &(Item, Vec<u8>)| Signed::read(item.about, bytes, pull.counts);
+    let signed: Vec<Option<Signed>> = documents.iter().map(read).collect();
+    let of_all: Vec<Signed> = signed.iter().flatten().cloned().collect();
     // What it is called stands in no manifest; the signed name is checked against this one by whoever verifies.
-    let name = outline::complete_all(&bundles, &subject.descriptor, &images)?.name;
-    // Whoever may write to the repository may attach what he calls inputs of this image.
-    let inputs = outline::inputs_of_all(bundles.iter().map(|(_, bytes)| bytes.as_slice()));
-    referrers.retain(|item| match outline::foreign_part(item, &inputs).filter(|_| is_capsule(item)) {
-        Some(part) => {
-            let capsule = item.descriptor.digest;
-            pull.progress.passed_over(&format!("capsule {capsule} holds {part}, which no provenance names"));
-            false
+    let complete = match complete_all(&of_all, &subject.descriptor, &images, Set::Open) {
+        Ok(complete) => complete,
+        // What was not looked at may be what is missing: that is no answer.
+        Err(fault) if left_out > 0 => {
+            return Err(PublishError::TooManyReferrers { image: digest, left_out, fault: fault.to_string() });
         }
-        None => true,
-    });
-    let capsules = referrers.iter().filter(|item| is_capsule(item)).cloned().collect();
-    let is_wanted = |item: &&Item| {
-        if is_capsule(item) { pull.capsule } else { read.contains(&item.descriptor.digest) }
+        Err(fault) => return Err(fault.into()),
     };
-    let wanted: Vec<&Item> = referrers.iter().filter(is_wanted).collect();
-    for item in &wanted {
-        files.add_small(&item.bytes);
+    // Whoever may write to the repository may attach what he calls inputs of this image.
+    let inputs = inputs_of_all(&of_all);
+    let rank = |signed: &Option<Signed>| signed.as_ref().map_or((true, true), |signed| signed.rank(&complete));
+    let mut ranked: Vec<_> = signed.iter().map(rank).zip(documents).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    // Room for a capsule or two is kept.
+    let most = MOST_REFERRERS - MOST_CAPSULES;
+    if ranked.len() > most {
+        pull.progress.passed_over(&format!("{} of the {} documents about it", ranked.len() - most, ranked.len()));
+        ranked.truncate(most);
     }
-    let listed: Vec<Descriptor> = wanted.iter().map(|item| item.descriptor.clone()).collect();
+    let mut bundles: Vec<Item> = Vec::with_capacity(ranked.len());
+    for (_, (item, bytes)) in ranked {
+        files.add_small(&bytes);
+        bundles.push(item);
+    }
+    bundles.sort_by_key(|item| (outline::rank(&item.descriptor), item.descriptor.digest));
+    let mut capsules: Vec<Item> = capsules
+        .into_iter()
+        .filter(|item| match outline::foreign_part(item, &inputs) {
+            Some(part) => {
+                let capsule = item.descriptor.digest;
+                pull.progress.passed_over(&format!("capsule {capsule} holds {part}, which no provenance names"));
+                false
+            }
+            None => true,
+        })
+        .collect();
+    capsules.sort_by_key(|item| item.descriptor.digest);
+    if capsules.len() > MOST_CAPSULES {
+        pull.progress.passed_over(&format!("{} of {} capsules", capsules.len() - MOST_CAPSULES, capsules.len()));
+        capsules.truncate(MOST_CAPSULES);
+    }
 
     let mut blobs: Vec<Descriptor> = images.iter().map(|image| image.blobs[0].clone()).collect();
     if pull.layers {
         blobs.extend(images.iter().flat_map(|image| image.blobs[1..].iter().cloned()));
     }
-    blobs.extend(wanted.iter().filter(|item| is_capsule(item)).flat_map(|item| item.blobs[1..].iter().cloned()));
     fetch(&repository, &mut files, blobs, pull.progress)?;
+    let mut wanted = bundles;
+    if pull.capsule {
+        wanted.extend(fetch_capsules(&repository, &mut files, &capsules, pull)?);
+    }
+    for item in &wanted {
+        files.add_small(&item.bytes);
+    }
+    let listed: Vec<Descriptor> = wanted.iter().map(|item| item.descriptor.clone()).collect();
+    let name = complete.name;
     let mut listed_as = subject.descriptor.clone();
     if matches!(top.document, Document::Manifest(_)) {
         let config = files.store().read_blob(&images[0].blobs[0].digest, MANIFEST_BYTES)?;
@@ -108,7 +153,7 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
         listed_as.platform = Some(config.platform);
     }
     files.add(layout::INDEX_FILE, &layout::index_file(&listed_as, &name, &listed).bytes);
-    let outline = Outline::read(&files)?;
+    let outline = Outline::read_of(&files, Set::Open, pull.counts)?;
     Ok(Pulled { files, outline, capsules })
 }
 
@@ -124,8 +169,7 @@ pub fn pull_image(
     layers: bool,
     progress: &dyn Progress,
 ) -> Result<(RemoteRelease, Digest), PublishError> {
-    let target = reference.target();
-    let (repository, top) = registry.first(reference, |repository| repository.manifest(&target))?;
+    let (repository, top) = top(registry, reference)?;
     let digest = top.descriptor.digest;
     let subject = Item { descriptor: top.descriptor.bare(), bytes: top.bytes, blobs: Vec::new(), about: None };
     let images = images_of(&repository, &top.document, &subject)?;
@@ -137,6 +181,19 @@ pub fn pull_image(
     let wanted = images.iter().flat_map(|image| &image.blobs[..if layers { image.blobs.len() } else { 1 }]);
     fetch(&repository, &mut files, wanted.cloned().collect(), progress)?;
     Ok((files, digest))
+}
+
+/// What the reference names. The tag is asked once: all that follows is asked by digest, whatever becomes of the tag.
+fn top<'a>(registry: &'a Registry, reference: &Reference) -> Result<(Repository<'a>, Fetched), PublishError> {
+    let target = reference.target();
+    let (repository, top) = registry.first(reference, |repository| repository.manifest(&target))?;
+    if let (Some(tag), Some(asked)) = (&reference.tag, reference.digest) {
+        let found = repository.manifest(&Target::Tag(tag.clone()))?.descriptor.digest;
+        if found != asked {
+            return Err(PublishError::TagAndDigest { tag: tag.clone(), asked, found });
+        }
+    }
+    Ok((repository, top))
 }
 
 /// The image, or the images of the index.
@@ -159,41 +216,133 @@ fn images_of(repository: &Repository<'_>, top: &Document, subject: &Item) -> Res
     images.into_iter().collect::<Result<_, _>>().map_err(not_an_image)
 }
 
-fn is_capsule(item: &Item) -> bool {
-    item.descriptor.artifact_type.as_deref() == Some(media::CAPSULE)
+/// What refers to an image or to the images of an index, and could be part of a release.
+#[derive(Default)]
+struct Found {
+    documents: Vec<Item>,
+    capsules: Vec<Item>,
+    /// How many more the registry lists, which nobody looked at.
+    left_out: usize,
 }
 
-/// What refers to the image and could be part of a release, in the order in which a release lists it. Whoever may write
-/// to the repository may attach anything; what is none of a release's kinds is left where it is, and said.
-fn referrers_of(repository: &Repository<'_>, subject: &Descriptor, pull: &Pull<'_>) -> Result<Vec<Item>, PublishError> {
-    let mut items = Vec::new();
-    let listed = repository.referrers(&subject.digest, None)?;
-    let of_ours =
-        |listed: &&Descriptor| matches!(listed.artifact_type.as_deref(), Some(media::BUNDLE) | Some(media::CAPSULE));
-    for listed in listed.iter().filter(of_ours).take(MOST_REFERRERS) {
-        let Some(fetched) = given(repository.manifest(&Target::Digest(listed.digest)), pull)? else { continue };
-        let mut descriptor = Descriptor::of(media::MANIFEST, &fetched.bytes);
-        if let Document::Manifest(manifest) = &fetched.document {
-            descriptor.artifact_type.clone_from(&manifest.artifact_type);
-            descriptor.annotations.clone_from(&manifest.annotations);
+impl Found {
+    /// Asks for what refers to one image: by its kind, so that what else is attached is not in the way. Whoever may write to
+    /// the repository may attach anything; what is none of a release's kinds is left where it is, and said.
+    fn look(
+        &mut self,
+        repository: &Repository<'_>,
+        subject: &Descriptor,
+        limit_bytes: u64,
+        progress: &dyn Progress,
+    ) -> Result<(), PublishError> {
+        for (kind, name) in [(media::BUNDLE, "documents"), (media::CAPSULE, "capsules")] {
+            let mut listed = repository.referrers(&subject.digest, Some(kind))?;
+            // Those that say that they are a release's documents first, then the small ones: nobody is trusted yet.
+            listed.sort_by_key(|item| (outline::rank(item), item.size, item.digest));
+            let all = listed.len();
+            listed.truncate(MOST_LOOKED_AT);
+            let (mut asked, mut bytes) = (0, 0);
+            let mut items = Vec::new();
+            for some in listed.chunks(AT_ONCE) {
+                if bytes > limit_bytes {
+                    break;
+                }
+                asked += some.len();
+                let answers =
+                    each(some, |listed| given(repository.manifest(&Target::Digest(listed.digest)), progress))?;
+                for fetched in answers.into_iter().flatten() {
+                    bytes += fetched.bytes.len() as u64;
+                    let mut descriptor = Descriptor::of(media::MANIFEST, &fetched.bytes);
+                    if let Document::Manifest(manifest) = &fetched.document {
+                        descriptor.artifact_type.clone_from(&manifest.artifact_type);
+                        descriptor.annotations.clone_from(&manifest.annotations);
+                    }
+                    match outline::referrer(descriptor, fetched.bytes, &[subject]) {
+                        Ok(item) if item.descriptor.artifact_type.as_deref() == Some(kind) => items.push(item),
+                        Ok(item) => {
+                            let digest = item.descriptor.digest;
+                            progress.passed_over(&format!("{digest} is listed with another artifact type"));
+                        }
+                        Err(error) => progress.passed_over(&error.to_string()),
+                    }
+                }
+            }
+            if all > asked {
+                let text =
+                    format!("{} of the {all} {name} that the registry lists about {}", all - asked, subject.digest);
+                progress.passed_over(&text);
+                self.left_out += all - asked;
+            }
+            match kind {
+                media::CAPSULE => self.capsules.extend(items),
+                _ => self.documents.extend(items),
+            }
         }
-        match outline::referrer(descriptor, fetched.bytes, &[subject]) {
-            Ok(item) => items.push(item),
-            Err(error) => pull.progress.passed_over(&error.to_string()),
+        Ok(())
+    }
+}
+
+/// The bundles themselves, as far as there is room for them; and how many there was none for.
+fn fetch_documents(
+    repository: &Repository<'_>,
+    documents: Vec<Item>,
+    pull: &Pull<'_>,
+) -> Result<(Vec<(Item, Vec<u8>)>, usize), PublishError> {
+    let mut left_bytes = ALL_DOCUMENTS_BYTES;
+    let all = documents.len();
+    let fits = |item: &Item| {
+        let size = item.blobs[1].size;
+        let fits = size <= left_bytes;
+        left_bytes -= if fits { size } else { 0 };
+        fits
+    };
+    let documents: Vec<Item> = documents.into_iter().filter(fits).collect();
+    let left_out = all - documents.len();
+    if left_out > 0 {
+        pull.progress.passed_over(&format!("{left_out} of {all} documents: all together have too many bytes"));
+    }
+    let progress = pull.progress;
+    let read = each(&documents, |item| given(repository.blob_bytes(&item.blobs[1], DOCUMENT_BYTES), progress))?;
+    let read = documents.into_iter().zip(read).filter_map(|(item, bytes)| Some((item, bytes?)));
+    Ok((read.collect(), left_out))
+}
+
+/// What the capsules hold. One that is not whole in the registry is passed over if the others hold what it is said to: a
+/// stranger may have attached it.
+fn fetch_capsules(
+    repository: &Repository<'_>,
+    files: &mut RemoteRelease,
+    capsules: &[Item],
+    pull: &Pull<'_>,
+) -> Result<Vec<Item>, PublishError> {
+    let mut whole: Vec<Item> = Vec::new();
+    let mut broken: Vec<(&Item, PublishError)> = Vec::new();
+    for capsule in capsules {
+        match fetch(repository, files, capsule.blobs[1..].to_vec(), pull.progress) {
+            Ok(()) => whole.push(capsule.clone()),
+            Err(error) if error.retry_may_help() => return Err(error),
+            Err(error) => broken.push((capsule, error)),
         }
     }
-    items.sort_by_key(|item| (is_capsule(item), outline::rank(&item.descriptor), item.descriptor.digest));
-    Ok(items)
+    let here: BTreeSet<Digest> = whole.iter().flat_map(outline::parts_of).collect();
+    for (capsule, error) in broken {
+        if !outline::parts_of(capsule).all(|part| here.contains(&part)) {
+            return Err(error);
+        }
+        let digest = capsule.descriptor.digest;
+        pull.progress.passed_over(&format!("capsule {digest} is not whole, and another holds what it does: {error}"));
+    }
+    Ok(whole)
 }
 
 /// What a registry gave. What it lists and has not is passed over, and the release is seen to be incomplete if that was
 /// a part of it; only what may be had later ends the matter at once.
-fn given<T>(answer: Result<T, RegistryError>, pull: &Pull<'_>) -> Result<Option<T>, PublishError> {
+fn given<T>(answer: Result<T, RegistryError>, progress: &dyn Progress) -> Result<Option<T>, PublishError> {
     match answer {
         Ok(given) => Ok(Some(given)),
         Err(error) if error.retry_may_help() || matches!(error, RegistryError::Refused { .. }) => Err(error.into()),
         Err(error) => {
-            pull.progress.passed_over(&error.to_string());
+            progress.passed_over(&error.to_string());
             Ok(None)
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use selfsame_core::{Digest, media};
 use selfsame_oci::{Descriptor, Index, Manifest, layout};
-use selfsame_verify::ReleaseFiles;
+use selfsame_verify::{ReleaseFiles, Trust};
 
 use crate::network::Network;
 use crate::prepare;
@@ -28,8 +28,14 @@ const DEPLOYED_BY: [&str; 2] = [layout::REF_NAME, "io.containerd.image.name"];
 /// The image `named`, and the evidence about it that is at `from`; the layers only if they are wanted.
 ///
 /// Every byte of the image is that of `named`: the other place says what it should be and lends none.
-pub(crate) fn find(named: &Path, from: &Path, layers: bool, settings: &Settings) -> Answer<Box<dyn ReleaseFiles>> {
-    let evidence = Release::find(from, false, false, settings)?.files()?;
+pub(crate) fn find(
+    named: &Path,
+    from: &Path,
+    layers: bool,
+    trust: &Trust,
+    settings: &Settings,
+) -> Answer<Box<dyn ReleaseFiles>> {
+    let evidence = Release::find(from, false, false, Some(trust), settings)?.files()?;
     let (image, found, docker): (Box<dyn ReleaseFiles>, Digest, bool) = match remote::as_reference(named) {
         Some(reference) => {
             let cancel = crate::interrupt::flag()?;

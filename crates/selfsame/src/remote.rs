@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use selfsame_attest::Bundle;
 use selfsame_core::Digest;
 use selfsame_http::HttpError;
 use selfsame_publish::{OutlineError, Progress, PublishError, Pull, Pulled, RemoteRelease};
 use selfsame_registry::{Reference, RegistryError, Target};
-use selfsame_verify::ReleaseFiles;
+use selfsame_verify::{ReleaseFiles, Trust};
 
 use crate::commands::errors;
 use crate::network::Network;
@@ -32,12 +33,20 @@ pub(crate) enum Release {
 impl Release {
     /// The release that a person means: the folder or tar of that name, or, if there is none, what a registry has under it;
     /// of that the layers and the capsule only if they are wanted.
-    pub(crate) fn find(named: &Path, layers: bool, capsule: bool, settings: &Settings) -> Answer<Self> {
+    ///
+    /// What others attached to it there comes after what `trust`, where there is one, believes.
+    pub(crate) fn find(
+        named: &Path,
+        layers: bool,
+        capsule: bool,
+        trust: Option<&Trust>,
+        settings: &Settings,
+    ) -> Answer<Self> {
         let Some(reference) = as_reference(named) else { return Ok(Self::Local(named.to_owned())) };
         let cancel = crate::interrupt::flag()?;
         let network = Network::of(settings, Some(&cancel))?;
         let voice = Voice::new(Verbosity::Auto, settings);
-        let pulled = pull(&reference, layers, capsule, &network, settings, &voice)?;
+        let pulled = pull(&reference, layers, capsule, trust, &network, settings, &voice)?;
         Ok(Self::Remote(Arc::new(pulled.files)))
     }
 
@@ -111,13 +120,19 @@ pub(crate) fn pull(
     reference: &Reference,
     layers: bool,
     capsule: bool,
+    trust: Option<&Trust>,
     network: &Network,
     settings: &Settings,
     voice: &Voice,
 ) -> Answer<Pulled> {
     let store = prepare::store(settings)?;
     let progress = Moving::new("pull", voice);
-    let pull = Pull { layers, capsule, progress: &progress };
+    let counts = |bundle: &[u8]| {
+        let bundle = trust.filter(|trust| !trust.keys().is_empty()).and_then(|_| Bundle::parse(bundle).ok());
+        let keys = trust.map(Trust::keys).unwrap_or_default();
+        bundle.is_some_and(|bundle| keys.iter().any(|trusted| bundle.verify(&trusted.key).is_ok()))
+    };
+    let pull = Pull { layers, capsule, counts: &counts, progress: &progress };
     let pulled = selfsame_publish::pull(network.registry()?, reference, store, &pull)
         .map_err(|error| fault(error, &reference.to_string()))?;
     voice.say("pulled", &progress.ended(&reference.to_string()));
@@ -202,6 +217,11 @@ pub(crate) fn fault(error: PublishError, what: &str) -> Box<Report> {
                 .fact("asked for", asked)
                 .fact("release", found)
                 .into()
+        }
+        PublishError::TagAndDigest { tag, asked, found } => {
+            let headline = format!("`{what}` names two images: the tag `{tag}` is another one than the digest");
+            let report = Report::new(Exit::No, headline).fact("digest", asked).fact("tag", found);
+            report.hint("leave out the one that is not meant: HOST/NAME@sha256:... or HOST/NAME:TAG").into()
         }
         error => {
             let exit = if error.retry_may_help() { Exit::NotNow } else { Exit::Unanswered };

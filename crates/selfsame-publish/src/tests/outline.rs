@@ -4,7 +4,8 @@ use selfsame_attest::{Inventory, InventoryDocument, SigningKey, Statement, Subje
 use selfsame_core::{Digest, uri};
 use serde_json::{Map, json};
 
-use crate::outline::complete;
+use crate::OutlineError;
+use crate::complete::{self, Complete, Document, Set};
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::generate(|bytes| {
@@ -51,6 +52,21 @@ fn release(key: &SigningKey) -> Vec<Vec<u8>> {
     let mut statements = documents(image());
     statements.push(inventory(image(), &statements));
     signed(&statements, key)
+}
+
+fn complete(bundles: &[Vec<u8>], image: Digest) -> Result<Complete, OutlineError> {
+    complete_in(Set::Closed, bundles, image, &|_| false)
+}
+
+fn complete_in(
+    set: Set,
+    bundles: &[Vec<u8>],
+    image: Digest,
+    counts: &dyn Fn(&[u8]) -> bool,
+) -> Result<Complete, OutlineError> {
+    let documents: Vec<Document> =
+        bundles.iter().filter_map(|bundle| Document::read(Some(image), bundle, counts)).collect();
+    complete::complete(documents.iter(), image, set)
 }
 
 #[track_caller]
@@ -111,4 +127,39 @@ fn documents_of_others_and_of_other_images_count_for_nothing() {
     let mut statements = documents(elsewhere);
     statements.push(self::inventory(elsewhere, &statements));
     refused(&signed(&statements, &ours), "no signed document is about the image");
+}
+
+/// In a registry anybody attaches what he likes, also under the name of the signer's key.
+#[test]
+fn in_an_open_set_a_stranger_spoils_nothing() {
+    let (ours, theirs) = (key(1), key(2));
+    let good = release(&ours);
+    let found = complete(&good, image()).expect("complete");
+    // Under our key's name, with a signature that is none.
+    let forged = |statement: Statement| -> Vec<u8> {
+        let text = String::from_utf8(signed(&[statement], &theirs).remove(0)).expect("JSON");
+        text.replace(&theirs.public().key_id(), &ours.public().key_id()).into_bytes()
+    };
+    let more = || Map::from_iter([("a".to_owned(), json!(1))]);
+    let kinds = [uri::PROVENANCE, uri::CYCLONEDX, uri::COSIGN_SIGN, uri::INVENTORY, "https://example.com/more"];
+    for kind in kinds {
+        let mut spoilt = good.clone();
+        spoilt.insert(0, forged(about(image(), kind, more())));
+        assert!(complete(&spoilt, image()).is_err(), "{kind}: what is sent has to be closed");
+        let open = complete_in(Set::Open, &spoilt, image(), &|_| false).expect(kind);
+        assert_eq!((open.release_id, open.name.as_str()), (found.release_id, "x:1"), "{kind}");
+    }
+    // A whole release of a stranger's comes first only if nobody says who counts.
+    let counts = |of: &SigningKey| {
+        let key = of.public();
+        move |bundle: &[u8]| selfsame_attest::Bundle::parse(bundle).is_ok_and(|it| it.verify(&key).is_ok())
+    };
+    for (one, other) in [(&ours, &theirs), (&theirs, &ours)] {
+        let mut both = release(one);
+        both.extend(release(other));
+        for by in [one, other] {
+            let chosen = complete_in(Set::Open, &both, image(), &counts(by)).expect("two releases");
+            assert_eq!(chosen.key_id, by.public().key_id());
+        }
+    }
 }

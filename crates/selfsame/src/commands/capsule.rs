@@ -41,7 +41,7 @@ struct Opened {
 /// capsule.
 fn releases(path: &Path, settings: &Settings) -> Answer<(Vec<Opened>, Option<CapsuleFile>)> {
     if remote::as_reference(path).is_some() {
-        let files = remote::Release::find(path, true, true, settings)?.files()?;
+        let files = remote::Release::find(path, true, true, None, settings)?.files()?;
         return Ok((vec![opened(path, files)?], None));
     }
     match capsule_file::open(path)? {

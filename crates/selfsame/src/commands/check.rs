@@ -111,7 +111,7 @@ struct Looked {
 
 /// What a registry has: every manifest is read, and every blob is asked for by name.
 fn in_registry(reference: &Reference, network: &Network, settings: &Settings) -> Answer<Looked> {
-    let pull = selfsame_publish::Pull { layers: false, capsule: false, progress: &Silent };
+    let pull = selfsame_publish::Pull { layers: false, capsule: false, counts: &|_| false, progress: &Silent };
     let registry = network.registry()?;
     let shown = reference.to_string();
     let fault = |error| remote::fault(error, &shown);

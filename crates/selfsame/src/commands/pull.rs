@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Pull, settings: &Settings) -> Answer {
     }
     let staging = Staging::beside(&output).map_err(errors::publish)?;
     let network = Network::of(settings, Some(&cancel))?;
-    let pulled = remote::pull(&reference, true, arguments.with_capsule, &network, settings, &voice)?;
+    let pulled = remote::pull(&reference, true, arguments.with_capsule, None, &network, settings, &voice)?;
     let folder = staging.create_dir().map_err(errors::publish)?;
     pulled.files.write(&folder).map_err(|(name, error)| {
         Report::new(Exit::Unanswered, format!("cannot write `{name}` of the release: {error}"))

@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     let reference = crate::remote::as_reference(&arguments.release);
     let text = arguments.sign_as.as_deref();
     let summary = Wanted::of(&arguments.summary, &arguments.trust, text, reference.as_ref())?;
-    let release = Release::find(&arguments.release, true, true, settings)?;
+    let trust = crate::trust::of(&arguments.trust)?;
+    let release = Release::find(&arguments.release, true, true, Some(&trust), settings)?;
     let files = release.files()?;
     let judged = Judged::of(files.as_ref(), &arguments.trust, Depth::Content)?;
     if !judged.is_verified() {

@@ -30,8 +30,8 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     let sign_as = arguments.sign_as.as_deref();
     let summary = Wanted::of(&arguments.summary, &arguments.trust, sign_as, reference.as_ref())?;
     let files = match &arguments.referrers_from {
-        None => Release::find(&arguments.release, Depth::Evidence < depth, false, settings)?.files()?,
-        Some(from) => rejoined::find(&arguments.release, from, Depth::Evidence < depth, settings)?,
+        None => Release::find(&arguments.release, Depth::Evidence < depth, false, Some(&trust), settings)?.files()?,
+        Some(from) => rejoined::find(&arguments.release, from, Depth::Evidence < depth, &trust, settings)?,
     };
     let closed = match &summary {
         // What is given up is given up for good, other programs with it.

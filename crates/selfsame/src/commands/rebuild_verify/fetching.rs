@@ -23,7 +23,7 @@ use crate::terminal::{self, Voice};
 /// pin, each by digest. Whose
 /// release it is does not matter for that; `rebuild-verify` asks.
 pub(in crate::commands) fn fetch(release: &Path, store: &Store, settings: &Settings) -> Answer<usize> {
-    let files = Release::find(release, false, true, settings)?.files()?;
+    let files = Release::find(release, false, true, None, settings)?.files()?;
     let mut most = 0;
     // Of several platforms most inputs are the same.
     for (_, files) in judged::each(files.as_ref(), &release.display().to_string())? {
