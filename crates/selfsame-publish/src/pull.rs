@@ -112,7 +112,6 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
         files.add_small(&bytes);
         bundles.push(item);
     }
-    bundles.sort_by_key(|item| (outline::rank(&item.descriptor), item.descriptor.digest));
     let mut capsules: Vec<Item> = capsules
         .into_iter()
         .filter(|item| match outline::foreign_part(item, &inputs) {
@@ -124,7 +123,6 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
             None => true,
         })
         .collect();
-    capsules.sort_by_key(|item| item.descriptor.digest);
     if capsules.len() > MOST_CAPSULES {
         pull.progress.passed_over(&format!("{} of {} capsules", capsules.len() - MOST_CAPSULES, capsules.len()));
         capsules.truncate(MOST_CAPSULES);
@@ -139,6 +137,12 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     if pull.capsule {
         wanted.extend(fetch_capsules(&repository, &mut files, &capsules, pull)?);
     }
+    // In the order in which a release lists it.
+    wanted.sort_by_key(|item| {
+        let place = subjects.iter().position(|subject| Some(subject.digest) == item.about);
+        let is_capsule = item.descriptor.artifact_type.as_deref() == Some(media::CAPSULE);
+        (place, is_capsule, outline::rank(&item.descriptor), item.descriptor.digest)
+    });
     for item in &wanted {
         files.add_small(&item.bytes);
     }
