@@ -463,3 +463,44 @@ fn an_empty_key_or_trust_file_believes_nobody() {
     let nobody = env.selfsame(["verify", "one.release"]);
     assert!(!nobody.exits(2).stdout.starts_with("verified"), "{}", nobody.stdout);
 }
+
+/// A page that an earlier run wrote does not speak for one that could not answer; and nothing else that is there goes.
+#[test]
+fn an_earlier_page_does_not_outlive_a_question_without_an_answer() {
+    let env = world();
+    let page = env.project().join("page.html");
+    let ask = |release: &str, trust: &str| env.selfsame(["verify", release, "--trust", trust, "--report", "page.html"]);
+    for (release, trust) in [("absent.release", "t.toml"), ("one.release", "absent.toml"), ("src", "t.toml")] {
+        ask("one.release", "t.toml").succeeds();
+        assert!(fs::read_to_string(&page).expect("a page").contains("verified"));
+        let output = ask(release, trust);
+        assert_ne!(output.code, 0);
+        let left = fs::read_to_string(&page).unwrap_or_default();
+        assert!(left.is_empty() || release == "src" && left.contains("not "), "{release}: {left}");
+    }
+    env.write("page.html", "a letter");
+    ask("one.release", "absent.toml").exits(2);
+    assert_eq!(env.read("project/page.html"), "a letter");
+    let file = |trust: &str| {
+        let bundle = bundle(&env).display().to_string();
+        env.selfsame(["verify-file", "src/a", "--bundle", &bundle, "--trust", trust, "--report", "page.html"])
+    };
+    file("t.toml").exits(1);
+    assert!(env.read("project/page.html").starts_with("<!DOCTYPE html>"));
+    file("absent.toml").exits(2);
+    assert!(!page.exists());
+}
+
+/// Whoever shows what is refused does it more than once, in whatever file.
+#[test]
+fn a_copy_that_was_tampered_with_is_replaced_by_another() {
+    let env = world();
+    for name in ["index.json", "oci-layout", "index.json"] {
+        env.selfsame(["tamper", "one.release", "-o", "bad", "--file", name]).succeeds();
+        env.selfsame(["verify", "bad", "--trust", "t.toml"]).exits(1);
+    }
+    env.selfsame(["tamper", "one.release", "-o", "bad"]).succeeds();
+    env.write("bad/more", "something of mine");
+    env.selfsame(["tamper", "one.release", "-o", "bad", "--file", "index.json"]).exits(2);
+    assert_eq!(env.read("project/bad/more"), "something of mine");
+}

@@ -84,7 +84,7 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     let Found { documents, capsules, left_out } = found;
     let (documents, no_room) = fetch_documents(&repository, documents, pull)?;
     let left_out = left_out + no_room;
-    let read = |(item, bytes): &(Item, Vec<u8>)| Signed::read(item.about, bytes, pull.counts);
+    let read = |(item, bytes): &Bundled| Signed::read(item.about, bytes, pull.counts);
     let signed: Vec<Option<Signed>> = documents.iter().map(read).collect();
     let of_all: Vec<Signed> = signed.iter().flatten().cloned().collect();
     // What it is called stands in no manifest; the signed name is checked against this one by whoever verifies.
@@ -286,12 +286,15 @@ impl Found {
     }
 }
 
+/// A document: its manifest, and the bundle that it names.
+type Bundled = (Item, Vec<u8>);
+
 /// The bundles themselves, as far as there is room for them; and how many there was none for.
 fn fetch_documents(
     repository: &Repository<'_>,
     documents: Vec<Item>,
     pull: &Pull<'_>,
-) -> Result<(Vec<(Item, Vec<u8>)>, usize), PublishError> {
+) -> Result<(Vec<Bundled>, usize), PublishError> {
     let mut left_bytes = ALL_DOCUMENTS_BYTES;
     let all = documents.len();
     let fits = |item: &Item| {

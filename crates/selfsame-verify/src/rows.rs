@@ -15,13 +15,22 @@ pub(crate) struct Rows {
     /// Whether a check failed for what was seen, not for what could not be seen.
     refuted: bool,
     unanswered: bool,
+    /// Whether a manifest or a signed document could not be looked at: what is missing then may be in it.
+    unread: bool,
     /// Checks that a verdict needs and that the trust has no demand for.
     excused: BTreeSet<CheckId>,
 }
 
 impl Rows {
     pub(crate) fn new(depth: Depth) -> Self {
-        Self { depth, rows: BTreeMap::new(), refuted: false, unanswered: false, excused: BTreeSet::new() }
+        Self {
+            depth,
+            rows: BTreeMap::new(),
+            refuted: false,
+            unanswered: false,
+            unread: false,
+            excused: BTreeSet::new(),
+        }
     }
 
     /// The check passed, unless it failed before.
@@ -29,9 +38,10 @@ impl Rows {
         self.rows.entry(id).or_insert(Check { id, outcome: Outcome::Passed, facts: bounded(facts) });
     }
 
-    /// The check failed; the first reason stays.
+    /// The check failed; the first reason stays. It is no no if a document could not be read before: what fails may be what
+    /// that one would have said.
     pub(crate) fn fail(&mut self, id: CheckId, reason: impl Into<String>, facts: Vec<Fact>) {
-        self.refuted = true;
+        self.refuted |= !self.unread;
         self.set_failed(id, reason.into(), facts);
     }
 
@@ -46,6 +56,7 @@ impl Rows {
     /// The check failed because something could not be looked at.
     pub(crate) fn unreadable(&mut self, id: CheckId, reason: impl Into<String>) {
         self.unanswered = true;
+        self.unread |= matches!(id, CheckId::Image | CheckId::Referrers | CheckId::Bundles);
         self.set_failed(id, reason.into(), Vec::new());
     }
 
