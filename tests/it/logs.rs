@@ -8,6 +8,7 @@ use std::process::Command;
 use selfsame_testing::{Filter, Output, TestEnv, Tier, require};
 use serde_json::Value;
 
+use crate::judges::{bundles, image, judge, judges};
 use crate::world::{RELEASE, define, definition, empty, sandboxed};
 
 fn vectors() -> PathBuf {
@@ -345,57 +346,6 @@ fn sandbox_a_release_whose_log_a_witness_has_seen() {
     verify("%project/seen.release").succeeds();
 }
 
-/// The documents of a release, as files.
-fn bundles(release: &Path, to: &Path) -> Vec<PathBuf> {
-    let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(release.join(name)).unwrap()).unwrap() };
-    let blob = |digest: &Value| format!("blobs/sha256/{}", &digest.as_str().unwrap()["sha256:".len()..]);
-    let mut found = Vec::new();
-    for referrer in read("index.json")["manifests"].as_array().unwrap() {
-        if referrer["artifactType"].as_str().is_some_and(|kind| kind.contains("sigstore")) {
-            let layer = &read(&blob(&referrer["digest"]))["layers"][0]["digest"];
-            let path = to.join(format!("{}.sigstore.json", found.len()));
-            fs::copy(release.join(blob(layer)), &path).unwrap();
-            found.push(path);
-        }
-    }
-    found
-}
-
-/// Judges of other people's: how each is called with a trusted root, a key, the SHA-256 that the bundles are about, and
-/// bundles. It says `accepted` or `refused` of each.
-fn judges() -> Vec<(&'static str, Vec<OsString>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
-    let mut found = Vec::new();
-    match std::env::var_os("SELFSAME_SIGSTORE_JS") {
-        Some(modules) => {
-            let script = folder.join("foreign/verify_sigstore.mjs").into_os_string();
-            found.push(("sigstore-js", vec!["node".into(), script, modules]));
-        }
-        None => _ = require(Tier::Foreign, Err("sigstore-js is not installed".to_owned())),
-    }
-    match std::env::var_os("SELFSAME_SIGSTORE_RUST") {
-        Some(program) => found.push(("sigstore-rust", vec![program])),
-        None => _ = require(Tier::Foreign, Err("sigstore-rust is not installed".to_owned())),
-    }
-    if Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        let script = folder.join("reader/selfsame_reader.py").into_os_string();
-        found.push(("the reader in Python", vec!["python3".into(), "-B".into(), script, "bundles".into()]));
-    } else {
-        let _ = require(Tier::Foreign, Err("there is no python3".to_owned()));
-    }
-    found
-}
-
-fn judge(judge: &[OsString], root: &Path, key: &Path, subject: &str, bundles: &[PathBuf]) -> (bool, String) {
-    let mut command = Command::new(&judge[0]);
-    command.args(&judge[1..]).arg(root).arg(key).arg(subject).args(bundles);
-    let output = command.output().expect("a judge");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let accepted = said.lines().filter(|line| line.ends_with(": accepted")).count() == bundles.len();
-    assert_eq!(accepted, output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    (accepted, said)
-}
-
 #[test]
 fn foreign_verifiers_agree_about_the_vectors() {
     let folder = tempfile::tempdir().unwrap();
@@ -442,10 +392,9 @@ fn foreign_verifiers_accept_a_release_whole() {
     run(&env, &["log", "trusted-root", "%project/releases.log", "-o", "%root.json"]).succeeds();
     let bundles = bundles(&env.at(RELEASE), env.root());
     assert_eq!(bundles.len(), 4);
-    let index: Value = serde_json::from_slice(&fs::read(env.at(RELEASE).join("index.json")).unwrap()).unwrap();
-    let image = &index["manifests"][0]["digest"].as_str().unwrap()["sha256:".len()..];
+    let image = image(&env.at(RELEASE));
     for (name, words) in judges() {
-        let (accepted, said) = judge(&words, &env.at("root.json"), &env.at("release.pub"), image, &bundles);
+        let (accepted, said) = judge(&words, &env.at("root.json"), &env.at("release.pub"), &image, &bundles);
         assert!(accepted, "{name}: {said}");
     }
 }

@@ -26,6 +26,7 @@ mod from_locks;
 mod groups;
 mod host_b;
 mod hosts;
+mod judges;
 mod lock_diff;
 mod lock_upkeep;
 mod locked_keys;

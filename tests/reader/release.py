@@ -316,7 +316,7 @@ def payload_of(text, key):
     if len(envelope["signatures"]) != 1:
         raise Fault("a bundle does not have one signature")
     signature = envelope["signatures"][0]
-    if signature.get("keyid", hint) != hint:
+    if (signature.get("keyid") or hint) != hint:
         raise Fault("a bundle has two hints")
     kind, payload = envelope["payloadType"], unbase64(envelope["payload"])
     pae = b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)

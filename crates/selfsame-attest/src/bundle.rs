@@ -27,6 +27,7 @@ pub const ANNOTATION_PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
+    hint: String,
     envelope: Envelope,
     log_entries: Vec<Value>,
     timestamps: usize,
@@ -36,9 +37,10 @@ impl Bundle {
     /// The most log entries that a bundle from outside may carry.
     pub const MOST_LOG_ENTRIES: usize = 32;
 
-    /// A bundle of an envelope that has exactly one signature.
+    /// A bundle of an envelope that has exactly one signature, with its keyid as the hint.
     pub(crate) fn new(envelope: Envelope) -> Self {
-        Self { envelope, log_entries: Vec::new(), timestamps: 0 }
+        let hint = envelope.signatures[0].key_id.clone();
+        Self { hint, envelope, log_entries: Vec::new(), timestamps: 0 }
     }
 
     /// The bytes that were signed, by whomever: for showing what a release says of itself, never for deciding.
@@ -47,9 +49,9 @@ impl Bundle {
         &self.envelope.payload
     }
 
-    /// Parses the JSON form: exactly one DSSE envelope with exactly one signature, a key hint equal to its `keyid`, and
-    /// nothing that selfsame would have to pass over in silence. Log entries are kept as they are, and timestamps counted;
-    /// neither is checked.
+    /// Parses the JSON form: exactly one DSSE envelope with exactly one signature, a key hint equal to its `keyid` unless
+    /// it has none, as sigstore-python writes it, and nothing that selfsame would have to pass over in silence. Log
+    /// entries are kept as they are, and timestamps counted; neither is checked.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
         let document = json::parse(bytes, Limits::DOCUMENT).map_err(BundleError::Json)?;
         let fields = document.as_object().ok_or(BundleError::Field { field: "bundle", fault: "is not an object" })?;
@@ -78,7 +80,7 @@ impl Bundle {
         let [signature] = &envelope.signatures[..] else {
             return Err(BundleError::Signatures { count: envelope.signatures.len() });
         };
-        if signature.key_id != *hint {
+        if !signature.key_id.is_empty() && signature.key_id != *hint {
             return Err(BundleError::Hint { hint: text::quote(hint), key_id: text::quote(&signature.key_id) });
         }
         let timestamps = match material.get("timestampVerificationData") {
@@ -100,7 +102,7 @@ impl Bundle {
             Some(Value::Array(entries)) => entries.clone(),
             Some(_) => return Err(BundleError::Field { field: "tlogEntries", fault: "is not an array" }),
         };
-        Ok(Self { log_entries, timestamps, envelope })
+        Ok(Self { hint: hint.clone(), log_entries, timestamps, envelope })
     }
 
     /// The same bundle with these entries of logs, in their JSON form, and no other.
@@ -140,7 +142,7 @@ impl Bundle {
     /// The key that the bundle says it is by. Unauthenticated.
     #[must_use]
     pub fn key_id(&self) -> &str {
-        &self.envelope.signatures[0].key_id
+        &self.hint
     }
 
     /// The transparency log entries that it carries, in their JSON form. Nothing here has checked them.

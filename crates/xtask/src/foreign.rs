@@ -1,7 +1,7 @@
 //! Other people's tools, which read what we write: that they are there, and where.
 #![expect(clippy::disallowed_methods, reason = "a Python of the caller's is taken from SELFSAME_PYTHON")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::{root, run, succeeds};
 
@@ -22,11 +22,9 @@ const TOOLS: &[(&str, &str)] = &[
     ("umoci", "umoci"),
 ];
 
-/// The Python package with CycloneDX's strict schemas.
-const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]>=11,<12";
-
-/// Sigstore's verifier in JavaScript and what it is called with, in exact versions: what it accepts is what is tested.
-const SIGSTORE_JS: [&str; 3] = ["@sigstore/verify@4.1.3", "@sigstore/bundle@5.0.1", "@sigstore/protobuf-specs@0.5.2"];
+/// Folders with the exact packages and hashes of what is installed for Python and for Node.
+const PYTHON: &str = "tests/foreign/python";
+const NODE: &str = "tests/foreign/node";
 
 /// The folder of the program around Sigstore's verifier in Rust, which pins it; and the program.
 const SIGSTORE_RUST: (&str, &str) = ("tests/foreign/sigstore-rust", "sigstore-rust-judge");
@@ -39,27 +37,30 @@ pub(crate) fn prepare(required: bool) -> Result<Vec<(&'static str, String)>, Str
     tools(required)?;
     let mut found = python(required)?;
     found.extend(registry(required)?);
-    found.extend(sigstore_js(required)?);
+    found.extend(node(required)?);
     found.extend(sigstore_rust(required)?);
     Ok(found)
 }
 
-fn sigstore_js(required: bool) -> Result<Option<(&'static str, String)>, String> {
+fn node(required: bool) -> Result<Option<(&'static str, String)>, String> {
     const VARIABLE: &str = "SELFSAME_SIGSTORE_JS";
     if std::env::var_os(VARIABLE).is_some() {
         return Ok(None);
     }
     let folder = root().join("target/foreign-npm");
     let text = folder.display().to_string();
-    let is_there = || folder.join("node_modules/@sigstore/verify").is_dir();
-    if required && !is_there() {
-        eprintln!("xtask: tier `foreign` is required; installing {} into {text}", SIGSTORE_JS.join(", "));
-        std::fs::create_dir_all(&folder).map_err(|error| format!("cannot create {text}: {error}"))?;
+    let pins = Pins::of(NODE, "package-lock.json", &folder)?;
+    if required && !pins.are_installed() {
+        eprintln!("xtask: tier `foreign` is required; installing {NODE}/package-lock.json into {text}");
+        copy(&root().join(NODE).join("package.json"), &folder.join("package.json"))?;
+        copy(&root().join(NODE).join("package-lock.json"), &folder.join("package-lock.json"))?;
+        // Not `ci`: it insists on optional packages of other systems. Hashes are those of the lock here as there.
         let arguments = ["install", "--prefix", &text, "--no-save", "--no-audit", "--no-fund", "--silent"];
-        run("npm", &[arguments.as_slice(), &SIGSTORE_JS].concat())?;
+        run("npm", &[arguments.as_slice(), &["--ignore-scripts", "--omit=optional"]].concat())?;
+        pins.installed()?;
     }
-    if !is_there() {
-        eprintln!("xtask: not on this machine, so tests that need it are skipped: @sigstore/verify");
+    if !pins.are_installed() {
+        eprintln!("xtask: not on this machine, so tests that need it are skipped: {NODE}");
         return Ok(None);
     }
     Ok(Some((VARIABLE, text)))
@@ -114,11 +115,15 @@ fn python(required: bool) -> Result<Vec<(&'static str, String)>, String> {
         // Whoever set it knows what it has.
         return Ok(Vec::new());
     }
-    let python = environment_folder().join("bin/python3");
-    if required && !has_cyclonedx(&python) {
-        python_environment(&python)?;
+    let folder = root().join("target/foreign-python");
+    let python = folder.join("bin/python3");
+    let pins = Pins::of(PYTHON, "requirements.txt", &folder)?;
+    if required && !pins.are_installed() {
+        python_environment(&folder, &python)?;
+        pins.installed()?;
     }
-    if !has_cyclonedx(&python) {
+    if !pins.are_installed() {
+        eprintln!("xtask: not on this machine, so tests that need it are skipped: {PYTHON}");
         return Ok(Vec::new());
     }
     Ok(vec![("SELFSAME_PYTHON", python.display().to_string())])
@@ -152,25 +157,50 @@ fn install(missing: &[(&str, &str)], names: &[&str]) -> Result<(), String> {
     run("apt-get", &arguments)
 }
 
-fn python_environment(python: &std::path::Path) -> Result<(), String> {
-    let folder = environment_folder();
+fn python_environment(folder: &Path, python: &Path) -> Result<(), String> {
     let text = folder.display().to_string();
-    eprintln!("xtask: tier `foreign` is required; installing {CYCLONEDX} into {text}");
-    if run("python3", &["-m", "venv", &text]).is_err() {
+    let requirements = root().join(PYTHON).join("requirements.txt").display().to_string();
+    eprintln!("xtask: tier `foreign` is required; installing {requirements} into {text}");
+    if run("python3", &["-m", "venv", "--clear", &text]).is_err() {
         // Debian has venv in a package of its own.
         install(&[("python3 -m venv", "python3-venv")], &["python3 -m venv"])?;
         run("python3", &["-m", "venv", "--clear", &text])?;
     }
-    run(&python.display().to_string(), &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", CYCLONEDX])
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    run(
+        &python.display().to_string(),
+        &[pip.as_slice(), &["--require-hashes", "--requirement", &requirements]].concat(),
+    )
 }
 
-fn environment_folder() -> PathBuf {
-    root().join("target/foreign-python")
+/// A file with the packages that a folder is to have, and a copy of it there once it has them: other pins are installed
+/// anew.
+struct Pins {
+    text: String,
+    stamp: PathBuf,
 }
 
-fn has_cyclonedx(python: &std::path::Path) -> bool {
-    let program = python.display().to_string();
-    succeeds(&program, &["-c", "import cyclonedx.validation.json, jsonschema"])
+impl Pins {
+    fn of(source: &str, name: &str, folder: &Path) -> Result<Self, String> {
+        let path = root().join(source).join(name);
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Ok(Self { text, stamp: folder.join("installed") })
+    }
+
+    fn are_installed(&self) -> bool {
+        std::fs::read_to_string(&self.stamp).is_ok_and(|found| found == self.text)
+    }
+
+    fn installed(&self) -> Result<(), String> {
+        std::fs::write(&self.stamp, &self.text)
+            .map_err(|error| format!("cannot write {}: {error}", self.stamp.display()))
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let made = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(from, to));
+    made.map(drop).map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))
 }
 
 fn is_there(program: &str) -> bool {

@@ -62,6 +62,18 @@ fn refuses_what_is_no_bundle_of_ours() {
 }
 
 #[test]
+fn an_envelope_without_a_keyid_is_found_by_the_hint_alone() {
+    let hint = test_key().public().key_id();
+    for keyid in ["", "\"keyid\":\"\",", "\"keyid\":null,"] {
+        let text = good().replace(&format!("\"keyid\":\"{hint}\","), keyid);
+        assert_ne!(text, good());
+        let bundle = Bundle::parse(text.as_bytes()).unwrap();
+        assert_eq!((bundle.key_id(), bundle.verify(&test_key().public()).unwrap()), (hint.as_str(), statement()));
+        assert_eq!(Bundle::parse(&bundle.to_bytes()).unwrap(), bundle, "printed with its hint");
+    }
+}
+
+#[test]
 fn counts_log_entries_and_timestamps_without_believing_them() {
     let text = good().replace(
         "\"tlogEntries\":[]",
