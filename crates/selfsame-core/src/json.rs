@@ -1,10 +1,15 @@
 //! JSON twice: read strictly (no duplicate keys, bounded), written canonically (RFC 8785).
 
+mod scan;
+mod text;
+
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
+
+pub use text::{Items, Node, Text};
 
 /// Bounds for a document from outside. `serde_json` itself stops at depth 128.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,11 @@ fn fuzz_json() {
         [br#"{"a":[1,-2.5e3,"\u00e9\ud83d\ude00",null,true],"b":{"a":{}}}"#, br#"{"a":1,"a":2}"#, b"9007199254740992"];
     fuzz("json", &seeds, &["\"a\":", "\\ud83d", "\\u0000", "1e", "-0", "{\"a\":"], |bytes| {
         let limits = Limits { size_bytes: 1 << 20, values: 1000 };
-        let value = json::parse(bytes, limits).map_err(|error| error.to_string())?;
+        let value = json::parse(bytes, limits).map_err(|error| error.to_string());
+        // Two readers, one answer.
+        let text = json::Text::parse(bytes, limits).map_err(|error| error.to_string());
+        assert_eq!(text.map(|text| text.root().to_value()), value);
+        let value = value?;
         let written = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
         json::parse(&written, Limits::DOCUMENT).expect("what is written is read");
         Ok(())
