@@ -1,8 +1,8 @@
 //! Sigstore bundles, version 0.3: one envelope with a hint to its key.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use selfsame_core::json::{self, JsonError, Limits};
+use selfsame_core::json::{self, JsonError, Limits, Node, Text};
 use selfsame_core::{Digest, media};
 
 use crate::canonical::canonical_of;
@@ -53,26 +53,30 @@ impl Bundle {
     /// it has none, as sigstore-python writes it, and nothing that selfsame would have to pass over in silence. Log
     /// entries are kept as they are, and timestamps counted; neither is checked.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
-        let document = json::parse(bytes, Limits::DOCUMENT).map_err(BundleError::Json)?;
-        let fields = document.as_object().ok_or(BundleError::Field { field: "bundle", fault: "is not an object" })?;
-        match fields.get("mediaType") {
-            Some(Value::String(found)) if found == media::BUNDLE => {}
-            Some(Value::String(found)) => return Err(BundleError::MediaType { found: text::quote(found) }),
-            Some(_) => return Err(BundleError::Field { field: "mediaType", fault: "is not a string" }),
-            None => return Err(BundleError::Field { field: "mediaType", fault: "is missing" }),
+        let document = Text::parse(bytes, Limits::DOCUMENT).map_err(BundleError::Json)?;
+        let fields = document.root();
+        if !fields.is_object() {
+            return Err(BundleError::Field { field: "bundle", fault: "is not an object" });
         }
-        if fields.contains_key("messageSignature") {
+        let media_type = fields.get("mediaType");
+        let media_type = media_type.ok_or(BundleError::Field { field: "mediaType", fault: "is missing" })?.as_str();
+        match media_type.as_deref() {
+            Some(media::BUNDLE) => {}
+            Some(found) => return Err(BundleError::MediaType { found: text::quote(found) }),
+            None => return Err(BundleError::Field { field: "mediaType", fault: "is not a string" }),
+        }
+        if fields.get("messageSignature").is_some() {
             return Err(BundleError::Unsupported { what: "a message signature" });
         }
         let material = object(fields, "verificationMaterial")?;
         for (field, what) in [("x509CertificateChain", "a certificate chain"), ("certificate", "a certificate")] {
-            if material.contains_key(field) {
+            if material.get(field).is_some() {
                 return Err(BundleError::Unsupported { what });
             }
         }
-        let hint = match object(material, "publicKey")?.get("hint") {
-            Some(Value::String(hint)) if !hint.is_empty() => hint,
-            _ => return Err(BundleError::Field { field: "publicKey.hint", fault: "is not a key's name" }),
+        let hint = object(material, "publicKey")?.get("hint").and_then(|hint| hint.as_str());
+        let Some(hint) = hint.filter(|hint| !hint.is_empty()) else {
+            return Err(BundleError::Field { field: "publicKey.hint", fault: "is not a key's name" });
         };
         let envelope =
             fields.get("dsseEnvelope").ok_or(BundleError::Field { field: "dsseEnvelope", fault: "is missing" })?;
@@ -80,29 +84,18 @@ impl Bundle {
         let [signature] = &envelope.signatures[..] else {
             return Err(BundleError::Signatures { count: envelope.signatures.len() });
         };
-        if !signature.key_id.is_empty() && signature.key_id != *hint {
-            return Err(BundleError::Hint { hint: text::quote(hint), key_id: text::quote(&signature.key_id) });
+        if !signature.key_id.is_empty() && signature.key_id != hint {
+            return Err(BundleError::Hint { hint: text::quote(&hint), key_id: text::quote(&signature.key_id) });
         }
         let timestamps = match material.get("timestampVerificationData") {
-            None | Some(Value::Null) => 0,
-            Some(Value::Object(data)) => count(data, "rfc3161Timestamps")?,
-            Some(_) => {
+            Some(data) if data.is_object() => count(data, "rfc3161Timestamps")?,
+            Some(data) if !data.is_null() => {
                 return Err(BundleError::Field { field: "timestampVerificationData", fault: "is not an object" });
             }
+            _ => 0,
         };
-        let log_entries = match material.get("tlogEntries") {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(entries)) if entries.len() > Self::MOST_LOG_ENTRIES => {
-                return Err(BundleError::LogEntries { count: entries.len() });
-            }
-            // What could not be printed again is no entry of any log.
-            Some(entries) if canonical_of(entries).is_err() => {
-                return Err(BundleError::Field { field: "tlogEntries", fault: "holds a number that is no integer" });
-            }
-            Some(Value::Array(entries)) => entries.clone(),
-            Some(_) => return Err(BundleError::Field { field: "tlogEntries", fault: "is not an array" }),
-        };
-        Ok(Self { hint: hint.clone(), log_entries, timestamps, envelope })
+        let log_entries = log_entries(material.get("tlogEntries"))?;
+        Ok(Self { hint: hint.into_owned(), log_entries, timestamps, envelope })
     }
 
     /// The same bundle with these entries of logs, in their JSON form, and no other.
@@ -124,6 +117,29 @@ impl Bundle {
         self.print(&[])
     }
 
+    /// The SHA-256 of [`Bundle::signed_bytes`]. `bytes` are those that this bundle was parsed from, `digest` is theirs: of
+    /// what is as it would be printed nothing is printed.
+    #[must_use]
+    pub fn signed_digest(&self, bytes: &[u8], digest: Digest) -> Digest {
+        if self.is_printed_as(bytes) { digest } else { Digest::of(&self.signed_bytes()) }
+    }
+
+    /// Whether these bytes, which this bundle was parsed from, are its [`Bundle::signed_bytes`].
+    fn is_printed_as(&self, bytes: &[u8]) -> bool {
+        const BEFORE: &[u8] = br#"{"dsseEnvelope":{"payload":""#;
+        let Envelope { payload_type, signatures, .. } = &self.envelope;
+        let envelope =
+            Envelope { payload_type: payload_type.clone(), payload: Vec::new(), signatures: signatures.clone() };
+        let frame = Self::new(envelope).signed_bytes();
+        // What stands between is the payload if it has no end before, and has one spelling but for the alphabet.
+        let spelled_otherwise = |byte: &u8| matches!(byte, b'"' | b'\\' | b'-' | b'_');
+        frame.strip_prefix(BEFORE).and_then(|behind| bytes.strip_prefix(BEFORE)?.strip_suffix(behind)).is_some_and(
+            |payload| {
+                !payload.chunks(64).any(|part| part.iter().fold(false, |any, byte| any | spelled_otherwise(byte)))
+            },
+        )
+    }
+
     fn print(&self, log_entries: &[Value]) -> Vec<u8> {
         // `tlogEntries` is written also where it is empty: sigstore-python demands the field.
         json::canonical(&json!({
@@ -137,6 +153,12 @@ impl Bundle {
     #[must_use]
     pub const fn envelope(&self) -> &Envelope {
         &self.envelope
+    }
+
+    /// The signed bytes alone.
+    #[must_use]
+    pub fn into_payload(self) -> Vec<u8> {
+        self.envelope.payload
     }
 
     /// The key that the bundle says it is by. Unauthenticated.
@@ -170,19 +192,33 @@ impl Bundle {
     }
 }
 
-fn object<'a>(fields: &'a Map<String, Value>, field: &'static str) -> Result<&'a Map<String, Value>, BundleError> {
-    match fields.get(field) {
-        Some(Value::Object(object)) => Ok(object),
-        Some(_) => Err(BundleError::Field { field, fault: "is not an object" }),
-        None => Err(BundleError::Field { field, fault: "is missing" }),
+fn object<'t>(fields: Node<'t>, field: &'static str) -> Result<Node<'t>, BundleError> {
+    let value = fields.get(field).ok_or(BundleError::Field { field, fault: "is missing" })?;
+    if value.is_object() { Ok(value) } else { Err(BundleError::Field { field, fault: "is not an object" }) }
+}
+
+fn count(fields: Node<'_>, field: &'static str) -> Result<usize, BundleError> {
+    match fields.get(field).filter(|value| !value.is_null()) {
+        None => Ok(0),
+        Some(items) => Ok(items.as_array().ok_or(BundleError::Field { field, fault: "is not an array" })?.count()),
     }
 }
 
-fn count(fields: &Map<String, Value>, field: &'static str) -> Result<usize, BundleError> {
-    match fields.get(field) {
-        None | Some(Value::Null) => Ok(0),
-        Some(Value::Array(items)) => Ok(items.len()),
-        Some(_) => Err(BundleError::Field { field, fault: "is not an array" }),
+fn log_entries(entries: Option<Node<'_>>) -> Result<Vec<Value>, BundleError> {
+    const FIELD: &str = "tlogEntries";
+    let Some(entries) = entries.filter(|entries| !entries.is_null()) else { return Ok(Vec::new()) };
+    let count = entries.as_array().map_or(0, Iterator::count);
+    if count > Bundle::MOST_LOG_ENTRIES {
+        return Err(BundleError::LogEntries { count });
+    }
+    let entries = entries.to_value();
+    // What could not be printed again is no entry of any log.
+    if canonical_of(&entries).is_err() {
+        return Err(BundleError::Field { field: FIELD, fault: "holds a number that is no integer" });
+    }
+    match entries {
+        Value::Array(entries) => Ok(entries),
+        _ => Err(BundleError::Field { field: FIELD, fault: "is not an array" }),
     }
 }
 

@@ -1,9 +1,11 @@
 //! DSSE envelopes (protocol 1.0.2): a payload as bytes, its type, and signatures over both.
 
-use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
-use selfsame_core::json::{self, JsonError, Limits};
-use selfsame_core::{Digest, media};
+use serde_json::{Value, json};
+
+use selfsame_core::json::{self, JsonError, Limits, Node, Text};
+use selfsame_core::{Digest, Hasher, media};
 
 use crate::key::PublicKey;
 use crate::signature::SignatureError;
@@ -35,25 +37,26 @@ impl Envelope {
 
     /// Parses the JSON form, with no duplicate key anywhere.
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        Self::from_json(&json::parse(bytes, Limits::DOCUMENT).map_err(EnvelopeError::Json)?)
+        Self::from_json(Text::parse(bytes, Limits::DOCUMENT).map_err(EnvelopeError::Json)?.root())
     }
 
-    /// Takes an envelope out of a document that was parsed strictly. Unknown fields are ignored (DSSE envelope.md).
-    pub fn from_json(value: &Value) -> Result<Self, EnvelopeError> {
-        let fields = value.as_object().ok_or(EnvelopeError::Field { field: "envelope", fault: "is not an object" })?;
-        let signatures = match fields.get("signatures") {
-            Some(Value::Array(signatures)) if signatures.len() > Self::MOST_SIGNATURES => {
-                return Err(EnvelopeError::TooManySignatures { count: signatures.len() });
-            }
-            Some(Value::Array(signatures)) if !signatures.is_empty() => signatures,
-            Some(Value::Array(_)) => return Err(EnvelopeError::Field { field: "signatures", fault: "is empty" }),
-            Some(_) => return Err(EnvelopeError::Field { field: "signatures", fault: "is not an array" }),
-            None => return Err(EnvelopeError::Field { field: "signatures", fault: "is missing" }),
-        };
+    /// Takes an envelope out of a document that was read strictly. Unknown fields are ignored (DSSE envelope.md).
+    pub(crate) fn from_json(envelope: Node<'_>) -> Result<Self, EnvelopeError> {
+        if !envelope.is_object() {
+            return Err(EnvelopeError::Field { field: "envelope", fault: "is not an object" });
+        }
+        let field = |fault| EnvelopeError::Field { field: "signatures", fault };
+        let signatures = envelope.get("signatures").ok_or(field("is missing"))?;
+        let signatures = signatures.as_array().ok_or(field("is not an array"))?;
+        match signatures.count() {
+            0 => return Err(field("is empty")),
+            count if count > Self::MOST_SIGNATURES => return Err(EnvelopeError::TooManySignatures { count }),
+            _ => {}
+        }
         Ok(Self {
-            payload_type: string(fields, "payloadType")?.to_owned(),
-            payload: bytes(fields, "payload")?,
-            signatures: signatures.iter().map(EnvelopeSignature::from_json).collect::<Result<_, _>>()?,
+            payload_type: string(envelope, "payloadType")?.into_owned(),
+            payload: bytes(envelope, "payload")?,
+            signatures: signatures.map(EnvelopeSignature::from_json).collect::<Result<_, _>>()?,
         })
     }
 
@@ -80,6 +83,15 @@ impl Envelope {
         pae(&self.payload_type, &self.payload)
     }
 
+    /// The SHA-256 of what the signatures are over.
+    #[must_use]
+    pub fn pae_digest(&self) -> Digest {
+        let mut hasher = Hasher::new();
+        hasher.update(&pae_head(&self.payload_type, &self.payload));
+        hasher.update(&self.payload);
+        hasher.finish().0
+    }
+
     /// The SHA-256 of the payload, by which an inventory lists it.
     #[must_use]
     pub fn payload_digest(&self) -> Digest {
@@ -90,8 +102,13 @@ impl Envelope {
     ///
     /// The type is looked at after the signature, as DSSE protocol.md wants: an unsigned type is nobody's claim.
     pub fn verify(&self, key: &PublicKey) -> Result<(), EnvelopeError> {
+        self.verify_digest(self.pae_digest(), key)
+    }
+
+    /// The same with [`Envelope::pae_digest`] of this envelope, for those who try several keys.
+    pub fn verify_digest(&self, pae: Digest, key: &PublicKey) -> Result<(), EnvelopeError> {
         let first = self.signatures.first().ok_or(EnvelopeError::Field { field: "signatures", fault: "is empty" })?;
-        key.verify(&self.pae(), &first.signature).map_err(EnvelopeError::Signature)?;
+        key.verify_digest(pae, &first.signature).map_err(EnvelopeError::Signature)?;
         if self.payload_type != media::IN_TOTO {
             return Err(EnvelopeError::PayloadType { found: text::quote(&self.payload_type) });
         }
@@ -100,14 +117,18 @@ impl Envelope {
 }
 
 impl EnvelopeSignature {
-    fn from_json(value: &Value) -> Result<Self, EnvelopeError> {
-        let fields = value.as_object().ok_or(EnvelopeError::Field { field: "signature", fault: "is not an object" })?;
-        let key_id = match fields.get("keyid") {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(key_id)) => key_id.clone(),
-            Some(_) => return Err(EnvelopeError::Field { field: "keyid", fault: "is not a string" }),
+    fn from_json(value: Node<'_>) -> Result<Self, EnvelopeError> {
+        if !value.is_object() {
+            return Err(EnvelopeError::Field { field: "signature", fault: "is not an object" });
+        }
+        let key_id = match value.get("keyid").filter(|key_id| !key_id.is_null()) {
+            None => String::new(),
+            Some(key_id) => {
+                let fault = EnvelopeError::Field { field: "keyid", fault: "is not a string" };
+                key_id.as_str().ok_or(fault)?.into_owned()
+            }
         };
-        let signature = bytes(fields, "sig")?;
+        let signature = bytes(value, "sig")?;
         if signature.is_empty() {
             return Err(EnvelopeError::Field { field: "sig", fault: "is empty" });
         }
@@ -122,9 +143,13 @@ impl EnvelopeSignature {
 /// The pre-authentication encoding: `DSSEv1 <len> <type> <len> <payload>`, lengths in bytes as ASCII decimals.
 #[must_use]
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut encoded = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut encoded = pae_head(payload_type, payload);
     encoded.extend_from_slice(payload);
     encoded
+}
+
+fn pae_head(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes()
 }
 
 /// Why something is not an envelope, or not one that counts.
@@ -159,14 +184,11 @@ pub enum EnvelopeError {
     },
 }
 
-fn string<'a>(fields: &'a Map<String, Value>, field: &'static str) -> Result<&'a str, EnvelopeError> {
-    match fields.get(field) {
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(EnvelopeError::Field { field, fault: "is not a string" }),
-        None => Err(EnvelopeError::Field { field, fault: "is missing" }),
-    }
+fn string<'t>(object: Node<'t>, field: &'static str) -> Result<Cow<'t, str>, EnvelopeError> {
+    let value = object.get(field).ok_or(EnvelopeError::Field { field, fault: "is missing" })?;
+    value.as_str().ok_or(EnvelopeError::Field { field, fault: "is not a string" })
 }
 
-fn bytes(fields: &Map<String, Value>, field: &'static str) -> Result<Vec<u8>, EnvelopeError> {
-    base64::decode(string(fields, field)?).ok_or(EnvelopeError::Field { field, fault: "is not padded base64" })
+fn bytes(object: Node<'_>, field: &'static str) -> Result<Vec<u8>, EnvelopeError> {
+    base64::decode(&string(object, field)?).ok_or(EnvelopeError::Field { field, fault: "is not padded base64" })
 }

@@ -102,6 +102,11 @@ impl PublicKey {
 
     /// Whether `der` is a signature by this key over SHA-256 of `message`, in strict DER.
     pub fn verify(&self, message: &[u8], der: &[u8]) -> Result<(), SignatureError> {
+        self.verify_digest(Digest::of(message), der)
+    }
+
+    /// The same of a message that has this SHA-256: several keys may be tried with one reading of it.
+    pub fn verify_digest(&self, message: Digest, der: &[u8]) -> Result<(), SignatureError> {
         signature::verify(&self.key, message, der)
     }
 }

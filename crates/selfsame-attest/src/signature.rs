@@ -1,15 +1,17 @@
 //! ECDSA signatures over P-256 with SHA-256, in strict ASN.1 DER.
 
-use p256::ecdsa::signature::Verifier as _;
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::ecdsa::{DerSignature, Signature, VerifyingKey};
 
-/// Checks `der` over `message`.
+use selfsame_core::Digest;
+
+/// Checks `der` over the message that has this SHA-256.
 ///
 /// One spelling only: `SEQUENCE { INTEGER r, INTEGER s }` with minimal lengths and nothing behind it, `r` and `s` from 1
 /// to n - 1. The high-s twin of a good signature is good as well, so no signature is ever an identity.
-pub(crate) fn verify(key: &VerifyingKey, message: &[u8], der: &[u8]) -> Result<(), SignatureError> {
+pub(crate) fn verify(key: &VerifyingKey, message: Digest, der: &[u8]) -> Result<(), SignatureError> {
     let signature = parse_der(der)?;
-    key.verify(message, &signature).map_err(|_| SignatureError::Mismatch)
+    key.verify_prehash(message.as_bytes(), &signature).map_err(|_| SignatureError::Mismatch)
 }
 
 fn parse_der(der: &[u8]) -> Result<Signature, SignatureError> {

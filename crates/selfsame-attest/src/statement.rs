@@ -1,15 +1,19 @@
 //! in-toto Statement v1: subjects by digest, a predicate type, a predicate.
 
+mod text;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use selfsame_core::json::{self, JsonError, Limits};
+use selfsame_core::json::{self, Items, JsonError};
 use selfsame_core::{Digest, uri};
 
 use crate::digest_set::DigestSet;
 use crate::predicate::Predicate;
-use crate::text;
+use crate::text as words;
+
+pub use text::StatementText;
 
 /// `{"_type":"https://in-toto.io/Statement/v1","predicate":{...},"predicateType":"...","subject":[{"digest":{...},"name":"..."}]}`.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,29 +68,7 @@ impl Statement {
     /// Parses a payload: strict JSON, the exact `_type`, one to 1024 subjects, each with a digest, names unique where
     /// set. Unknown fields are ignored and null is the same as absent (in-toto statement.md, "Parsing rules").
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
-        let document = json::parse(payload, Limits::DOCUMENT).map_err(StatementError::Json)?;
-        let Value::Object(mut fields) = document else {
-            return Err(StatementError::Field { field: "statement", fault: "is not an object" });
-        };
-        let statement_type = string(&mut fields, "_type")?;
-        if statement_type != uri::STATEMENT {
-            return Err(StatementError::Type { found: text::quote(&statement_type) });
-        }
-        let predicate_type = string(&mut fields, "predicateType")?;
-        if !text::is_uri(&predicate_type) {
-            return Err(StatementError::Field { field: "predicateType", fault: "is not a URI" });
-        }
-        let predicate = match fields.remove("predicate") {
-            None | Some(Value::Null) => Map::new(),
-            Some(Value::Object(predicate)) => predicate,
-            Some(_) => return Err(StatementError::Field { field: "predicate", fault: "is not an object" }),
-        };
-        let subjects = match fields.remove("subject") {
-            None | Some(Value::Null) => return Err(StatementError::Field { field: "subject", fault: "is missing" }),
-            Some(Value::Array(subjects)) => subjects,
-            Some(_) => return Err(StatementError::Field { field: "subject", fault: "is not an array" }),
-        };
-        Ok(Self { subjects: parse_subjects(subjects)?, predicate_type, predicate })
+        Ok(StatementText::parse(payload)?.into_statement())
     }
 
     /// The canonical JSON text: the payload that is signed.
@@ -148,7 +130,7 @@ impl Statement {
     /// The predicate as the type `P`, if that is what the statement says it is.
     pub fn predicate_as<P: Predicate>(&self) -> Result<P, StatementError> {
         if self.predicate_type != P::TYPE {
-            return Err(StatementError::PredicateType { wanted: P::TYPE, found: text::quote(&self.predicate_type) });
+            return Err(StatementError::PredicateType { wanted: P::TYPE, found: words::quote(&self.predicate_type) });
         }
         P::parse(&self.predicate).map_err(StatementError::Predicate)
     }
@@ -186,29 +168,20 @@ impl Subject {
     }
 }
 
-fn parse_subjects(values: Vec<Value>) -> Result<Vec<Subject>, StatementError> {
-    if values.is_empty() {
-        return Err(StatementError::Field { field: "subject", fault: "is empty" });
+fn parse_subjects(values: Items<'_>) -> Result<Vec<Subject>, StatementError> {
+    match values.count() {
+        0 => return Err(StatementError::Field { field: "subject", fault: "is empty" }),
+        count if count > Statement::MOST_SUBJECTS => return Err(StatementError::TooManySubjects { count }),
+        _ => {}
     }
-    if values.len() > Statement::MOST_SUBJECTS {
-        return Err(StatementError::TooManySubjects { count: values.len() });
-    }
-    let subjects = values.into_iter().map(Subject::parse).collect::<Result<Vec<_>, _>>()?;
+    let subjects = values.map(|value| Subject::parse(value.to_value())).collect::<Result<Vec<_>, _>>()?;
     let mut names = BTreeSet::new();
     for name in subjects.iter().map(|subject| &subject.name).filter(|name| !name.is_empty()) {
         if !names.insert(name) {
-            return Err(StatementError::NameTwice { name: text::quote(name) });
+            return Err(StatementError::NameTwice { name: words::quote(name) });
         }
     }
     Ok(subjects)
-}
-
-fn string(fields: &mut Map<String, Value>, field: &'static str) -> Result<String, StatementError> {
-    match fields.remove(field) {
-        Some(Value::String(text)) => Ok(text),
-        None | Some(Value::Null) => Err(StatementError::Field { field, fault: "is missing" }),
-        Some(_) => Err(StatementError::Field { field, fault: "is not a string" }),
-    }
 }
 
 /// Why a payload is not a statement, or not the one that was wanted.

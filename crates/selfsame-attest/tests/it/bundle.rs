@@ -133,3 +133,46 @@ fn a_faulty_signer_gets_nothing_published() {
     refused(sign_statement(&statement(), &Faulty(public.clone(), vec![0; 64])), "raw r and s, not strict ASN.1 DER");
     refused(sign_statement(&statement(), &Faulty(public, Vec::new())), "0 bytes");
 }
+
+/// What is as it would be printed is not printed again to learn its digest; what is not, is.
+#[test]
+fn the_digest_of_what_was_signed_is_that_of_its_one_form() {
+    let good = good();
+    let digest = Digest::of(good.as_bytes());
+    let told = |text: &str| {
+        Bundle::parse(text.as_bytes()).unwrap().signed_digest(text.as_bytes(), Digest::of(text.as_bytes()))
+    };
+    assert_eq!(told(&good), digest);
+    let payload_from = good.find("\"payload\":\"").unwrap() + "\"payload\":\"".len();
+    let payload_to = payload_from + good[payload_from..].find('"').unwrap();
+    let (before, payload, behind) = (&good[..payload_from], &good[payload_from..payload_to], &good[payload_to..]);
+    let escaped = format!("{before}\\u{:04x}{}{behind}", payload.as_bytes()[0], &payload[1..]);
+    let others = [
+        format!("{good}\n"),
+        good.replace(",\"tlogEntries\":[]", ""),
+        good.replace("\"tlogEntries\":[]", "\"tlogEntries\":[{\"logIndex\":\"1\"}]"),
+        good.replace("{\"publicKey\"", "{\"timestampVerificationData\":{},\"publicKey\""),
+        good.replace("\"payload\":", "\"more\":1,\"payload\":"),
+        escaped,
+    ];
+    for text in others {
+        assert_ne!(text, good);
+        assert_eq!(told(&text), digest, "{text}");
+    }
+}
+
+/// The two alphabets differ in what may stand in a payload, and only one of them is printed.
+#[test]
+fn a_payload_in_the_other_alphabet_is_the_same_bundle() {
+    // Bits that both alphabets spell in their own way: six ones and one less, over and over.
+    let statement =
+        Statement::cosign_sign(vec![Subject::new("\u{feff}\u{7fff}\u{ffff}~~~???>>>", Digest::of(b"image"))]);
+    let good = String::from_utf8(sign_statement(&statement, &test_key()).unwrap().to_bytes()).unwrap();
+    let from = good.find("\"payload\":\"").unwrap() + "\"payload\":\"".len();
+    let to = from + good[from..].find('"').unwrap();
+    let other = [&good[..from], &good[from..to].replace('+', "-").replace('/', "_"), &good[to..]].concat();
+    assert_ne!(other, good);
+    let bundle = Bundle::parse(other.as_bytes()).unwrap();
+    assert_eq!(bundle, Bundle::parse(good.as_bytes()).unwrap());
+    assert_eq!(bundle.signed_digest(other.as_bytes(), Digest::of(other.as_bytes())), Digest::of(good.as_bytes()));
+}
