@@ -13,6 +13,7 @@ mod inventory;
 mod layout;
 pub(crate) mod log;
 mod names;
+mod opened;
 mod provenance;
 mod referrers;
 mod sbom;
@@ -171,7 +172,8 @@ impl<'a> Judged<'a> {
         let image = image::read(release, &index, rows)?;
         let referrers = referrers::read(release, &index, &image, rows);
 
-        let found = documents::read(release, trust, &image, &referrers, by, rows, &mut seen.unlisted);
+        let asked = documents::Asked { trust, by, options };
+        let found = documents::read(release, asked, &image, &referrers, rows, &mut seen.unlisted);
         (self.signer, self.signers) = (found.signer, found.signers);
         let mut documents = found.documents;
         if let Some(documents) = &mut documents

@@ -8,10 +8,12 @@
 //! trust and expectations are arguments. Nothing that is missing is ever taken for permission.
 #![forbid(unsafe_code)]
 
+mod at_once;
 mod checks;
 mod joined;
 mod one_file;
 mod rows;
+mod sbom;
 
 pub mod files;
 pub mod options;
@@ -25,6 +27,7 @@ pub use files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX, SUMM
 pub use joined::{JoinedCheck, JoinedFault, JoinedFiles, JoinedVerdict, Joining, Part, PartFiles, verify_joined};
 pub use one_file::{FILE_VERDICT_SCHEMA, FileVerdict, verify_file};
 pub use options::{Depth, ExpectError, Expectations, Options};
+pub use sbom::Sbom;
 pub use trust::{Export, ExportError, KeyEntry, RotateError, Trust, TrustFile, TrustedKey};
 pub use verdict::{Check, CheckId, Class, Fact, Outcome, Unlisted, VERDICT_SCHEMA, Verdict};
 pub use verified::{Evidence, Verified};

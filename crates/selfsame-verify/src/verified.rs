@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use serde_json::{Map, Value};
-
 use selfsame_attest::{Inventory, Provenance, PublicKey};
 use selfsame_core::Digest;
+
+use crate::sbom::Sbom;
 
 /// A value out of a release that passed every check of its verdict's depth.
 ///
@@ -47,7 +47,7 @@ pub struct Evidence {
     /// What was built from what.
     pub provenance: Provenance,
     /// The CycloneDX document.
-    pub sbom: Map<String, Value>,
+    pub sbom: Sbom,
     /// The closed list.
     pub inventory: Inventory,
     /// SHA-256 of each DSSE payload by predicate type: what a rebuild compares.

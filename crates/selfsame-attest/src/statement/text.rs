@@ -22,9 +22,10 @@ impl<'a> StatementText<'a> {
         Self::of(Text::parse(payload, Limits::DOCUMENT).map_err(StatementError::Json)?)
     }
 
-    /// Parses a payload and keeps it.
-    pub fn parse_owned(payload: Vec<u8>) -> Result<StatementText<'static>, StatementError> {
-        StatementText::of(Text::parse_owned(payload, Limits::DOCUMENT).map_err(StatementError::Json)?)
+    /// The same with its payload.
+    #[must_use]
+    pub fn into_owned(self) -> StatementText<'static> {
+        StatementText { head: self.head, text: self.text.into_owned() }
     }
 
     fn of(text: Text<'a>) -> Result<Self, StatementError> {
@@ -54,12 +55,6 @@ impl<'a> StatementText<'a> {
     #[must_use]
     pub fn predicate(&self) -> Option<Node<'_>> {
         present(self.text.root(), "predicate")
-    }
-
-    /// The whole payload.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        self.text.as_str().as_bytes()
     }
 
     /// The statement with its predicate as a value.

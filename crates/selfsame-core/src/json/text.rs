@@ -27,6 +27,12 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The same document with its text.
+    #[must_use]
+    pub fn into_owned(self) -> Text<'static> {
+        Text { text: Cow::Owned(self.text.into_owned()), cells: self.cells }
+    }
+
     /// Reads a document and keeps it.
     pub fn parse_owned(bytes: Vec<u8>, limits: Limits) -> Result<Text<'static>, JsonError> {
         let text = String::from_utf8(bytes).map_err(|error| reason(error.as_bytes(), limits))?;
@@ -150,8 +156,9 @@ impl<'t> Node<'t> {
     }
 
     /// The objects in the array under `field`; none where there is no array.
-    pub fn objects(&self, field: &str) -> impl Iterator<Item = Node<'t>> + use<'t> {
-        self.get(field).and_then(|value| value.as_array()).into_iter().flatten().filter(Node::is_object)
+    #[must_use]
+    pub fn objects(&self, field: &str) -> Objects<'t> {
+        Objects(self.get(field).and_then(|value| value.as_array()))
     }
 
     /// What is directly in an array, or names and values of an object.
@@ -200,6 +207,18 @@ impl<'t> Iterator for Items<'t> {
         let (text, cells) = (self.text, self.cells);
         self.cells = &cells[cells.first()?.cells()..];
         Some(Node { text, cells })
+    }
+}
+
+/// The objects in an array; by default none.
+#[derive(Clone, Copy, Default)]
+pub struct Objects<'t>(Option<Items<'t>>);
+
+impl<'t> Iterator for Objects<'t> {
+    type Item = Node<'t>;
+
+    fn next(&mut self) -> Option<Node<'t>> {
+        self.0.as_mut()?.find(Node::is_object)
     }
 }
 

@@ -1,10 +1,12 @@
 //! One blob: there, of its size, of its digest.
 
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
 
 use selfsame_core::{Digest, Hasher};
 use selfsame_oci::{Descriptor, layout};
 
+use crate::at_once::{both, is_worth_it};
 use crate::files::ReleaseFiles;
 use crate::rows::Rows;
 use crate::verdict::{CheckId, Fact};
@@ -22,6 +24,17 @@ pub(super) fn read(
     descriptor: &Descriptor,
     limit_bytes: u64,
 ) -> Result<Vec<u8>, BlobFault> {
+    Ok(read_and(release, descriptor, limit_bytes, NonZeroUsize::MIN, |_| ())?.0)
+}
+
+/// The same with what `parse` makes of the bytes, where it is worth it while they are being hashed.
+pub(super) fn read_and<T>(
+    release: &dyn ReleaseFiles,
+    descriptor: &Descriptor,
+    limit_bytes: u64,
+    threads: NonZeroUsize,
+    parse: impl FnOnce(&[u8]) -> T,
+) -> Result<(Vec<u8>, T), BlobFault> {
     let name = layout::blob_path(descriptor.digest);
     if descriptor.size > limit_bytes {
         return Err(BlobFault::TooLarge { name, size_bytes: descriptor.size, limit_bytes });
@@ -34,8 +47,15 @@ pub(super) fn read(
         }
         Err(error) => return Err(BlobFault::Io { name, error }),
     };
-    same(name, descriptor, Digest::of(&bytes), bytes.len() as u64)?;
-    Ok(bytes)
+    let check = |digest| same(name, descriptor, digest, bytes.len() as u64);
+    if !is_worth_it(threads, bytes.len()) {
+        check(Digest::of(&bytes))?;
+        let parsed = parse(&bytes);
+        return Ok((bytes, parsed));
+    }
+    let (digest, parsed) = both(|| Digest::of(&bytes), || parse(&bytes));
+    check(digest)?;
+    Ok((bytes, parsed))
 }
 
 /// Reads the whole blob and forgets it again.

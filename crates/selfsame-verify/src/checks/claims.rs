@@ -1,13 +1,13 @@
 //! The packages of the SBOM against the files of the image: what they say is theirs is there, and what nobody claims.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
-
 use selfsame_attest::text::quote;
+use selfsame_core::json::Node;
 use selfsame_tree::Tree;
 
-use super::sbom::{is_input, objects};
+use super::sbom::{is_input, text};
 use crate::rows::Rows;
 use crate::verdict::{CheckId, Fact};
 use crate::verified::Evidence;
@@ -24,43 +24,41 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, rows: &mut Rows) {
         .iter()
         .filter_map(|(path, _)| tree.content(path.as_str()).map(|(_, size)| (format!("/{path}"), size)))
         .collect();
-    let packages: BTreeMap<&str, &Map<String, Value>> =
-        objects(&evidence.sbom, "components").filter_map(package).collect();
-    let mut claimed: BTreeSet<&str> = BTreeSet::new();
-    let mut traced: BTreeSet<&str> = BTreeSet::new();
-    for entry in objects(&evidence.sbom, "dependencies") {
-        let Some(reference) = entry.get("ref").and_then(Value::as_str).filter(|it| packages.contains_key(it)) else {
+    let packages: BTreeMap<Cow<'_, str>, Node<'_>> = evidence.sbom.objects("components").filter_map(package).collect();
+    let mut claimed: BTreeSet<Cow<'_, str>> = BTreeSet::new();
+    let mut traced: BTreeSet<Cow<'_, str>> = BTreeSet::new();
+    for entry in evidence.sbom.objects("dependencies") {
+        let Some(reference) = text(entry, "ref").filter(|it| packages.contains_key(it)) else {
             continue;
         };
-        let needed = entry.get("dependsOn").and_then(Value::as_array).into_iter().flatten();
-        for path in needed.filter_map(|needed| needed.as_str()?.strip_prefix(FILE)) {
-            if !sizes.contains_key(path) {
+        let needed = entry.get("dependsOn").and_then(|needed| needed.as_array()).into_iter().flatten();
+        for path in needed.filter_map(|needed| file_of(needed.as_str()?)) {
+            if !sizes.contains_key(&*path) {
                 return rows.fail(
                     ID,
-                    format!("`{}` claims `{}`, which is not in the image", quote(reference), quote(path)),
+                    format!("`{}` claims `{}`, which is not in the image", quote(&reference), quote(&path)),
                     Vec::new(),
                 );
             }
             claimed.insert(path);
-            traced.insert(reference);
+            traced.insert(reference.clone());
         }
     }
     let places = places(tree);
     for (reference, component) in &packages {
-        let evidence = component.get("evidence").and_then(Value::as_object);
-        for place in evidence.into_iter().flat_map(|evidence| objects(evidence, "occurrences")) {
+        let places_of = component.get("evidence").map(|evidence| evidence.objects("occurrences")).unwrap_or_default();
+        for place in places_of {
             // Others name a lock, or what the image stands on.
-            let place = place.get("location").and_then(Value::as_str).filter(|place| place.starts_with('/'));
-            let Some(place) = place else { continue };
+            let Some(place) = text(place, "location").filter(|place| place.starts_with('/')) else { continue };
             if !places.contains(place.trim_end_matches('/')) {
                 let fault =
-                    format!("`{}` was found at `{}`, which is not in the image", quote(reference), quote(place));
+                    format!("`{}` was found at `{}`, which is not in the image", quote(reference), quote(&place));
                 return rows.fail(ID, fault, Vec::new());
             }
-            traced.insert(reference);
+            traced.insert(reference.clone());
         }
-        if is_input(component) {
-            traced.insert(reference);
+        if is_input(*component) {
+            traced.insert(reference.clone());
         }
     }
     let unclaimed: Vec<(&str, u64)> = sizes
@@ -93,10 +91,18 @@ fn places(tree: &Tree) -> BTreeSet<String> {
 }
 
 /// A component that is no file, by what others refer to it by.
-fn package(component: &Map<String, Value>) -> Option<(&str, &Map<String, Value>)> {
-    let is_file = component.get("type").and_then(Value::as_str) == Some("file");
+fn package(component: Node<'_>) -> Option<(Cow<'_, str>, Node<'_>)> {
+    let is_file = component.get("type").is_some_and(|kind| kind.is("file"));
     let reference = component.get("bom-ref").or_else(|| component.get("purl"))?.as_str()?;
     (!is_file).then_some((reference, component))
+}
+
+/// The path of a file of the image that is referred to.
+fn file_of(reference: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    match reference {
+        Cow::Borrowed(text) => text.strip_prefix(FILE).map(Cow::Borrowed),
+        Cow::Owned(text) => text.strip_prefix(FILE).map(|path| Cow::Owned(path.to_owned())),
+    }
 }
 
 /// `3 of 4 files, 91.7 % of the bytes`

@@ -1,10 +1,9 @@
 //! What is in the layers: safe, as the config says, and as the SBOM says.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-use serde_json::Value;
 
 use selfsame_attest::text::quote;
 use selfsame_core::Digest;
@@ -13,7 +12,7 @@ use selfsame_tree::Tree;
 
 use super::claims;
 use super::image::Image;
-use super::sbom::{is_input, objects, sha256_of};
+use super::sbom::{is_input, sha256_of, text};
 use crate::files::ReleaseFiles;
 use crate::options::{Depth, Options};
 use crate::rows::{Rows, told};
@@ -138,8 +137,8 @@ fn files(layers: &[ReadLayer], evidence: &Evidence, rows: &mut Rows) -> Option<T
         .iter()
         .filter_map(|(path, digest)| claimed.get(path.as_str()).filter(|claim| *claim != digest).map(|_| path.as_str()))
         .collect();
-    let unclaimed: Vec<&str> = present.keys().map(String::as_str).filter(|path| !claimed.contains_key(path)).collect();
-    let absent: Vec<&str> = claimed.keys().copied().filter(|path| !present.contains_key(*path)).collect();
+    let unclaimed: Vec<&str> = present.keys().map(String::as_str).filter(|path| !claimed.contains_key(*path)).collect();
+    let absent: Vec<&str> = claimed.keys().map(|path| &**path).filter(|path| !present.contains_key(*path)).collect();
     for (paths, what) in [
         (differing, "has another content in the image than in the SBOM"),
         (unclaimed, "is in the image and not in the SBOM"),
@@ -156,19 +155,20 @@ fn files(layers: &[ReadLayer], evidence: &Evidence, rows: &mut Rows) -> Option<T
 }
 
 /// The files that the SBOM says are in the image: components of type `file` under an absolute path.
-fn claimed(evidence: &Evidence) -> Result<BTreeMap<&str, Digest>, String> {
+fn claimed(evidence: &Evidence) -> Result<BTreeMap<Cow<'_, str>, Digest>, String> {
     let mut claimed = BTreeMap::new();
-    for component in objects(&evidence.sbom, "components") {
-        let text = |field: &str| component.get(field).and_then(Value::as_str);
-        let (Some("file"), Some(name)) = (text("type"), text("name")) else { continue };
+    for component in evidence.sbom.objects("components") {
+        let is_file = component.get("type").is_some_and(|kind| kind.is("file"));
+        let Some(name) = text(component, "name").filter(|_| is_file) else { continue };
         if !name.starts_with('/') || is_input(component) {
             continue;
         }
         let digest =
-            sha256_of(component).ok_or_else(|| format!("the SBOM has no one SHA-256 for `{}`", quote(name)))?;
-        if claimed.insert(name, digest).is_some() {
-            return Err(format!("the SBOM has `{}` twice", quote(name)));
+            sha256_of(component).ok_or_else(|| format!("the SBOM has no one SHA-256 for `{}`", quote(&name)))?;
+        if claimed.contains_key(&name) {
+            return Err(format!("the SBOM has `{}` twice", quote(&name)));
         }
+        claimed.insert(name, digest);
     }
     Ok(claimed)
 }

@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_attest::bundle::{ANNOTATION_CONTENT, ANNOTATION_PREDICATE_TYPE, CONTENT};
 use selfsame_attest::text::quote;
-use selfsame_attest::{Bundle, BundleError, EnvelopeError, Statement};
+use selfsame_attest::{Bundle, BundleError, EnvelopeError, Statement, StatementError};
 use selfsame_core::{Digest, uri};
 use selfsame_oci::{Descriptor, layout};
 
 use super::blob::{self, MOST_DOCUMENT_BYTES};
 use super::image::Image;
 use super::log::Entries;
+use super::opened::{Opened, Said, open_ahead};
 use super::referrers::{Referrer, Referrers};
 use crate::files::ReleaseFiles;
+use crate::options::Options;
 use crate::rows::Rows;
+use crate::sbom::Sbom;
 use crate::trust::{Trust, TrustedKey};
 use crate::verdict::{CheckId, Fact, Unlisted};
 
@@ -54,6 +57,8 @@ pub(super) struct Found<'a> {
 /// One signed document.
 pub(super) struct Document {
     pub(super) statement: Statement,
+    /// The predicate, if it is an SBOM: the statement then has none.
+    pub(super) sbom: Option<Sbom>,
     /// SHA-256 of the predicate's own bytes, if the payload is laid out as ours are.
     pub(super) predicate: Option<Digest>,
     /// SHA-256 of the DSSE payload.
@@ -74,25 +79,35 @@ struct Signed<'a> {
     document: Document,
 }
 
-/// The rows `bundles` to `evidence-set`. The release is judged as that of `by`, or of the first who signed an inventory.
+/// Whose word counts, and how it is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a, 'b> {
+    pub(super) trust: &'a Trust,
+    /// Whose release it is judged as; the first who signed an inventory, if nobody is named.
+    pub(super) by: Option<&'b TrustedKey>,
+    pub(super) options: &'b Options,
+}
+
+/// The rows `bundles` to `evidence-set`.
 pub(super) fn read<'a>(
     release: &dyn ReleaseFiles,
-    trust: &'a Trust,
+    asked: Asked<'a, '_>,
     image: &Image,
     referrers: &Referrers,
-    by: Option<&TrustedKey>,
     rows: &mut Rows,
     unlisted: &mut Vec<Unlisted>,
 ) -> Found<'a> {
+    let Asked { trust, by, options } = asked;
     let mut reading = Reading::default();
     // One at a time: what a stranger attached is forgotten before the next is read, however much there is.
     for referrer in &referrers.bundles {
         let Some(layer) = referrer.manifest.layers.first() else { continue };
-        if let Some(bundle) = bundle(release, referrer, layer, &mut reading.faults, rows, unlisted) {
+        let read = bundle(release, referrer, layer, options, &mut reading.faults, rows, unlisted);
+        if let Some((bytes, bundle)) = read {
             reading.bundles += 1;
             reading.log_entries += bundle.log_entries().len();
             reading.timestamps += bundle.timestamps();
-            reading.judge(referrer, layer, &bundle, trust, unlisted);
+            reading.judge(referrer, layer, &bytes, &bundle, asked, unlisted);
         }
     }
     let mut faults = std::mem::take(&mut reading.faults);
@@ -204,19 +219,20 @@ fn bundle(
     release: &dyn ReleaseFiles,
     referrer: &Referrer,
     layer: &Descriptor,
+    options: &Options,
     faults: &mut Vec<Fault<'_>>,
     rows: &mut Rows,
     unlisted: &mut Vec<Unlisted>,
-) -> Option<Bundle> {
+) -> Option<(Vec<u8>, Bundle)> {
     const ID: CheckId = CheckId::Bundles;
     let file = layout::blob_path(layer.digest);
-    match blob::read(release, layer, MOST_DOCUMENT_BYTES).map(|bytes| Bundle::parse(&bytes)) {
-        Ok(Ok(bundle)) => return Some(bundle),
+    match blob::read_and(release, layer, MOST_DOCUMENT_BYTES, options.threads, Bundle::parse) {
+        Ok((bytes, Ok(bundle))) => return Some((bytes, bundle)),
         // A certificate or a message signature is another tool's: not ours to judge, and of no weight here.
-        Ok(Err(error @ BundleError::Unsupported { .. })) => {
+        Ok((_, Err(error @ BundleError::Unsupported { .. }))) => {
             unlisted.push(note(&file, label(referrer), &error.to_string()));
         }
-        Ok(Err(error)) => {
+        Ok((_, Err(error))) => {
             let label = label(referrer).map(str::to_owned);
             faults.push(Fault {
                 row: ID,
@@ -238,22 +254,25 @@ impl<'a> Reading<'a> {
         &mut self,
         referrer: &Referrer,
         layer: &Descriptor,
+        bytes: &[u8],
         bundle: &Bundle,
-        trust: &'a Trust,
+        asked: Asked<'a, '_>,
         unlisted: &mut Vec<Unlisted>,
     ) {
+        let trust = asked.trust;
         let file = layout::blob_path(layer.digest);
         let told = label(referrer).map(str::to_owned);
-        match signer_of(bundle, trust) {
+        let (pae, opened) = open_ahead(bundle, trust, asked.options.threads);
+        match signer_of(bundle, pae, trust) {
             Ok(key) => {
                 self.trusted += 1;
-                match statement(referrer, bundle) {
+                let Opened { payload, said } = opened.unwrap_or_else(|| Opened::of(bundle));
+                let Said { statement, sbom, predicate } = said;
+                match labelled(referrer, statement) {
                     Ok(statement) => {
-                        let predicate = statement.predicate_bytes(&bundle.envelope().payload).map(Digest::of);
                         let log = Entries::of(bundle, &key.key, trust);
-                        let (payload, bundle) = (bundle.payload_digest(), Digest::of(&bundle.signed_bytes()));
-                        let blob = layer.digest;
-                        let document = Document { statement, predicate, payload, bundle, log, blob, file };
+                        let (blob, bundle) = (layer.digest, bundle.signed_digest(bytes, layer.digest));
+                        let document = Document { statement, sbom, predicate, payload, bundle, log, blob, file };
                         self.keep(Signed { key, document }, unlisted);
                     }
                     Err(reason) => {
@@ -297,15 +316,16 @@ enum Refusal {
     Broken(EnvelopeError),
 }
 
-/// The trusted key that made the signature. The key id in the bundle says which key is tried first; it decides nothing.
-fn signer_of<'a>(bundle: &Bundle, trust: &'a Trust) -> Result<&'a TrustedKey, Refusal> {
+/// The trusted key that made the signature over what has the SHA-256 `pae`. The key id in the bundle says which key is
+/// tried first; it decides nothing.
+fn signer_of<'a>(bundle: &Bundle, pae: Digest, trust: &'a Trust) -> Result<&'a TrustedKey, Refusal> {
     let mut refusal = Refusal::Stranger;
     let (named, others): (Vec<_>, Vec<_>) =
         trust.keys().iter().partition(|trusted| trusted.key.key_id() == bundle.key_id());
     for (trusted, is_named) in
         named.into_iter().map(|key| (key, true)).chain(others.into_iter().map(|key| (key, false)))
     {
-        match bundle.envelope().verify(&trusted.key) {
+        match bundle.envelope().verify_digest(pae, &trusted.key) {
             Ok(()) => return Ok(trusted),
             Err(fault @ EnvelopeError::Signature(_)) if is_named => {
                 refusal = Refusal::Broken(fault);
@@ -318,8 +338,8 @@ fn signer_of<'a>(bundle: &Bundle, trust: &'a Trust) -> Result<&'a TrustedKey, Re
 }
 
 /// The statement in a bundle whose signature counts, if it is labelled as what it is.
-fn statement(referrer: &Referrer, bundle: &Bundle) -> Result<Statement, String> {
-    let statement = Statement::parse(&bundle.envelope().payload).map_err(|error| error.to_string())?;
+fn labelled(referrer: &Referrer, statement: Result<Statement, StatementError>) -> Result<Statement, String> {
+    let statement = statement.map_err(|error| error.to_string())?;
     let annotation = |name: &str| referrer.manifest.annotations.get(name).map(String::as_str);
     if annotation(ANNOTATION_PREDICATE_TYPE) != Some(&statement.predicate_type) {
         return Err(format!(

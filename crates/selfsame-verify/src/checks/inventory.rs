@@ -66,7 +66,7 @@ pub(super) fn check(documents: &mut Documents<'_>, image: &Image, rows: &mut Row
         payloads: digests(|document| document.payload),
         bundles: digests(|document| document.bundle),
         // Moved, not copied: it may be most of the release's documents.
-        sbom: std::mem::take(&mut documents.by_type.get_mut(uri::CYCLONEDX)?.statement.predicate),
+        sbom: documents.by_type.get_mut(uri::CYCLONEDX)?.sbom.take()?,
     })
 }
 

@@ -1,7 +1,5 @@
 //! What the release is called where no signature reaches: the index, Docker's `manifest.json`; and in the SBOM.
 
-use serde_json::Value;
-
 use selfsame_attest::text::quote;
 use selfsame_oci::layout;
 
@@ -9,6 +7,7 @@ use super::blob::MOST_MANIFEST_BYTES;
 use super::image::Image;
 use super::layout::ReleaseIndex;
 use super::provenance::external;
+use super::sbom::text;
 use crate::files::ReleaseFiles;
 use crate::rows::Rows;
 use crate::verdict::{CheckId, Fact};
@@ -31,7 +30,7 @@ pub(super) fn check(
     }
     let component = |field: &str| {
         let component = evidence.sbom.get("metadata").and_then(|metadata| metadata.get("component"));
-        component.and_then(|component| component.get(field)).and_then(Value::as_str).unwrap_or_default()
+        component.and_then(|component| text(component, field)).unwrap_or_default()
     };
     let described = format!("{}:{}", component("name"), component("version"));
     if described != reference {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use selfsame_attest::canonical_of;
 use selfsame_attest::text::quote;
 use selfsame_core::Digest;
+use selfsame_core::json::{Node, Objects};
 
 use crate::rows::Rows;
 use crate::verdict::{CheckId, Fact};
@@ -43,7 +46,7 @@ fn digest(evidence: &Evidence, as_signed: Option<Digest>, rows: &mut Rows) {
         return rows.pass(ID, vec![Fact::new("sbom", expected.to_string())]);
     }
     // Signed in another spelling, perhaps: its canonical form decides.
-    let found = match canonical_of(&Value::Object(evidence.sbom.clone())) {
+    let found = match canonical_of(&Value::Object(evidence.sbom.to_json())) {
         Ok(bytes) => Digest::of(&bytes),
         Err(error) => return rows.fail(ID, format!("the SBOM: {error}"), Vec::new()),
     };
@@ -56,7 +59,7 @@ fn digest(evidence: &Evidence, as_signed: Option<Digest>, rows: &mut Rows) {
 
 fn components(evidence: &Evidence, rows: &mut Rows) {
     const ID: CheckId = CheckId::Components;
-    if evidence.sbom.get("bomFormat").and_then(Value::as_str) != Some("CycloneDX") {
+    if !evidence.sbom.get("bomFormat").is_some_and(|format| format.is("CycloneDX")) {
         return rows.fail(ID, "the SBOM's `bomFormat` is not `CycloneDX`", Vec::new());
     }
     let inputs: BTreeSet<(&str, Digest)> = evidence
@@ -68,20 +71,15 @@ fn components(evidence: &Evidence, rows: &mut Rows) {
         .collect();
     let locked: BTreeSet<&str> = inputs.iter().map(|(uri, _)| *uri).collect();
     let mut all = Vec::new();
-    let mut formulas = vec![&evidence.sbom];
-    formulas.extend(objects(&evidence.sbom, "formulation"));
-    formulas.into_iter().for_each(|formula| collect(formula, &mut all));
+    collect(evidence.sbom.objects("components"), &mut all);
+    evidence.sbom.objects("formulation").for_each(|formula| collect(formula.objects("components"), &mut all));
     let (mut checked, mut unlocked, count) = (0, 0, all.len());
     for component in all {
-        let name = || quote(component.get("name").and_then(Value::as_str).unwrap_or("a component without a name"));
-        let claims = [
-            (property(component, PROPERTY_INPUT) == Some("true"))
-                .then(|| component.get("purl").and_then(Value::as_str)),
-            property(component, PROPERTY_URI).map(Some),
-        ];
-        if property(component, PROPERTY_UNLOCKED) == Some("true") {
-            let purl = component.get("purl").and_then(Value::as_str);
-            if is_input(component) || purl.is_some_and(|purl| locked.contains(purl)) {
+        let name = || quote(&text(component, "name").unwrap_or("a component without a name".into()));
+        let purl = || text(component, "purl");
+        let claims = [is_input(component).then(purl), property(component, PROPERTY_URI).map(Some)];
+        if property(component, PROPERTY_UNLOCKED).as_deref() == Some("true") {
+            if is_input(component) || purl().is_some_and(|purl| locked.contains(&*purl)) {
                 let fault = format!("`{}` is marked as locked by nothing and is an input of the provenance", name());
                 return rows.fail(ID, fault, Vec::new());
             }
@@ -94,8 +92,8 @@ fn components(evidence: &Evidence, rows: &mut Rows) {
             let Some(sha256) = sha256_of(component) else {
                 return rows.fail(ID, format!("`{}` is marked as an input and has no SHA-256", name()), Vec::new());
             };
-            if !inputs.contains(&(uri, sha256)) {
-                let facts = vec![Fact::new("uri", quote(uri)), Fact::new("sha256", sha256.hex())];
+            if !inputs.contains(&(&*uri, sha256)) {
+                let facts = vec![Fact::new("uri", quote(&uri)), Fact::new("sha256", sha256.hex())];
                 return rows.fail(ID, format!("`{}` is no input of the provenance", name()), facts);
             }
             checked += 1;
@@ -108,36 +106,33 @@ fn components(evidence: &Evidence, rows: &mut Rows) {
     rows.pass(ID, facts);
 }
 
-/// The components of an object and theirs, flat. The parser has bounded depth and count.
-fn collect<'a>(object: &'a Map<String, Value>, all: &mut Vec<&'a Map<String, Value>>) {
-    for component in objects(object, "components") {
+/// These components and theirs, flat. The parser has bounded depth and count.
+fn collect<'t>(components: Objects<'t>, all: &mut Vec<Node<'t>>) {
+    for component in components {
         all.push(component);
-        collect(component, all);
+        collect(component.objects("components"), all);
     }
 }
 
-/// The objects in the array under `field`; none where there is no array.
-pub(super) fn objects<'a>(
-    object: &'a Map<String, Value>,
-    field: &str,
-) -> impl Iterator<Item = &'a Map<String, Value>> + use<'a> {
-    object.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
+/// The string under `field`.
+pub(super) fn text<'t>(object: Node<'t>, field: &str) -> Option<Cow<'t, str>> {
+    object.get(field)?.as_str()
 }
 
 /// The value of the component's property of this name.
-pub(super) fn property<'a>(component: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    let property = objects(component, "properties").find(|it| it.get("name").and_then(Value::as_str) == Some(name))?;
-    property.get("value")?.as_str()
+pub(super) fn property<'t>(component: Node<'t>, name: &str) -> Option<Cow<'t, str>> {
+    let has = |it: &Node<'_>| it.get("name").is_some_and(|it| it.is(name));
+    text(component.objects("properties").find(has)?, "value")
 }
 
 /// The component's SHA-256, if it has exactly one.
-pub(super) fn sha256_of(component: &Map<String, Value>) -> Option<Digest> {
-    let mut hashes = objects(component, "hashes").filter(|it| it.get("alg").and_then(Value::as_str) == Some("SHA-256"));
-    let digest = Digest::from_hex(hashes.next()?.get("content")?.as_str()?).ok()?;
+pub(super) fn sha256_of(component: Node<'_>) -> Option<Digest> {
+    let mut hashes = component.objects("hashes").filter(|it| it.get("alg").is_some_and(|it| it.is("SHA-256")));
+    let digest = Digest::from_hex(&text(hashes.next()?, "content")?).ok()?;
     hashes.next().is_none().then_some(digest)
 }
 
 /// Whether this component is marked as an input.
-pub(super) fn is_input(component: &Map<String, Value>) -> bool {
-    property(component, PROPERTY_INPUT) == Some("true")
+pub(super) fn is_input(component: Node<'_>) -> bool {
+    property(component, PROPERTY_INPUT).as_deref() == Some("true")
 }

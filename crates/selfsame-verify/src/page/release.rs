@@ -1,6 +1,6 @@
 //! What a verified release consists of.
 
-use serde_json::Value;
+use selfsame_core::json::Node;
 
 use super::html::{Html, Piece, Row};
 use super::sentences::parameter;
@@ -63,20 +63,23 @@ pub(super) fn contents(verdict: &Verdict, page: &mut Html, level: u8) {
     left_out(page, inputs.len(), shown.len(), "the provenance");
 
     page.heading(level, "Components");
-    let all = evidence.sbom.get("components").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let is_file = |component: &&Value| component.get("type").and_then(Value::as_str) == Some("file");
+    let all: Vec<Node<'_>> =
+        evidence.sbom.get("components").and_then(|all| all.as_array()).into_iter().flatten().collect();
+    let is_file = |component: &&Node<'_>| component.get("type").is_some_and(|kind| kind.is("file"));
     let files = all.iter().filter(is_file).count();
-    let rows = all.iter().filter(|it| !is_file(it)).take(MOST_ROWS).map(|component| {
-        let text = |name: &str| component.get(name).and_then(Value::as_str).unwrap_or("-");
-        Row {
-            class: "plain",
-            name: text("name"),
-            cells: vec![
-                vec![vec![Piece::Value(text("version"))]],
-                vec![vec![Piece::Words(text("type"))]],
-                vec![vec![Piece::Value(text("purl"))]],
-            ],
-        }
+    let shown: Vec<_> = all
+        .iter()
+        .filter(|it| !is_file(it))
+        .take(MOST_ROWS)
+        .map(|component| {
+            ["name", "version", "type", "purl"]
+                .map(|name| component.get(name).and_then(|text| text.as_str()).unwrap_or("-".into()))
+        })
+        .collect();
+    let rows = shown.iter().map(|[name, version, kind, purl]| Row {
+        class: "plain",
+        name,
+        cells: vec![vec![vec![Piece::Value(version)]], vec![vec![Piece::Words(kind)]], vec![vec![Piece::Value(purl)]]],
     });
     page.table("What the SBOM names, but for single files", &["name", "version", "type", "package URL"], rows);
     left_out(page, all.len() - files, (all.len() - files).min(MOST_ROWS), "the SBOM");
