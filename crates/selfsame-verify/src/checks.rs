@@ -191,10 +191,8 @@ impl<'a> Judged<'a> {
             seen.evidence = Some(evidence);
         }
         blobs::check(release, &image, &referrers, options, rows);
-        if let Some(evidence) = &seen.evidence {
-            capsule::check(release, &referrers, evidence, options, rows);
-        }
-        content::check(release, &image, seen.evidence.as_ref(), options, rows);
+        let packs = seen.evidence.as_ref().and_then(|evidence| capsule::list(&referrers, evidence, options, rows));
+        content::check(release, &image, seen.evidence.as_ref(), packs, options, rows);
         if let Some(evidence) = &seen.evidence {
             seen.run_record = side::run_record(release, evidence, rows);
             let mut signed =

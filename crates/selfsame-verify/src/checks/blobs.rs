@@ -1,17 +1,16 @@
 //! Every blob that something names, and no file that nothing names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use selfsame_attest::text::quote;
 use selfsame_core::Digest;
 use selfsame_oci::{Descriptor, layout};
 
-use super::blob::{self, BlobFault};
+use super::blob;
 use super::image::Image;
 use super::referrers::Referrers;
 use super::side::may_stand_beside;
+use crate::at_once;
 use crate::files::ReleaseFiles;
 use crate::options::{Depth, Options};
 use crate::rows::Rows;
@@ -53,40 +52,13 @@ fn named(image: &Image, referrers: &Referrers, rows: &mut Rows) -> BTreeMap<Dige
 }
 
 fn blobs(release: &dyn ReleaseFiles, named: &BTreeMap<Digest, Descriptor>, options: &Options, rows: &mut Rows) {
-    let mut faults = hash_all(release, named, options);
-    // The first by digest, whichever thread was first.
-    faults.sort_by_key(|(digest, _)| *digest);
-    for (_, fault) in &faults {
+    let all: Vec<&Descriptor> = named.values().collect();
+    let hashed = at_once::each(options.threads, &all, |blob| blob.size, |blob| blob::check(release, blob));
+    for fault in hashed.iter().filter_map(|hashed| hashed.as_ref().err()) {
         fault.report(CheckId::Blobs, "blob", rows);
     }
     let bytes: u64 = named.values().map(|descriptor| descriptor.size).fold(0, u64::saturating_add);
     rows.pass(CheckId::Blobs, vec![Fact::new("blobs", named.len().to_string()), Fact::new("bytes", bytes.to_string())]);
-}
-
-/// Hashes every blob, `options.threads` at a time, the largest first.
-fn hash_all(
-    release: &dyn ReleaseFiles,
-    named: &BTreeMap<Digest, Descriptor>,
-    options: &Options,
-) -> Vec<(Digest, BlobFault)> {
-    let mut queue: Vec<&Descriptor> = named.values().collect();
-    queue.sort_by_key(|descriptor| (std::cmp::Reverse(descriptor.size), descriptor.digest));
-    let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some(descriptor) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(fault) = blob::check(release, descriptor) {
-                let mut faults = faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                faults.push((descriptor.digest, fault));
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..options.threads.get().min(queue.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    faults.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn nothing_extra(release: &dyn ReleaseFiles, named: &BTreeMap<Digest, Descriptor>, rows: &mut Rows) {

@@ -19,16 +19,30 @@ use crate::verified::Evidence;
 /// The annotation of a pack that names the tree whose files it holds.
 const TREE_ANNOTATION: &str = "dev.selfsame.tree";
 
-/// The `capsule` row. Packs are opened at depth `content` alone, and only when every blob has its digest: what is not
-/// what its descriptor says is not decompressed.
-pub(super) fn check(
-    release: &dyn ReleaseFiles,
-    referrers: &Referrers,
+const ID: CheckId = CheckId::Capsule;
+
+/// The packs of a capsule in which everything is an input of the build.
+pub(super) struct Packs<'a> {
+    packs: Vec<Pack<'a>>,
+    trees: BTreeMap<Digest, &'a Descriptor>,
+    facts: Vec<Fact>,
+}
+
+/// Contents of the files of one tree.
+#[derive(Clone, Copy)]
+pub(super) struct Pack<'a> {
+    pub(super) descriptor: &'a Descriptor,
+    tree: Digest,
+}
+
+/// The `capsule` row as far as it goes without opening packs. They are opened at depth `content` alone, and only when
+/// every blob has its digest: what is not what its descriptor says is not decompressed.
+pub(super) fn list<'a>(
+    referrers: &'a Referrers,
     evidence: &Evidence,
     options: &Options,
     rows: &mut Rows,
-) {
-    const ID: CheckId = CheckId::Capsule;
+) -> Option<Packs<'a>> {
     let inputs: BTreeSet<Digest> = evidence
         .provenance
         .build_definition
@@ -44,18 +58,20 @@ pub(super) fn check(
         let digest = match part.media_type.as_str() {
             media::PACK => match pack_tree(part) {
                 Some(tree) => {
-                    packs.push((*part, tree));
+                    packs.push(Pack { descriptor: *part, tree });
                     tree
                 }
                 None => {
-                    return rows.fail(ID, format!("pack {} names no tree that it belongs to", part.digest), Vec::new());
+                    rows.fail(ID, format!("pack {} names no tree that it belongs to", part.digest), Vec::new());
+                    return None;
                 }
             },
             _ => part.digest,
         };
         if !inputs.contains(&digest) {
             let facts = vec![Fact::new("media type", quote(&part.media_type)), Fact::new("digest", digest.to_string())];
-            return rows.fail(ID, "the capsule holds something that is no input of the provenance", facts);
+            rows.fail(ID, "the capsule holds something that is no input of the provenance", facts);
+            return None;
         }
     }
     let mut facts = vec![Fact::new("parts", parts.len().to_string())];
@@ -63,24 +79,42 @@ pub(super) fn check(
         if !packs.is_empty() {
             facts.push(Fact::new("packs not opened", packs.len().to_string()));
         }
-        return rows.pass(ID, facts);
+        rows.pass(ID, facts);
+        return None;
     }
     if !rows.passed(CheckId::Blobs) {
-        return rows.skip(ID, "not reached: `blobs` failed", facts);
+        rows.skip(ID, "not reached: `blobs` failed", facts);
+        return None;
     }
-    for (pack, tree) in packs {
-        if let Err(reason) = open_pack(release, pack, tree, &trees) {
-            return rows.fail(ID, format!("pack {}: {reason}", pack.digest), Vec::new());
+    Some(Packs { packs, trees, facts })
+}
+
+impl<'a> Packs<'a> {
+    /// What there is to open.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Pack<'a>> {
+        self.packs.iter().copied()
+    }
+
+    /// The rest of the row, from what came of opening each.
+    pub(super) fn report(self, opened: impl IntoIterator<Item = Result<(), String>>, rows: &mut Rows) {
+        for (pack, opened) in self.packs.iter().zip(opened) {
+            if let Err(reason) = opened {
+                return rows.fail(ID, format!("pack {}: {reason}", pack.descriptor.digest), Vec::new());
+            }
         }
+        rows.pass(ID, self.facts);
     }
-    rows.pass(ID, facts);
+
+    /// Whether everything in a pack is content of the tree that it belongs to.
+    pub(super) fn open(&self, release: &dyn ReleaseFiles, pack: Pack<'_>) -> Result<(), String> {
+        open_pack(release, pack.descriptor, pack.tree, &self.trees)
+    }
 }
 
 fn pack_tree(pack: &Descriptor) -> Option<Digest> {
     pack.annotations.get(TREE_ANNOTATION)?.parse().ok()
 }
 
-/// Whether everything in a pack is content of the tree that it belongs to.
 fn open_pack(
     release: &dyn ReleaseFiles,
     pack: &Descriptor,

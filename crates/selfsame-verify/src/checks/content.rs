@@ -2,24 +2,24 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use selfsame_attest::text::quote;
 use selfsame_core::Digest;
 use selfsame_oci::{Descriptor, Limits, ReadLayer, apply, layout, read_layer};
 use selfsame_tree::Tree;
 
+use super::capsule::{Pack, Packs};
 use super::claims;
 use super::image::Image;
 use super::sbom::{is_input, sha256_of, text};
+use crate::at_once;
 use crate::files::ReleaseFiles;
 use crate::options::{Depth, Options};
 use crate::rows::{Rows, told};
 use crate::verdict::{CheckId, Fact};
 use crate::verified::Evidence;
 
-/// The rows `layers`, `files` and `claims`.
+/// The rows `layers`, `files` and `claims`, and what is left of `capsule`.
 ///
 /// Layers are opened only when a trusted key has signed their digests and they have them: what a stranger sent is
 /// hashed, not decompressed.
@@ -27,23 +27,27 @@ pub(super) fn check(
     release: &dyn ReleaseFiles,
     image: &Image,
     evidence: Option<&Evidence>,
+    packs: Option<Packs<'_>>,
     options: &Options,
     rows: &mut Rows,
 ) {
-    if options.depth < Depth::Content || !rows.passed(CheckId::Subjects) || !rows.passed(CheckId::Blobs) {
-        return;
+    let wanted = options.depth >= Depth::Content && rows.passed(CheckId::Subjects) && rows.passed(CheckId::Blobs);
+    let evidence = evidence.filter(|_| wanted);
+    let layers = evidence.map(|_| &image.manifest.layers[..]).unwrap_or_default();
+    let (read, opened) = read_all(release, layers, packs.as_ref(), options);
+    if let Some(packs) = packs {
+        packs.report(opened, rows);
     }
     let Some(evidence) = evidence else { return };
-    let Some(layers) = layers(release, image, options, rows) else { return };
+    let Some(layers) = self::layers(image, read, rows) else { return };
     if let Some(tree) = files(&layers, evidence, rows) {
         claims::check(&tree, evidence, rows);
     }
 }
 
-fn layers(release: &dyn ReleaseFiles, image: &Image, options: &Options, rows: &mut Rows) -> Option<Vec<ReadLayer>> {
+fn layers(image: &Image, read: Vec<Result<ReadLayer, LayerFault>>, rows: &mut Rows) -> Option<Vec<ReadLayer>> {
     const ID: CheckId = CheckId::Layers;
     let mut layers = Vec::new();
-    let read = read_all(release, &image.manifest.layers, options);
     for (number, (read, diff_id)) in read.into_iter().zip(&image.config.diff_ids).enumerate() {
         let number = number + 1;
         match read {
@@ -71,28 +75,43 @@ enum LayerFault {
     Refused(String),
 }
 
-/// Reads every layer, `options.threads` at a time, and gives them in their order.
-fn read_all(
+/// Something compressed.
+enum Job<'a> {
+    Layer(&'a Descriptor),
+    Pack(&'a Packs<'a>, Pack<'a>),
+}
+
+/// What came of it.
+enum Done {
+    Layer(Result<ReadLayer, LayerFault>),
+    Pack(Result<(), String>),
+}
+
+/// Reads every layer and every pack, `options.threads` at a time, and gives each kind in its order.
+fn read_all<'a>(
     release: &dyn ReleaseFiles,
-    layers: &[Descriptor],
+    layers: &'a [Descriptor],
+    packs: Option<&'a Packs<'a>>,
     options: &Options,
-) -> Vec<Result<ReadLayer, LayerFault>> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
-    let work = || {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(layer) = layers.get(at) else { return };
-            let read = read_one(release, layer);
-            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, read);
-        }
+) -> (Vec<Result<ReadLayer, LayerFault>>, Vec<Result<(), String>>) {
+    let mut jobs: Vec<Job<'a>> = layers.iter().map(Job::Layer).collect();
+    jobs.extend(packs.into_iter().flat_map(|packs| packs.iter().map(move |pack| Job::Pack(packs, pack))));
+    let size = |job: &Job<'_>| match job {
+        Job::Layer(layer) => layer.size,
+        Job::Pack(_, pack) => pack.descriptor.size,
     };
-    std::thread::scope(|scope| {
-        for _ in 1..options.threads.get().min(layers.len()) {
-            scope.spawn(work);
-        }
-        work();
+    let done = at_once::each(options.threads, &jobs, size, |job| match job {
+        Job::Layer(layer) => Done::Layer(read_one(release, layer)),
+        Job::Pack(packs, pack) => Done::Pack(packs.open(release, *pack)),
     });
-    done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_values().collect()
+    let (mut read, mut opened) = (Vec::new(), Vec::new());
+    for done in done {
+        match done {
+            Done::Layer(layer) => read.push(layer),
+            Done::Pack(pack) => opened.push(pack),
+        }
+    }
+    (read, opened)
 }
 
 fn read_one(release: &dyn ReleaseFiles, layer: &Descriptor) -> Result<ReadLayer, LayerFault> {

@@ -10,7 +10,7 @@ use crate::fake::{Parts, key, signed};
 use crate::{assert_fails, fails, options, verdict, verifies};
 
 /// A bundle of any envelope, by hand.
-fn bundle(envelope: &Envelope) -> Vec<u8> {
+pub(crate) fn bundle(envelope: &Envelope) -> Vec<u8> {
     selfsame_core::json::canonical(&serde_json::json!({
         "dsseEnvelope": envelope.to_json(),
         "mediaType": media::BUNDLE,
