@@ -8,8 +8,9 @@ use super::{TrustArgs, boolish};
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The release: a folder, a tar, or HOST/NAME:TAG in a registry
-    pub(crate) release: PathBuf,
+    /// The release: a folder, a tar, or HOST/NAME:TAG in a registry; of several the answer is a line each
+    #[arg(required = true, value_name = "RELEASE")]
+    pub(crate) releases: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     /// What the release must say of itself: name, version, platform, level, source, builder, image, ...

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use selfsame_core::Platform;
 use selfsame_registry::Reference;
-use selfsame_verify::{Class, JoinedCheck, JoinedVerdict, Verdict};
+use selfsame_verify::{JoinedCheck, JoinedVerdict, Verdict};
 use serde_json::{Value, json};
 
 use super::verify;
@@ -14,32 +14,15 @@ use crate::report::{Answer, Exit, printable, with_schema};
 use crate::terminal;
 
 /// The verdict on a joined release: what joins it, then each part as it would be shown alone.
-pub(super) fn show(joined: &JoinedVerdict, reference: Option<&Reference>, arguments: &Verify) -> Answer {
-    let exit = match joined.class() {
-        Class::Verified => Exit::Yes,
-        Class::NotVerified => Exit::No,
-        Class::Unanswered => Exit::Unanswered,
-    };
+pub(super) fn show(
+    joined: &JoinedVerdict,
+    reference: Option<&Reference>,
+    arguments: &Verify,
+    release: &Path,
+) -> Answer {
+    let exit = verify::exit_of(joined.class());
     if arguments.json {
-        let part = |(platform, verdict): &(Platform, Verdict)| {
-            let verdict: Value = serde_json::from_str(&verdict.to_json()).unwrap_or_default();
-            json!({ "platform": platform.to_string(), "verdict": verdict })
-        };
-        let body = json!({
-            "checks": joined.checks.iter().map(JoinedCheck::to_json).collect::<Vec<_>>(),
-            "class": joined.class().as_str(),
-            "faults": joined.faults().collect::<Vec<_>>(),
-            "image": joined.index,
-            "name": joined.name,
-            "parts": joined.parts.iter().map(part).collect::<Vec<_>>(),
-            "releaseId": joined.release_id,
-            "unlisted": joined
-                .unlisted
-                .iter()
-                .map(|it| json!({ "file": it.file, "predicateType": it.predicate_type, "note": it.note }))
-                .collect::<Vec<_>>(),
-        });
-        terminal::data(&with_schema("https://selfsame.dev/joined-verdict/v1", &body));
+        terminal::data(&self::json(joined));
         return Ok(exit);
     }
     if arguments.print_digest && exit == Exit::Yes {
@@ -48,11 +31,34 @@ pub(super) fn show(joined: &JoinedVerdict, reference: Option<&Reference>, argume
         let by_digest = reference.zip(joined.index).map(|(reference, index)| remote::by_digest(reference, index));
         terminal::data(&printable(&by_digest.unwrap_or(by_name)));
     } else if arguments.print_digest {
-        terminal::talk(&text(joined, exit, &arguments.release));
+        terminal::talk(&text(joined, exit, release));
     } else {
-        terminal::data(&text(joined, exit, &arguments.release));
+        terminal::data(&text(joined, exit, release));
     }
     Ok(exit)
+}
+
+/// The same for programs.
+pub(super) fn json(joined: &JoinedVerdict) -> String {
+    let part = |(platform, verdict): &(Platform, Verdict)| {
+        let verdict: Value = serde_json::from_str(&verdict.to_json()).unwrap_or_default();
+        json!({ "platform": platform.to_string(), "verdict": verdict })
+    };
+    let body = json!({
+        "checks": joined.checks.iter().map(JoinedCheck::to_json).collect::<Vec<_>>(),
+        "class": joined.class().as_str(),
+        "faults": joined.faults().collect::<Vec<_>>(),
+        "image": joined.index,
+        "name": joined.name,
+        "parts": joined.parts.iter().map(part).collect::<Vec<_>>(),
+        "releaseId": joined.release_id,
+        "unlisted": joined
+            .unlisted
+            .iter()
+            .map(|it| json!({ "file": it.file, "predicateType": it.predicate_type, "note": it.note }))
+            .collect::<Vec<_>>(),
+    });
+    with_schema("https://selfsame.dev/joined-verdict/v1", &body)
 }
 
 /// Headline, what joins the platforms, then each as it would be shown alone.

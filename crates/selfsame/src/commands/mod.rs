@@ -24,6 +24,7 @@ mod pull;
 mod push;
 mod rebuild_verify;
 mod sbom;
+mod several;
 mod store;
 mod summary;
 mod tamper;

@@ -18,27 +18,24 @@ use crate::terminal;
 
 pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
+    let [release] = &arguments.releases[..] else { return super::several::run(arguments, settings) };
     let page = Page::asked_for(arguments.report.as_deref())?;
-    let reference = remote::as_reference(&arguments.release);
-    let depth = match (arguments.depth, &reference) {
-        (Some(cli::Depth::Evidence), _) | (None, Some(_)) => Depth::Evidence,
-        (Some(cli::Depth::Blobs), _) => Depth::Blobs,
-        (Some(cli::Depth::Content), _) | (None, None) => Depth::Content,
-    };
+    let reference = remote::as_reference(release);
+    let depth = depth(arguments, reference.is_some());
     // What was asked wrongly is found out before anybody is asked for the release.
     let (trust, options) = questions(&arguments.trust, &arguments.expect, depth)?;
     let sign_as = arguments.sign_as.as_deref();
     let summary = Wanted::of(&arguments.summary, &arguments.trust, sign_as, reference.as_ref())?;
     let files = match &arguments.referrers_from {
-        None => Release::find(&arguments.release, Depth::Evidence < depth, false, Some(&trust), settings)?.files()?,
-        Some(from) => rejoined::find(&arguments.release, from, Depth::Evidence < depth, &trust, settings)?,
+        None => Release::find(release, Depth::Evidence < depth, false, Some(&trust), settings)?.files()?,
+        Some(from) => rejoined::find(release, from, Depth::Evidence < depth, &trust, settings)?,
     };
     let closed = match &summary {
         // What is given up is given up for good, other programs with it.
         Some(summary) if summary.signed_elsewhere => Err("another program signs the verification summary".to_owned()),
         _ => give_up_the_network(),
     };
-    let shown = arguments.release.display().to_string();
+    let shown = release.display().to_string();
     if let Some(mut joined) = selfsame_verify::verify_joined(files.as_ref(), &trust, &options) {
         joined.parts.iter_mut().for_each(|(_, part)| part.judged_offline(closed.clone()));
         if let Some(page) = page {
@@ -48,7 +45,7 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
         if let Some(summary) = &summary {
             summary.write(Judgement::of_joined(&joined, depth, &arguments.expect))?;
         }
-        return super::joined::show(&joined, reference.as_ref(), arguments);
+        return super::joined::show(&joined, reference.as_ref(), arguments, release);
     }
     let mut verdict = selfsame_verify::verify(files.as_ref(), &trust, &options);
     verdict.judged_offline(closed);
@@ -64,11 +61,20 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     } else if arguments.print_digest && verdict.is_verified() {
         terminal::data(&print_digest(&verdict, reference.as_ref()));
     } else if arguments.print_digest {
-        terminal::talk(&text(&verdict, &arguments.release));
+        terminal::talk(&text(&verdict, release));
     } else {
-        terminal::data(&text(&verdict, &arguments.release));
+        terminal::data(&text(&verdict, release));
     }
     Ok(exit(&verdict))
+}
+
+/// How deep the look is at a release that is in a registry, or is not.
+pub(super) fn depth(arguments: &Verify, remote: bool) -> Depth {
+    match (arguments.depth, remote) {
+        (Some(cli::Depth::Evidence), _) | (None, true) => Depth::Evidence,
+        (Some(cli::Depth::Blobs), _) => Depth::Blobs,
+        (Some(cli::Depth::Content), _) | (None, false) => Depth::Content,
+    }
 }
 
 /// From here on the kernel refuses this process every new socket: nothing that is read can be sent anywhere, and no answer
@@ -105,7 +111,11 @@ pub(super) fn expectations(texts: &[String]) -> Answer<Expectations> {
 
 /// What a verdict answers.
 pub(super) fn exit(verdict: &Verdict) -> Exit {
-    match verdict.class {
+    exit_of(verdict.class)
+}
+
+pub(super) fn exit_of(class: Class) -> Exit {
+    match class {
         Class::Verified => Exit::Yes,
         Class::NotVerified => Exit::No,
         Class::Unanswered => Exit::Unanswered,
@@ -171,7 +181,7 @@ pub(super) fn row(outcome: &Outcome, title: &str, facts: &[Fact]) -> String {
     text
 }
 
-fn depth_phrase(depth: Depth) -> &'static str {
+pub(super) fn depth_phrase(depth: Depth) -> &'static str {
     match depth {
         Depth::Evidence => "manifests and signed documents only: blobs were not read",
         Depth::Blobs => "every blob by its digest: what is in the layers was not looked at",
