@@ -37,6 +37,7 @@ mod push_index;
 mod push_registry;
 mod push_world;
 mod roots;
+mod several;
 mod shared_pins;
 mod shared_store;
 mod signers;

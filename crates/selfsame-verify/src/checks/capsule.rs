@@ -58,7 +58,7 @@ pub(super) fn list<'a>(
         let digest = match part.media_type.as_str() {
             media::PACK => match pack_tree(part) {
                 Some(tree) => {
-                    packs.push(Pack { descriptor: *part, tree });
+                    packs.push(Pack { descriptor: part, tree });
                     tree
                 }
                 None => {

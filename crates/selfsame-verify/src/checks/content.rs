@@ -34,12 +34,12 @@ pub(super) fn check(
     let wanted = options.depth >= Depth::Content && rows.passed(CheckId::Subjects) && rows.passed(CheckId::Blobs);
     let evidence = evidence.filter(|_| wanted);
     let layers = evidence.map(|_| &image.manifest.layers[..]).unwrap_or_default();
-    let (read, opened) = read_all(release, layers, packs.as_ref(), options);
+    let unpacked = read_all(release, layers, packs.as_ref(), options);
     if let Some(packs) = packs {
-        packs.report(opened, rows);
+        packs.report(unpacked.packs, rows);
     }
     let Some(evidence) = evidence else { return };
-    let Some(layers) = self::layers(image, read, rows) else { return };
+    let Some(layers) = self::layers(image, unpacked.layers, rows) else { return };
     if let Some(tree) = files(&layers, evidence, rows) {
         claims::check(&tree, evidence, rows);
     }
@@ -87,13 +87,20 @@ enum Done {
     Pack(Result<(), String>),
 }
 
-/// Reads every layer and every pack, `options.threads` at a time, and gives each kind in its order.
+/// What came of all, each kind in its order.
+#[derive(Default)]
+struct Unpacked {
+    layers: Vec<Result<ReadLayer, LayerFault>>,
+    packs: Vec<Result<(), String>>,
+}
+
+/// Reads every layer and every pack, `options.threads` at a time.
 fn read_all<'a>(
     release: &dyn ReleaseFiles,
     layers: &'a [Descriptor],
     packs: Option<&'a Packs<'a>>,
     options: &Options,
-) -> (Vec<Result<ReadLayer, LayerFault>>, Vec<Result<(), String>>) {
+) -> Unpacked {
     let mut jobs: Vec<Job<'a>> = layers.iter().map(Job::Layer).collect();
     jobs.extend(packs.into_iter().flat_map(|packs| packs.iter().map(move |pack| Job::Pack(packs, pack))));
     let size = |job: &Job<'_>| match job {
@@ -104,14 +111,14 @@ fn read_all<'a>(
         Job::Layer(layer) => Done::Layer(read_one(release, layer)),
         Job::Pack(packs, pack) => Done::Pack(packs.open(release, *pack)),
     });
-    let (mut read, mut opened) = (Vec::new(), Vec::new());
+    let mut unpacked = Unpacked::default();
     for done in done {
         match done {
-            Done::Layer(layer) => read.push(layer),
-            Done::Pack(pack) => opened.push(pack),
+            Done::Layer(layer) => unpacked.layers.push(layer),
+            Done::Pack(pack) => unpacked.packs.push(pack),
         }
     }
-    (read, opened)
+    unpacked
 }
 
 fn read_one(release: &dyn ReleaseFiles, layer: &Descriptor) -> Result<ReadLayer, LayerFault> {

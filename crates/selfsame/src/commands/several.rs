@@ -1,6 +1,9 @@
 //! `selfsame verify RELEASE RELEASE...`: a line for each, in the order in which they were named.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -38,8 +41,9 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     let closed = verify::give_up_the_network();
 
     let workers = options.threads.get().min(asked.len());
-    let threads = std::num::NonZeroUsize::new(options.threads.get() / workers.max(1));
-    let options = Options { threads: threads.unwrap_or(std::num::NonZeroUsize::MIN), ..options };
+    // Each is read by its share of the processors.
+    let threads = NonZeroUsize::new(options.threads.get() / workers.max(1)).unwrap_or(NonZeroUsize::MIN);
+    let options = Options { threads, ..options };
     let judge = |asked: &Asked<'_>| judge(asked, &trust, &options, &closed);
     let mut count = [0_usize; 4];
     in_order(&asked, workers, judge, |asked, answer| {
@@ -152,7 +156,8 @@ fn json_line(asked: &Asked<'_>, exit: Exit, answer: &Answer<Judged>) -> String {
         Err(report) => report.json(),
     };
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
-    let body = json!({ "answer": body, "exit": exit as u8, "release": asked.name.display().to_string() });
+    let release = asked.name.display().to_string();
+    let body = json!({ "answer": body, "class": body["class"], "exit": exit as u8, "release": release });
     let text = body.to_string();
     harmless_json(&format!("{{\"schema\":\"{SCHEMA}\",{}", text.strip_prefix('{').unwrap_or(&text)))
 }
@@ -164,15 +169,14 @@ fn in_order<J: Sync, R: Send>(jobs: &[J], workers: usize, work: impl Fn(&J) -> R
         return jobs.iter().for_each(|job| show(job, work(job)));
     }
     std::thread::scope(|scope| {
-        let next = AtomicUsize::new(0);
-        let next = std::sync::Arc::new(next);
+        let next = Arc::new(AtomicUsize::new(0));
         let (to_show, shown) = mpsc::sync_channel::<(usize, R)>(workers);
         for _ in 0..workers {
-            let (next, to_show, work) = (std::sync::Arc::clone(&next), to_show.clone(), &work);
+            let (next, to_show, work) = (Arc::clone(&next), to_show.clone(), &work);
             scope.spawn(move || {
-                while let Some((at, job)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, jobs.get(at)?)))
-                {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(at) else { return };
                     if to_show.send((at, work(job))).is_err() {
                         return;
                     }
@@ -180,7 +184,7 @@ fn in_order<J: Sync, R: Send>(jobs: &[J], workers: usize, work: impl Fn(&J) -> R
             });
         }
         drop(to_show);
-        let mut waiting = std::collections::BTreeMap::new();
+        let mut waiting = BTreeMap::new();
         let mut at = 0;
         for (done, result) in shown {
             waiting.insert(done, result);
