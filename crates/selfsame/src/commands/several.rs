@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     refuse_what_goes_with_one(arguments)?;
     let (trust, options) = verify::questions(&arguments.trust, &arguments.expect, Depth::Evidence)?;
     // Everything that is far is here before the network is given up, for good.
-    let asked: Vec<Asked<'_>> = arguments.releases.iter().map(|name| find(name, arguments, settings)).collect();
+    let asked: Vec<Asked<'_>> = arguments.releases.iter().map(|name| find(name, arguments, &trust, settings)).collect();
     let closed = verify::give_up_the_network();
 
     let workers = options.threads.get().min(asked.len());
@@ -78,9 +78,9 @@ fn refuse_what_goes_with_one(arguments: &Verify) -> Answer<()> {
     }
 }
 
-fn find<'a>(name: &'a PathBuf, arguments: &Verify, settings: &Settings) -> Asked<'a> {
+fn find<'a>(name: &'a Path, arguments: &Verify, trust: &Trust, settings: &Settings) -> Asked<'a> {
     let depth = verify::depth(arguments, remote::as_reference(name).is_some());
-    Asked { name, depth, found: Release::find(name, Depth::Evidence < depth, false, settings) }
+    Asked { name, depth, found: Release::find(name, Depth::Evidence < depth, false, Some(trust), settings) }
 }
 
 fn judge(asked: &Asked<'_>, trust: &Trust, options: &Options, closed: &Result<String, String>) -> Answer<Judged> {
