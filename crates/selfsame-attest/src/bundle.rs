@@ -130,7 +130,7 @@ impl Bundle {
         let Envelope { payload_type, signatures, .. } = &self.envelope;
         let envelope =
             Envelope { payload_type: payload_type.clone(), payload: Vec::new(), signatures: signatures.clone() };
-        let frame = Self::new(envelope).signed_bytes();
+        let frame = Self { hint: self.hint.clone(), ..Self::new(envelope) }.signed_bytes();
         // What stands between is the payload if it has no end before, and has one spelling but for the alphabet.
         let spelled_otherwise = |byte: &u8| matches!(byte, b'"' | b'\\' | b'-' | b'_');
         frame.strip_prefix(BEFORE).and_then(|behind| bytes.strip_prefix(BEFORE)?.strip_suffix(behind)).is_some_and(

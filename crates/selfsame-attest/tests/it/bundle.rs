@@ -161,6 +161,16 @@ fn the_digest_of_what_was_signed_is_that_of_its_one_form() {
     }
 }
 
+/// sigstore-python leaves the keyid out; the hint is printed all the same.
+#[test]
+fn the_digest_of_a_bundle_without_a_keyid_has_its_hint() {
+    let key_id = test_key().public().key_id();
+    let text = good().replace(&format!("\"keyid\":\"{key_id}\""), "\"keyid\":\"\"");
+    let bundle = Bundle::parse(text.as_bytes()).unwrap();
+    assert_eq!((bundle.key_id(), bundle.signed_bytes()), (&key_id[..], text.clone().into_bytes()));
+    assert_eq!(bundle.signed_digest(text.as_bytes(), Digest::of(text.as_bytes())), Digest::of(text.as_bytes()));
+}
+
 /// The two alphabets differ in what may stand in a payload, and only one of them is printed.
 #[test]
 fn a_payload_in_the_other_alphabet_is_the_same_bundle() {
