@@ -98,7 +98,8 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
       passed   the kernel refused the network while it was judged
-      not run  every evidence document is in a trusted transparency log: the trust that was given names no log and no time stamp authority
+      not run  every evidence document is in a trusted transparency log: the trust that was given names no log
+      not run  what trusted authorities stamped are these signatures: the trust that was given names no time stamp authority
       claimed by no package: 1 of 1 files, 100.0 % of the bytes
     ");
 
@@ -162,7 +163,8 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
       passed   the kernel refused the network while it was judged
-      not run  every evidence document is in a trusted transparency log: the trust that was given names no log and no time stamp authority
+      not run  every evidence document is in a trusted transparency log: the trust that was given names no log
+      not run  what trusted authorities stamped are these signatures: the trust that was given names no time stamp authority
     ");
 
     // What it shows of itself.

@@ -41,6 +41,7 @@ mod several;
 mod shared_pins;
 mod shared_store;
 mod signers;
+mod stamps;
 mod store;
 mod strangers;
 mod summaries;

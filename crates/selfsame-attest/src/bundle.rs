@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use selfsame_core::json::{self, JsonError, Limits, Node, Text};
 use selfsame_core::{Digest, media};
 
+use crate::base64;
 use crate::canonical::canonical_of;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::key::PublicKey;
@@ -30,17 +31,19 @@ pub struct Bundle {
     hint: String,
     envelope: Envelope,
     log_entries: Vec<Value>,
-    timestamps: usize,
+    timestamps: Vec<Vec<u8>>,
 }
 
 impl Bundle {
     /// The most log entries that a bundle from outside may carry.
     pub const MOST_LOG_ENTRIES: usize = 32;
+    /// The most time stamps.
+    pub const MOST_TIMESTAMPS: usize = 32;
 
     /// A bundle of an envelope that has exactly one signature, with its keyid as the hint.
     pub(crate) fn new(envelope: Envelope) -> Self {
         let hint = envelope.signatures[0].key_id.clone();
-        Self { hint, envelope, log_entries: Vec::new(), timestamps: 0 }
+        Self { hint, envelope, log_entries: Vec::new(), timestamps: Vec::new() }
     }
 
     /// The bytes that were signed, by whomever: for showing what a release says of itself, never for deciding.
@@ -51,7 +54,7 @@ impl Bundle {
 
     /// Parses the JSON form: exactly one DSSE envelope with exactly one signature, a key hint equal to its `keyid` unless
     /// it has none, as sigstore-python writes it, and nothing that selfsame would have to pass over in silence. Log
-    /// entries are kept as they are, and timestamps counted; neither is checked.
+    /// entries and time stamps are kept as they are; neither is checked.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
         let document = Text::parse(bytes, Limits::DOCUMENT).map_err(BundleError::Json)?;
         let fields = document.root();
@@ -88,11 +91,11 @@ impl Bundle {
             return Err(BundleError::Hint { hint: text::quote(&hint), key_id: text::quote(&signature.key_id) });
         }
         let timestamps = match material.get("timestampVerificationData") {
-            Some(data) if data.is_object() => count(data, "rfc3161Timestamps")?,
+            Some(data) if data.is_object() => timestamps(data)?,
             Some(data) if !data.is_null() => {
                 return Err(BundleError::Field { field: "timestampVerificationData", fault: "is not an object" });
             }
-            _ => 0,
+            _ => Vec::new(),
         };
         let log_entries = log_entries(material.get("tlogEntries"))?;
         Ok(Self { hint: hint.into_owned(), log_entries, timestamps, envelope })
@@ -104,17 +107,23 @@ impl Bundle {
         Self { log_entries, ..self }
     }
 
-    /// The canonical JSON text. Timestamps of a bundle that was read are not carried over.
+    /// The same bundle with these time stamps, each the authority's whole answer in DER, and no other.
+    #[must_use]
+    pub fn with_timestamps(self, timestamps: Vec<Vec<u8>>) -> Self {
+        Self { timestamps, ..self }
+    }
+
+    /// The canonical JSON text.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.print(&self.log_entries)
+        self.print(&self.log_entries, &self.timestamps)
     }
 
     /// The bundle as it is before any log or clock has seen it: envelope and key hint alone. What a log adds comes later
     /// and is another each time, so this is what two builds are compared by.
     #[must_use]
     pub fn signed_bytes(&self) -> Vec<u8> {
-        self.print(&[])
+        self.print(&[], &[])
     }
 
     /// The SHA-256 of [`Bundle::signed_bytes`]. `bytes` are those that this bundle was parsed from, `digest` is theirs: of
@@ -140,12 +149,18 @@ impl Bundle {
         )
     }
 
-    fn print(&self, log_entries: &[Value]) -> Vec<u8> {
+    fn print(&self, log_entries: &[Value], timestamps: &[Vec<u8>]) -> Vec<u8> {
         // `tlogEntries` is written also where it is empty: sigstore-python demands the field.
+        let mut material = json!({ "publicKey": { "hint": self.key_id() }, "tlogEntries": log_entries });
+        if !timestamps.is_empty() {
+            let stamp = |stamp: &Vec<u8>| json!({ "signedTimestamp": base64::encode(stamp) });
+            let stamps: Vec<Value> = timestamps.iter().map(stamp).collect();
+            material["timestampVerificationData"] = json!({ "rfc3161Timestamps": stamps });
+        }
         json::canonical(&json!({
             "dsseEnvelope": self.envelope.to_json(),
             "mediaType": media::BUNDLE,
-            "verificationMaterial": { "publicKey": { "hint": self.key_id() }, "tlogEntries": log_entries },
+            "verificationMaterial": material,
         }))
     }
 
@@ -167,10 +182,16 @@ impl Bundle {
         &self.log_entries
     }
 
-    /// How many signed timestamps it carries. Nothing here has checked them.
+    /// The signature: what logs enter and authorities stamp.
     #[must_use]
-    pub const fn timestamps(&self) -> usize {
-        self.timestamps
+    pub fn signature(&self) -> &[u8] {
+        &self.envelope.signatures[0].signature
+    }
+
+    /// The time stamps that it carries (RFC 3161), in DER. Nothing here has checked them.
+    #[must_use]
+    pub fn timestamps(&self) -> &[Vec<u8>] {
+        &self.timestamps
     }
 
     /// The SHA-256 of the payload, by which an inventory lists it.
@@ -191,13 +212,6 @@ fn object<'t>(fields: Node<'t>, field: &'static str) -> Result<Node<'t>, BundleE
     if value.is_object() { Ok(value) } else { Err(BundleError::Field { field, fault: "is not an object" }) }
 }
 
-fn count(fields: Node<'_>, field: &'static str) -> Result<usize, BundleError> {
-    match fields.get(field).filter(|value| !value.is_null()) {
-        None => Ok(0),
-        Some(items) => Ok(items.as_array().ok_or(BundleError::Field { field, fault: "is not an array" })?.count()),
-    }
-}
-
 fn log_entries(entries: Option<Node<'_>>) -> Result<Vec<Value>, BundleError> {
     const FIELD: &str = "tlogEntries";
     let Some(entries) = entries.filter(|entries| !entries.is_null()) else { return Ok(Vec::new()) };
@@ -214,6 +228,19 @@ fn log_entries(entries: Option<Node<'_>>) -> Result<Vec<Value>, BundleError> {
         Value::Array(entries) => Ok(entries),
         _ => Err(BundleError::Field { field: FIELD, fault: "is not an array" }),
     }
+}
+
+fn timestamps(data: Node<'_>) -> Result<Vec<Vec<u8>>, BundleError> {
+    const FIELD: &str = "rfc3161Timestamps";
+    let fault = |fault| BundleError::Field { field: FIELD, fault };
+    let Some(items) = data.get(FIELD).filter(|items| !items.is_null()) else { return Ok(Vec::new()) };
+    let count = items.as_array().ok_or(fault("is not an array"))?.count();
+    if count > Bundle::MOST_TIMESTAMPS {
+        return Err(BundleError::Timestamps { count });
+    }
+    let stamp = |item: Node<'_>| base64::decode(&item.get("signedTimestamp")?.as_str()?);
+    let items = items.as_array().into_iter().flatten();
+    items.map(|item| stamp(item).ok_or(fault("holds something without a `signedTimestamp`"))).collect()
 }
 
 /// Why a file is not a bundle, or not one that counts.
@@ -252,6 +279,12 @@ pub enum BundleError {
     /// More entries of logs than are read.
     #[error("the bundle has {count} log entries; at most {most} are read", most = Bundle::MOST_LOG_ENTRIES)]
     LogEntries {
+        /// How many there are.
+        count: usize,
+    },
+    /// More time stamps than are read.
+    #[error("the bundle has {count} time stamps; at most {most} are read", most = Bundle::MOST_TIMESTAMPS)]
+    Timestamps {
         /// How many there are.
         count: usize,
     },

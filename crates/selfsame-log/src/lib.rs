@@ -41,5 +41,5 @@ pub use proof::{ProofError, verify_consistency, verify_inclusion};
 pub use sign::{LogSigner, LogSignerError, WitnessSigner};
 pub use tile::{Tile, entries_path, parse_entries, print_entries};
 pub use tree::{Tiles, Tree};
-pub use trusted_root::trusted_root;
+pub use trusted_root::{RootAuthority, RootLog, trusted_root};
 pub use verify::{Logged, VerifyError, verify_entry};

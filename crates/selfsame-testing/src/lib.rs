@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod registry;
 pub mod server;
 mod tier;
+pub mod time_authority;
 mod variation;
 
 pub use disk::Ext4Disk;

@@ -18,6 +18,7 @@ mod provenance;
 mod referrers;
 mod sbom;
 mod side;
+pub(crate) mod stamps;
 
 pub(crate) use demands::{level, rebuilders, rollback};
 pub(crate) use documents::{LATER, note};
@@ -202,6 +203,7 @@ impl<'a> Judged<'a> {
         }
         side::report(&seen.unlisted, rows);
         seen.histories = log::report(documents.as_ref(), trust, rows);
+        stamps::report(documents.as_ref(), trust, rows);
         Some(())
     }
 }

@@ -18,6 +18,7 @@ use selfsame_oci::layout;
 pub use parts::{JoinedFault, JoinedFiles, Part, PartFiles};
 
 use crate::checks::rebuilds as statements_beside;
+use crate::checks::stamps::{NO_AUTHORITY, NO_STAMP};
 use crate::checks::{judge, may_stand_beside, read_run_record, rebuilders};
 use crate::files::{RUN_RECORD_FILE, ReleaseFiles};
 use crate::options::{Depth, Options};
@@ -97,13 +98,14 @@ pub struct Joining {
 }
 
 /// What is asked, in this order; the last one decides nothing.
-const CHECKS: [(&str, &str); 10] = [
+const CHECKS: [(&str, &str); 11] = [
     ("index", "the index names one image for each platform, and every document is about one of them or about it"),
     ("parts", "the release of each platform is verified"),
     ("signature", "one trusted key signed the index"),
     ("platforms", "the platforms are exactly those that were asked for together"),
     ("inventory", "the inventory lists exactly what joins the platforms, and the inventory of each"),
     ("log", "every document that joins the platforms is in a trusted transparency log"),
+    ("time-stamps", "what trusted authorities stamped are the signatures that join the platforms"),
     ("expectations", "the release is the expected one"),
     ("nothing-extra", "there is no file that nothing names"),
     ("threshold", "as many identities as the trust asks for joined the platforms and rebuilt all of them"),
@@ -252,7 +254,7 @@ impl Judge {
             Ok(closed) => closed,
             Err((id, fault)) => return self.fault(id, fault),
         };
-        let Closed { mut joining, asked_together, joiners, fallen, mut rebuilds, unlisted } = closed;
+        let Closed { mut joining, asked_together, stamps, joiners, fallen, mut rebuilds, unlisted } = closed;
         verdict.unlisted = unlisted;
         self.pass("signature", vec![fact(&"key", joining.signer.key_id())]);
         match asked_together {
@@ -263,6 +265,11 @@ impl Judge {
         match trust.logs().is_empty() {
             true => self.skip("log", "the trust that was given names no log"),
             false => self.pass("log", Vec::new()),
+        }
+        match (trust.authorities().is_empty(), stamps.is_empty()) {
+            (true, _) => self.skip("time-stamps", NO_AUTHORITY),
+            (false, true) => self.skip("time-stamps", NO_STAMP),
+            (false, false) => self.pass("time-stamps", stamps.iter().map(|found| fact(&"stamped", found)).collect()),
         }
         verdict.release_id = Some(joining.release_id);
         let images = [joining.index].into_iter().chain(evidence.iter().map(|part| part.image));

@@ -2,10 +2,11 @@
 
 use selfsame_attest::text::quote;
 use selfsame_attest::{Bundle, Provenance, Statement};
-use selfsame_core::{Day, Digest, SourceEpoch, uri};
+use selfsame_core::{Day, Digest, uri};
 use serde_json::{Value, json};
 
 use crate::checks::log::Entries;
+use crate::checks::stamps::{NO_AUTHORITY, NO_STAMP, Stamps, seen};
 use crate::checks::{level, relaxation_names, relaxed, rollback, said};
 use crate::joined::JoinedCheck;
 use crate::options::Expectations;
@@ -16,7 +17,7 @@ use crate::verdict::{Class, Fact, Outcome};
 pub const FILE_VERDICT_SCHEMA: &str = "https://selfsame.dev/file-verdict/v1";
 
 /// What is asked, in this order. The last one only informs.
-const CHECKS: [(&str, &str); 15] = [
+const CHECKS: [(&str, &str); 16] = [
     ("trust", "a trusted key was given"),
     ("bundle", "the bundle is one well-formed Sigstore bundle"),
     ("signature", "a trusted key signed it"),
@@ -31,6 +32,7 @@ const CHECKS: [(&str, &str); 15] = [
     ("rollback", "the release is not older than the trust allows"),
     ("threshold", "as many identities vouch for it as the trust asks for"),
     ("log", "the signature is in a trusted transparency log"),
+    ("time-stamps", "what trusted authorities stamped is this signature"),
     ("offline", "the kernel refused the network while it was judged"),
 ];
 
@@ -183,7 +185,8 @@ impl Judge {
             self.fail("subject", "the statement is about something else than this file", facts);
         }
         let log = Entries::of(&bundle, &signer.key, trust);
-        self.key(signer, &statement, &log);
+        let stamps = Stamps::of(&bundle, trust);
+        self.key(signer, &statement, seen(&log, &stamps));
         self.provenance(signer, trust, &statement, expect);
         self.threshold(trust);
         match (trust.logs().is_empty(), log.refusal()) {
@@ -191,11 +194,21 @@ impl Judge {
             (false, Some(refusal)) => self.fail("log", format!("the bundle {refusal}"), Vec::new()),
             (false, None) => self.pass("log", log.found.iter().map(|found| Fact::new("log", found.clone())).collect()),
         }
+        match (trust.authorities().is_empty(), stamps.refusal(), stamps.found.is_empty()) {
+            (true, ..) => self.skip("time-stamps", NO_AUTHORITY),
+            (false, Some(refusal), _) => self.fail("time-stamps", format!("the bundle {refusal}"), Vec::new()),
+            (false, None, true) => self.skip("time-stamps", NO_STAMP),
+            (false, None, false) => {
+                self.pass(
+                    "time-stamps",
+                    stamps.found.iter().map(|found| Fact::new("stamped", found.clone())).collect(),
+                );
+            }
+        }
         Some(signer)
     }
 
-    fn key(&mut self, signer: &TrustedKey, statement: &Statement, log: &Entries) {
-        let by = log.seen.filter(|_| log.fault.is_none()).and_then(SourceEpoch::new).map(Day::of);
+    fn key(&mut self, signer: &TrustedKey, statement: &Statement, by: Option<Day>) {
         let name = quote(&signer.name);
         match signer.standing.counts(Signed { release: None, by }) {
             Err(why) => self.fail("key", format!("the key `{name}` {why}"), Vec::new()),

@@ -1,5 +1,6 @@
 //! Where trust starts from: keys, what each of them may say, until when, and what is asked beside a signature.
 
+mod authorities;
 mod export;
 mod file;
 mod logs;
@@ -13,6 +14,7 @@ use selfsame_attest::{PublicKey, builder_id};
 use selfsame_core::{Day, Digest, Level};
 use selfsame_log::{LogKey, WitnessKey};
 
+pub use authorities::TrustedAuthority;
 pub use export::{Export, ExportError, Exported};
 pub use file::{KeyEntry, PREDICATES, TrustFile, is_name, predicate_type};
 pub use logs::{LogLine, TrustedLog, shared_origin};
@@ -26,6 +28,7 @@ pub use standing::{Signed, Standing};
 pub struct Trust {
     keys: Vec<TrustedKey>,
     logs: Vec<TrustedLog>,
+    authorities: Vec<TrustedAuthority>,
     /// How many identities must have signed a whole release of the image, at least 1.
     pub(crate) release_threshold: Option<usize>,
     /// How many identities must have rebuilt the release to the same bytes.
@@ -120,6 +123,12 @@ impl Trust {
     #[must_use]
     pub fn logs(&self) -> &[TrustedLog] {
         &self.logs
+    }
+
+    /// The time stamp authorities that are believed. With none, no stamp is looked at.
+    #[must_use]
+    pub fn authorities(&self) -> &[TrustedAuthority] {
+        &self.authorities
     }
 
     /// The file that it comes from, if it comes from one.

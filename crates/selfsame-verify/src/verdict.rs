@@ -305,4 +305,6 @@ check_ids! {
     Offline, "offline", None, "the kernel refused the network while it was judged";
     /// Transparency logs. Once a log is trusted, a document that is in none fails.
     Log, "log", None, "every evidence document is in a trusted transparency log";
+    /// RFC 3161. Once an authority is trusted, a stamp that names it and does not hold fails.
+    TimeStamps, "time-stamps", None, "what trusted authorities stamped are these signatures";
 }

@@ -16,6 +16,7 @@ use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 
 use external::External;
+pub(crate) use external::{ask, patience, shown};
 pub(crate) use log::{generate_log_key, log_public, log_signer, read_small, text_of, witness_signer, write_public};
 use passphrase::Source;
 

@@ -24,6 +24,7 @@ mod settings;
 mod shared;
 mod standing;
 mod terminal;
+mod timestamp;
 mod trust;
 
 use std::process::ExitCode;

@@ -52,6 +52,8 @@ pub(crate) struct Asked {
     pub(crate) no_check: bool,
     /// The id of the log that the documents are in.
     pub(crate) log: Option<Digest>,
+    /// Of the command that has them stamped.
+    pub(crate) timestamp: Option<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,6 +86,7 @@ impl<'a> Standing<'a> {
             "programTime": [program.ctime_ns.to_string(), program.mtime_ns.to_string()],
             "requests": requests.iter().map(|request| selfsame_build::provenance::request_digest(request)).collect::<Vec<_>>(),
             "standing": "v1",
+            "timestamp": asked.timestamp,
             "version": env!("CARGO_PKG_VERSION"),
         }));
         Some(Self { store, output, key: Digest::of(&text), trust_stat_cache: key.development })

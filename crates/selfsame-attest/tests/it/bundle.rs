@@ -19,7 +19,7 @@ fn signs_and_verifies() {
     assert_eq!(bundle.verify(&test_key().public()).unwrap(), statement());
     assert_eq!(bundle.key_id(), test_key().public().key_id());
     assert_eq!(bundle.payload_digest(), Digest::of(&statement().to_payload()));
-    assert_eq!((bundle.log_entries().len(), bundle.timestamps()), (0, 0));
+    assert_eq!((bundle.log_entries().len(), bundle.timestamps().len()), (0, 0));
     refused(bundle.verify(&key("another").public()), "not made by this key");
     // RFC 6979: the same statement and key give the same bundle.
     assert_eq!(good(), good());
@@ -74,16 +74,28 @@ fn an_envelope_without_a_keyid_is_found_by_the_hint_alone() {
 }
 
 #[test]
-fn counts_log_entries_and_timestamps_without_believing_them() {
+fn keeps_log_entries_and_timestamps_without_believing_them() {
     let text = good().replace(
         "\"tlogEntries\":[]",
-        "\"tlogEntries\":[{},{}],\"timestampVerificationData\":{\"rfc3161Timestamps\":[{}]}",
+        "\"tlogEntries\":[{},{}],\"timestampVerificationData\":{\"rfc3161Timestamps\":[{\"signedTimestamp\":\"MAA=\"}]}",
     );
     let bundle = Bundle::parse(text.as_bytes()).unwrap();
-    assert_eq!((bundle.log_entries().len(), bundle.timestamps()), (2, 1));
+    assert_eq!((bundle.log_entries().len(), bundle.timestamps()), (2, &[vec![0x30, 0]][..]));
     assert!(bundle.verify(&test_key().public()).is_ok());
     assert_eq!(bundle.signed_bytes(), good().as_bytes(), "entries and time stamps come later");
-    assert_eq!(Bundle::parse(&bundle.to_bytes()).unwrap().log_entries().len(), 2);
+    assert_eq!(Bundle::parse(&bundle.to_bytes()).unwrap(), bundle);
+    assert_eq!(bundle.with_log_entries(Vec::new()).with_timestamps(Vec::new()).to_bytes(), good().as_bytes());
+    let stamps = |stamps: &str| {
+        let data = format!("\"tlogEntries\":[],\"timestampVerificationData\":{{\"rfc3161Timestamps\":{stamps}}}");
+        Bundle::parse(good().replace("\"tlogEntries\":[]", &data).as_bytes())
+    };
+    assert!(stamps("[]").is_ok() && stamps("null").is_ok());
+    for wrong in ["[{}]", "[{\"signedTimestamp\":1}]", "[{\"signedTimestamp\":\"M A=\"}]", "[\"MAA=\"]"] {
+        refused(stamps(wrong), "`rfc3161Timestamps` holds something without a `signedTimestamp`");
+    }
+    refused(stamps("{}"), "`rfc3161Timestamps` is not an array");
+    let many = vec!["{\"signedTimestamp\":\"MAA=\"}"; 33].join(",");
+    refused(stamps(&format!("[{many}]")), "33 time stamps; at most 32");
     let many = good().replace("\"tlogEntries\":[]", &format!("\"tlogEntries\":[{}]", vec!["{}"; 33].join(",")));
     refused(Bundle::parse(many.as_bytes()), "33 log entries; at most 32");
     let odd = good().replace("\"tlogEntries\":[]", "\"tlogEntries\":[{\"logIndex\":1.5}]");

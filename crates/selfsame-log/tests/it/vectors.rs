@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use selfsame_log::{Body, LogSigner, Tile, leaf_hash, print_entries, trusted_root};
+use selfsame_log::{Body, LogSigner, RootLog, Tile, leaf_hash, print_entries, trusted_root};
 
 use crate::{Memory, bundle, key, log_key, log_signer, logged};
 
@@ -36,7 +36,7 @@ fn a_log_is_these_bytes() {
     golden("folder/checkpoint", log.checkpoint(&signer).note.to_string().as_bytes());
     golden("folder/log.pub", format!("{}\n", log_key()).as_bytes());
     golden("checkpoint-100", Memory::of(&leaves[..100]).checkpoint(&signer).note.to_string().as_bytes());
-    golden("trusted_root.json", &trusted_root(&[log_key()]));
+    golden("trusted_root.json", &trusted_root(&[RootLog::new(&log_key())], &[]));
     golden("signer.pub", public.to_pem().as_bytes());
     let entry = logged(&bundles, &signer).remove(257);
     let with_entry = bundles[257].clone().with_log_entries(vec![entry.to_json()]);

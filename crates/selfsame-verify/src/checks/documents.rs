@@ -13,6 +13,7 @@ use super::image::Image;
 use super::log::Entries;
 use super::opened::{Opened, Said, open_ahead};
 use super::referrers::{Referrer, Referrers};
+use super::stamps::Stamps;
 use crate::files::ReleaseFiles;
 use crate::options::Options;
 use crate::rows::Rows;
@@ -67,6 +68,8 @@ pub(super) struct Document {
     pub(super) bundle: Digest,
     /// What transparency logs say of it.
     pub(super) log: Entries,
+    /// What time stamp authorities say of it.
+    pub(super) stamps: Stamps,
     /// SHA-256 of the bundle as it lies there.
     pub(super) blob: Digest,
     /// Where that is.
@@ -106,7 +109,7 @@ pub(super) fn read<'a>(
         if let Some((bytes, bundle)) = read {
             reading.bundles += 1;
             reading.log_entries += bundle.log_entries().len();
-            reading.timestamps += bundle.timestamps();
+            reading.timestamps += bundle.timestamps().len();
             reading.judge(referrer, layer, &bytes, &bundle, asked, unlisted);
         }
     }
@@ -270,9 +273,10 @@ impl<'a> Reading<'a> {
                 let Said { statement, sbom, predicate } = said;
                 match labelled(referrer, statement) {
                     Ok(statement) => {
-                        let log = Entries::of(bundle, &key.key, trust);
+                        let (log, stamps) = (Entries::of(bundle, &key.key, trust), Stamps::of(bundle, trust));
                         let (blob, bundle) = (layer.digest, bundle.signed_digest(bytes, layer.digest));
-                        let document = Document { statement, sbom, predicate, payload, bundle, log, blob, file };
+                        let document =
+                            Document { statement, sbom, predicate, payload, bundle, log, stamps, blob, file };
                         self.keep(Signed { key, document }, unlisted);
                     }
                     Err(reason) => {
@@ -294,11 +298,13 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// One statement by one key counts once, however often somebody attaches it: the one that logs know, if one is.
+    /// One statement by one key counts once, however often somebody attaches it: the one that logs know, if one is, and of
+    /// these one that an authority stamped.
     fn keep(&mut self, mut new: Signed<'a>, unlisted: &mut Vec<Unlisted>) {
         let same = |it: &&mut Signed<'_>| std::ptr::eq(it.key, new.key) && it.document.payload == new.document.payload;
         if let Some(before) = self.signed.iter_mut().find(same) {
-            if before.document.log.refusal().is_some() && new.document.log.refusal().is_none() {
+            let worth = |it: &Signed<'_>| (it.document.log.refusal().is_none(), it.document.stamps.count());
+            if worth(&new) > worth(before) {
                 std::mem::swap(before, &mut new);
             }
             let kind = &new.document.statement.predicate_type;

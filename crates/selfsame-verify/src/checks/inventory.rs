@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use selfsame_attest::text::quote;
 use selfsame_attest::{Inventory, InventoryDocument};
-use selfsame_core::{Day, Digest, SourceEpoch, uri};
+use selfsame_core::{Digest, uri};
 
 use super::documents::{Documents, type_name};
 use super::image::Image;
+use super::stamps;
 use crate::rows::Rows;
 use crate::trust::Signed;
 use crate::verdict::{CheckId, Fact};
@@ -84,10 +85,8 @@ fn key(documents: &Documents<'_>, release_id: Digest, rows: &mut Rows) {
             Fact::new("standing", told),
         ]
     };
-    // A log entry that does not count is a fault of its own row, and no evidence here.
-    let log = documents.by_type.get(uri::INVENTORY).map(|document| &document.log);
-    let seen = log.filter(|log| log.fault.is_none()).and_then(|log| log.seen);
-    let by = seen.and_then(SourceEpoch::new).map(Day::of);
+    let inventory = documents.by_type.get(uri::INVENTORY);
+    let by = inventory.and_then(|document| stamps::seen(&document.log, &document.stamps));
     let standing = signer.standing.counts(Signed { release: Some(release_id), by });
     match standing {
         Err(fault) => rows.fail(ID, format!("the key `{}` {fault}", quote(&signer.name)), facts(&fault)),

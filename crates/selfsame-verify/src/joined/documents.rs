@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_attest::text::quote;
 use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, Statement};
-use selfsame_core::{Day, Digest, SourceEpoch, uri};
+use selfsame_core::{Day, Digest, uri};
 use selfsame_log::Histories;
 use selfsame_oci::layout;
 
 use super::{JoinedFault, JoinedFiles, Joining};
 use crate::checks::log::Entries;
+use crate::checks::stamps::{Stamps, seen};
 use crate::checks::{LATER, Stands, note, relaxation_names};
 use crate::files::ReleaseFiles;
 use crate::trust::{Signed, Trust, TrustedKey};
@@ -22,6 +23,8 @@ pub(super) struct Closed<'a> {
     pub(super) joining: Joining,
     /// Whether somebody asked for exactly these platforms at once.
     pub(super) asked_together: bool,
+    /// What time stamp authorities say of its documents.
+    pub(super) stamps: Vec<String>,
     /// Who joined the parts, by who they are: a key's name for each identity.
     pub(super) joiners: BTreeMap<&'a str, &'a str>,
     /// Who did not, though its key signed something about the index, and why.
@@ -43,6 +46,10 @@ struct Set {
     unlogged: Option<String>,
     /// The logs that they are in.
     histories: Histories,
+    /// What is wrong with a time stamp of one of them.
+    unstamped: Option<String>,
+    /// What authorities say of them.
+    stamps: Vec<String>,
     /// The day on which witnesses saw the inventory.
     seen: Option<Day>,
 }
@@ -103,9 +110,14 @@ impl<'a> Documents<'a> {
                 set.unlogged = entries.refusal().map(|refusal| refusal.to_string());
             }
             set.histories.merge(&entries.histories);
-            if kind == uri::INVENTORY && entries.fault.is_none() {
-                set.seen = entries.seen.and_then(SourceEpoch::new).map(Day::of);
+            let stamps = Stamps::of(&bundle, trust);
+            if set.unstamped.is_none() {
+                set.unstamped = stamps.refusal();
             }
+            if kind == uri::INVENTORY {
+                set.seen = seen(&entries, &stamps);
+            }
+            set.stamps.extend(stamps.found);
             set.by_type.entry(kind.to_owned()).or_default().push((statement, bundle.payload_digest()));
         } else if kind == uri::REBUILD {
             self.rebuilds.push((trusted, statement));
@@ -140,12 +152,12 @@ pub(super) fn closed<'a>(
             }
         }
     }
-    let Some((place, (joining, asked_together))) = first else {
+    let Some((place, (joining, asked_together, stamps))) = first else {
         return Err((fault.0, JoinedFault::Refused(fault.1)));
     };
     let told = |note: Note| if note.by == Some(place) { note.own } else { Some(note.others) };
     let unlisted = notes.into_iter().filter_map(told).collect();
-    Ok(Closed { joining, asked_together, joiners, fallen, rebuilds, unlisted })
+    Ok(Closed { joining, asked_together, stamps, joiners, fallen, rebuilds, unlisted })
 }
 
 /// What one key joins, if it counts for that.
@@ -154,8 +166,8 @@ fn by_key(
     trusted: &TrustedKey,
     set: Set,
     parts: &[Vec<Stands>],
-) -> Result<(Joining, bool), Refusal> {
-    let Set { by_type, unlogged, mut histories, seen } = set;
+) -> Result<(Joining, bool, Vec<String>), Refusal> {
+    let Set { by_type, unlogged, mut histories, unstamped, stamps, seen } = set;
     let may_not = by_type.keys().find(|kind| !trusted.may_sign(kind)).cloned();
     // Of a platform that several signed, the release that this key lists, its own before others'.
     let inventories = by_type.get(uri::INVENTORY).into_iter().flatten();
@@ -197,7 +209,10 @@ fn by_key(
     match (unlogged, histories.fork()) {
         (Some(refusal), _) => Err(("log", format!("a document that joins the parts {refusal}"))),
         (None, Some(fork)) => Err(("log", fork.to_string())),
-        (None, None) => Ok((joining, asked_together)),
+        (None, None) => match unstamped {
+            Some(refusal) => Err(("time-stamps", format!("a document that joins the parts {refusal}"))),
+            None => Ok((joining, asked_together, stamps)),
+        },
     }
 }
 

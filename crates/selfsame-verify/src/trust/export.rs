@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use selfsame_attest::builder_id;
 use selfsame_core::{Day, uri};
+use selfsame_log::{RootAuthority, RootLog, trusted_root};
+use selfsame_timestamp::Certificate;
 
 use super::TrustFile;
 use super::{Trust, TrustedKey};
@@ -45,6 +47,9 @@ pub enum ExportError {
         /// Their names.
         names: Vec<String>,
     },
+    /// A trusted root is of logs and authorities.
+    #[error("the trust file names no log and no time stamp authority, which is what a trusted root holds")]
+    NothingSeen,
     /// It would allow what the trust forbids.
     #[error("{format} does not count who holds the keys, and the trust file asks for {wanted} identities")]
     Threshold {
@@ -56,6 +61,30 @@ pub enum ExportError {
 }
 
 impl TrustFile {
+    /// The `trusted_root.json` of Sigstore's own verifiers: logs and time stamp authorities with their days, and no key.
+    ///
+    /// # Errors
+    /// The file names neither.
+    pub fn trusted_root(&self) -> Result<Exported, ExportError> {
+        let logs = self.logs.iter().map(|it| RootLog { key: &it.key, from: it.from, until: it.until });
+        let authorities = self.authorities.iter().map(|it| RootAuthority {
+            name: &it.name,
+            certificates: it.authority.certificates().iter().map(Certificate::to_der).collect(),
+            from: it.from,
+            until: it.until,
+        });
+        let (logs, authorities): (Vec<_>, Vec<_>) = (logs.collect(), authorities.collect());
+        if logs.is_empty() && authorities.is_empty() {
+            return Err(ExportError::NothingSeen);
+        }
+        let mut lost = vec!["no key is in it: Sigstore's verifiers are given the public key beside it".to_owned()];
+        if !self.witnesses.is_empty() {
+            lost.push("the word of the witnesses of a log is not asked for".to_owned());
+        }
+        let text = String::from_utf8_lossy(&trusted_root(&logs, &authorities)).into_owned();
+        Ok(Exported { text, lost })
+    }
+
     /// This trust on a day for another verifier. `images` is a pattern in its words; `only` names one key.
     ///
     /// # Errors

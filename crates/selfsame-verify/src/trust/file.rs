@@ -7,13 +7,16 @@ use selfsame_core::{Day, Digest, Level, suggest, uri};
 use selfsame_definition::TextError;
 use selfsame_definition::document::{self, Field, Table};
 use selfsame_log::{LogKey, WitnessKey};
+use selfsame_timestamp::Authority;
 
-use super::{Floor, LogLine, rotated, shared_origin};
+use super::{Floor, LogLine, TrustedAuthority, rotated, shared_origin};
 
 /// The only version there is.
 const VERSION: u64 = 1;
 /// The most keys that are read.
 pub(super) const MOST_KEYS: usize = 256;
+/// The most time stamp authorities that are read.
+const MOST_AUTHORITIES: usize = 64;
 /// The most rotations that are read.
 const MOST_ROTATIONS: usize = 256;
 /// The longest name of a key or of its holder, in characters.
@@ -47,6 +50,8 @@ pub struct TrustFile {
     pub logs: Vec<LogLine>,
     /// Who says when a log was what it is.
     pub witnesses: Vec<WitnessKey>,
+    /// Who says when something was signed.
+    pub authorities: Vec<TrustedAuthority>,
     /// What releases must not be older than, by name.
     pub floors: BTreeMap<String, Floor>,
     /// The keys, in the order of the file.
@@ -97,6 +102,7 @@ impl TrustFile {
             witness_threshold: 0,
             logs: Vec::new(),
             witnesses: Vec::new(),
+            authorities: Vec::new(),
             floors: BTreeMap::new(),
             keys: Vec::new(),
             rotations: Vec::new(),
@@ -157,8 +163,18 @@ pub fn predicate_type(word: &str) -> Result<String, Option<&'static str>> {
 }
 
 fn read(top: &Table<'_, '_>) -> Result<TrustFile, TextError> {
-    const KNOWN: [&str; 9] =
-        ["key", "log", "minimum-level", "rollback", "rotation", "serial", "threshold", "version", "witness"];
+    const KNOWN: [&str; 10] = [
+        "key",
+        "log",
+        "minimum-level",
+        "rollback",
+        "rotation",
+        "serial",
+        "threshold",
+        "timestamp-authority",
+        "version",
+        "witness",
+    ];
     // A file of a later version is not read as one with unknown keys: its number comes first.
     let version = top.need("version")?;
     if version.integer()? != VERSION {
@@ -173,6 +189,7 @@ fn read(top: &Table<'_, '_>) -> Result<TrustFile, TextError> {
     let witness = witness.filter(|_| file.witness_threshold > 0);
     file.logs = read_logs(&top)?;
     file.witnesses = notes(&top, "witness", &["key"], WitnessKey::parse)?.into_iter().map(|(key, _)| key).collect();
+    file.authorities = read_authorities(&top)?;
     let witnesses: BTreeSet<&str> = file.witnesses.iter().map(WitnessKey::name).collect();
     if let Some(asked) = witness.filter(|_| witnesses.len() < file.witness_threshold || file.logs.is_empty()) {
         let message = format!("`{}` asks for {} witnesses of a log", asked.name(), file.witness_threshold);
@@ -260,6 +277,42 @@ fn read_logs(top: &Table<'_, '_>) -> Result<Vec<LogLine>, TextError> {
     Ok(logs)
 }
 
+/// The time stamp authorities, each with a name and a certificate of its own.
+fn read_authorities(top: &Table<'_, '_>) -> Result<Vec<TrustedAuthority>, TextError> {
+    let Some(field) = top.field("timestamp-authority") else { return Ok(Vec::new()) };
+    let mut authorities: Vec<TrustedAuthority> = Vec::new();
+    for table in field.tables()? {
+        let table = table.only(&["certificates", "from", "name", "until"])?;
+        if authorities.len() == MOST_AUTHORITIES {
+            return Err(table.fault(format!("more than {MOST_AUTHORITIES} time stamp authorities")));
+        }
+        let certificates = table.need("certificates")?;
+        let authority = Authority::parse(certificates.string()?)
+            .map_err(|error| certificates.fault(format!("`{}`: {error}", certificates.name())))?;
+        let (name, (from, until)) = (read_name(&table.need("name")?)?, days(&table)?);
+        let same = |other: &&TrustedAuthority| {
+            other.name == name || other.authority.signer().fingerprint() == authority.signer().fingerprint()
+        };
+        if let Some(other) = authorities.iter().find(same) {
+            return Err(table.fault(format!("`{name}` is the same time stamp authority as `{}`", other.name)));
+        }
+        authorities.push(TrustedAuthority { name, authority, from, until });
+    }
+    Ok(authorities)
+}
+
+/// A name of a key, of its holder, or of an authority.
+fn read_name(field: &Field<'_, '_>) -> Result<String, TextError> {
+    let text = field.filled()?;
+    if !is_name(text) {
+        return Err(field.fault(format!(
+            "`{}` is longer than {LONGEST_NAME} characters, or holds others than letters, digits and -_.@+/:=",
+            field.name()
+        )));
+    }
+    Ok(text.to_owned())
+}
+
 /// The first and the last day.
 fn days(table: &Table<'_, '_>) -> Result<(Option<Day>, Option<Day>), TextError> {
     let day = |key: &str| table.field(key).map(|field| field.parsed::<Day>()).transpose();
@@ -316,23 +369,13 @@ fn read_key(table: &Table<'_, '_>) -> Result<KeyEntry, TextError> {
         "until",
     ];
     let table = table.clone().only(&KNOWN)?;
-    let name = |field: &Field<'_, '_>| {
-        let text = field.filled()?;
-        if !is_name(text) {
-            return Err(field.fault(format!(
-                "`{}` is longer than {LONGEST_NAME} characters, or holds others than letters, digits and -_.@+/:=",
-                field.name()
-            )));
-        }
-        Ok(text.to_owned())
-    };
     let day = |key: &str| table.field(key).map(|field| field.parsed::<Day>()).transpose();
     let public = table.need("public-key")?;
     let key = PublicKey::parse(public.string()?.as_bytes())
         .map_err(|error| public.fault(format!("`{}`: {error}", public.name())))?;
-    let mut entry = KeyEntry::new(name(&table.need("name")?)?, key);
+    let mut entry = KeyEntry::new(read_name(&table.need("name")?)?, key);
     if let Some(identity) = table.field("identity") {
-        entry.identity = name(&identity)?;
+        entry.identity = read_name(&identity)?;
     }
     if let Some(ids) = table.field("builder-ids") {
         entry.builder_ids = Some(builder_ids(&ids, &entry.key)?);
@@ -345,7 +388,7 @@ fn read_key(table: &Table<'_, '_>) -> Result<KeyEntry, TextError> {
     }
     (entry.from, entry.until) = days(&table)?;
     (entry.retired, entry.compromised) = (day("retired")?, day("compromised")?);
-    entry.successor_of = table.field("successor-of").map(|of| name(&of)).transpose()?;
+    entry.successor_of = table.field("successor-of").map(|of| read_name(&of)).transpose()?;
     entry.note = table.field("note").map(|note| note.string().map(str::to_owned)).transpose()?;
     Ok(entry)
 }

@@ -31,6 +31,14 @@ impl fmt::Display for TrustFile {
         for witness in &self.witnesses {
             writeln!(f, "\n[[witness]]\nkey = {}", text(&witness.to_string()))?;
         }
+        for authority in &self.authorities {
+            writeln!(f, "\n[[timestamp-authority]]\nname = {}", text(&authority.name))?;
+            // PEM has no quote and no backslash.
+            writeln!(f, "certificates = \"\"\"\n{}\"\"\"", authority.authority)?;
+            for (name, day) in [("from", authority.from), ("until", authority.until)] {
+                optional(f, name, day.map(|day| day.to_string()).as_ref())?;
+            }
+        }
         for floor in self.floors.values() {
             writeln!(f, "\n[[rollback]]\nname = {}", text(&floor.name))?;
             optional(f, "version", floor.version.as_ref())?;

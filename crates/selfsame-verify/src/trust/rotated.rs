@@ -32,6 +32,7 @@ impl TrustFile {
         Trust {
             keys: keys.collect(),
             logs: self.logs.iter().map(|log| TrustedLog::at(log, day)).collect(),
+            authorities: self.authorities.clone(),
             witnesses: self.witnesses.clone(),
             witness_threshold: self.witness_threshold,
             release_threshold: Some(self.release_threshold),

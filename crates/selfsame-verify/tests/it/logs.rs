@@ -188,7 +188,7 @@ fn foreign_the_reader_in_python_finds_two_histories() {
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reader/selfsame_reader.py");
     let (root, public) = (
-        file("root.json", &selfsame_log::trusted_root(&[log_key("the log")])),
+        file("root.json", &selfsame_log::trusted_root(&[selfsame_log::RootLog::new(&log_key("the log"))], &[])),
         file("key.pub", key("signer").public().to_pem().as_bytes()),
     );
     let reads = |bundles: &[(String, Bundle)]| {

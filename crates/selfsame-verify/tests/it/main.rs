@@ -12,6 +12,7 @@ mod one_file;
 mod page;
 mod reader;
 mod signatures;
+mod stamps;
 mod threads;
 mod trust;
 mod trust_file;

@@ -59,6 +59,7 @@ fn a_statement_about_the_file_by_a_trusted_key() {
     rollback not-performed
     threshold not-performed
     log not-performed
+    time-stamps not-performed
     offline not-performed
     ");
 }

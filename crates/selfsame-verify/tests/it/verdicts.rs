@@ -48,7 +48,8 @@ fn a_good_release_verifies_at_every_depth() {
     run-record     passed
     unlisted       passed
     offline        not-performed  the caller did not say
-    log            not-performed  the trust that was given names no log and no time stamp authority
+    log            not-performed  the trust that was given names no log
+    time-stamps    not-performed  the trust that was given names no time stamp authority
     ");
     insta::assert_snapshot!(table(&verdict(&fake::good(), Depth::Evidence)), @r"
     verified (evidence)
@@ -86,7 +87,8 @@ fn a_good_release_verifies_at_every_depth() {
     run-record     passed
     unlisted       passed
     offline        not-performed  the caller did not say
-    log            not-performed  the trust that was given names no log and no time stamp authority
+    log            not-performed  the trust that was given names no log
+    time-stamps    not-performed  the trust that was given names no time stamp authority
     ");
     let verdict = verdict(&fake::good(), Depth::Blobs);
     verifies(&verdict);
@@ -144,6 +146,7 @@ fn every_check_stands_in_every_verdict_in_order() {
     unlisted       not-performed  not reached: `index` failed
     offline        not-performed  the caller did not say
     log            not-performed  not reached: `index` failed
+    time-stamps    not-performed  not reached: `index` failed
     ");
 }
 

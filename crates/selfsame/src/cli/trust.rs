@@ -88,7 +88,8 @@ pub(crate) enum TrustCommand {
 pub(crate) struct TrustAdd {
     /// The trust file
     pub(crate) file: PathBuf,
-    /// The public key's file; or that of a transparency log, or of a witness, which are one line
+    /// The public key's file; or that of a transparency log, or of a witness, which are one line; or the certificates of
+    /// a time stamp authority (PEM), the one that signs first
     #[arg(value_name = "PUB")]
     pub(crate) key: PathBuf,
     /// What it is called; the file's name by default
@@ -150,4 +151,6 @@ pub(crate) enum TrustFormat {
     Kyverno,
     /// A ClusterImagePolicy
     PolicyController,
+    /// The trusted_root.json of Sigstore's own verifiers: logs and time stamp authorities
+    TrustedRoot,
 }

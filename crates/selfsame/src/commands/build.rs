@@ -26,7 +26,8 @@ use crate::settings::Settings;
 use crate::shared::{self, Sharing};
 use crate::standing::{Asked, Standing, Summary};
 use crate::terminal::{self, Voice, seconds, size};
-use made::Made;
+use crate::timestamp::TimeStamps;
+use made::{Made, Seen};
 
 pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     settings.json.set(arguments.json);
@@ -37,6 +38,7 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     // The key first: a wrong one should not be found out after an hour of building.
     let key = key(arguments, settings, &voice, relaxed)?;
     let log = Log::named(&arguments.log, settings)?;
+    let stamps = TimeStamps::named(&arguments.log)?;
     let store = prepare::store(settings)?;
     let project = Project::open(&arguments.project.path, &store, settings, &voice, &cancel)?;
     let output = output(arguments, &project);
@@ -63,7 +65,13 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     let check = arguments.check || !key.development && !arguments.no_check;
     let mode = Mode { use_cache: !arguments.no_cache, check };
     let extent = if arguments.capsule { Extent::Full } else { Extent::Slim };
-    let asked = Asked { extent, check, no_check: arguments.no_check, log: log.as_ref().map(|log| log.key().log_id()) };
+    let asked = Asked {
+        extent,
+        check,
+        no_check: arguments.no_check,
+        log: log.as_ref().map(|log| log.key().log_id()),
+        timestamp: stamps.as_ref().map(TimeStamps::digest),
+    };
     refuse_load(arguments, &prepared.inputs)?;
     let request = &prepared.inputs[0].request;
     let requests: Vec<&Request> = prepared.inputs.iter().map(|inputs| &inputs.request).collect();
@@ -107,7 +115,8 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
 
     voice.event(Event::Signing);
     let why = |built: &Built| not_checked_because(arguments, &key, built);
-    let made = Made::sign(builds, &prepared.inputs, why, key.signer.as_ref(), log.as_ref(), extent, &store)?;
+    let seen = Seen { log: log.as_ref(), stamps: stamps.as_ref() };
+    let made = Made::sign(builds, &prepared.inputs, why, key.signer.as_ref(), &seen, extent, &store)?;
     if let Some(log) = &log {
         voice.say("enter", &format!("what was signed into the log `{}`", log.key().origin()));
     }

@@ -20,6 +20,7 @@ use crate::cli::Index;
 use crate::log::Log;
 use crate::report::{Answer, Exit, Report, with_schema};
 use crate::settings::Settings;
+use crate::timestamp::TimeStamps;
 use crate::{keys, remote, terminal};
 
 /// A verified release of one image.
@@ -40,6 +41,7 @@ pub(super) fn run(arguments: &Index, settings: &Settings) -> Answer {
     }
     let signer = keys::signer(&arguments.sign_as, false)?;
     let log = Log::named(&arguments.log, settings)?;
+    let stamps = TimeStamps::named(&arguments.log)?;
     let output = settings.folder.join(&arguments.output);
     if output.symlink_metadata().is_ok() {
         return Err(Report::new(Exit::Unanswered, format!("there is something at `{}`", output.display()))
@@ -57,7 +59,7 @@ pub(super) fn run(arguments: &Index, settings: &Settings) -> Answer {
             .fact(&other.shown, &other.outline.name);
         return Err(report.consequence("Nothing was joined.").into());
     }
-    let joined = join(&parts, signer.signer.as_ref(), log.as_ref())?;
+    let joined = join(&parts, signer.signer.as_ref(), log.as_ref(), stamps.as_ref())?;
     let staging = Staging::beside(&output).map_err(errors::publish)?;
     let folder = staging.create_dir().map_err(errors::publish)?;
     write(&folder, &parts, &joined).map_err(|error| {
@@ -120,7 +122,7 @@ struct Whole {
     release_id: Digest,
 }
 
-fn join(parts: &[Part], signer: &dyn Signer, log: Option<&Log>) -> Answer<Whole> {
+fn join(parts: &[Part], signer: &dyn Signer, log: Option<&Log>, stamps: Option<&TimeStamps>) -> Answer<Whole> {
     let images: Vec<Descriptor> = parts.iter().map(|part| part.outline.subject.descriptor.clone()).collect();
     let index = image_index(&images, &BTreeMap::new())
         .map_err(|error| Report::new(Exit::No, error.to_string()).consequence("Nothing was joined."))?;
@@ -141,6 +143,9 @@ fn join(parts: &[Part], signer: &dyn Signer, log: Option<&Log>) -> Answer<Whole>
     let bundles =
         statements.iter().map(|statement| Ok(sign_statement(statement, signer).map_err(unsigned)?.to_bytes()));
     let mut bundles = bundles.collect::<Answer<Vec<Vec<u8>>>>()?;
+    if let Some(stamps) = stamps {
+        stamps.stamp(&mut bundles)?;
+    }
     if let Some(log) = log {
         log.enter(bundles.iter_mut().collect(), &signer.public_key().map_err(unsigned)?)?;
     }

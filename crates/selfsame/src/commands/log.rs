@@ -230,7 +230,8 @@ fn trusted_root(arguments: &LogTrustedRoot) -> Answer {
         (Some(key), _) | (None, Some(key)) => key,
         (None, None) => return Err(Report::new(Exit::Unanswered, "no log and no key was given").into()),
     };
-    let text = String::from_utf8_lossy(&selfsame_log::trusted_root(&[key])).into_owned();
+    let text =
+        String::from_utf8_lossy(&selfsame_log::trusted_root(&[selfsame_log::RootLog::new(&key)], &[])).into_owned();
     match &arguments.output {
         Some(path) => prepare::write_text(path, &(text + "\n"))?,
         None => terminal::data(&text),

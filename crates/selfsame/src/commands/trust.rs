@@ -8,7 +8,8 @@ use std::path::Path;
 use selfsame_attest::{Envelope, Rotation};
 use selfsame_core::{Day, Digest};
 use selfsame_log::{LogKey, WitnessKey};
-use selfsame_verify::trust::{LogLine, TrustedLog};
+use selfsame_timestamp::{Authority, Certificate};
+use selfsame_verify::trust::{LogLine, TrustedAuthority, TrustedLog};
 use selfsame_verify::{Depth, Expectations, Export, KeyEntry, Options, Trust, TrustFile, TrustedKey};
 use serde_json::json;
 
@@ -20,8 +21,6 @@ use crate::settings::Settings;
 use crate::terminal;
 use crate::trust::{read, today};
 
-/// The largest key file that is read.
-const KEY_BYTES: u64 = 64 << 10;
 /// The largest rotation that is read.
 const ROTATION_BYTES: u64 = 16 << 20;
 
@@ -38,12 +37,14 @@ pub(super) fn run(command: &TrustCommand, settings: &Settings) -> Answer {
             show(file, at.unwrap_or_else(today), *json)
         }
         TrustCommand::Export { file, format, image, name, at } => {
-            let format = match format {
-                cli::TrustFormat::Cosign => Export::Cosign,
-                cli::TrustFormat::Kyverno => Export::Kyverno,
-                cli::TrustFormat::PolicyController => Export::PolicyController,
+            let (file, at) = (read(file)?.0, at.unwrap_or_else(today));
+            let in_words_of = |format: Export| file.export(format, at, image, name.as_deref());
+            let exported = match format {
+                cli::TrustFormat::Cosign => in_words_of(Export::Cosign),
+                cli::TrustFormat::Kyverno => in_words_of(Export::Kyverno),
+                cli::TrustFormat::PolicyController => in_words_of(Export::PolicyController),
+                cli::TrustFormat::TrustedRoot => file.trusted_root(),
             };
-            let exported = read(file)?.0.export(format, at.unwrap_or_else(today), image, name.as_deref());
             let exported = exported.map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
             terminal::data(&exported.text);
             for lost in exported.lost {
@@ -75,7 +76,11 @@ fn name_of(path: &Path) -> String {
 
 fn add(arguments: &TrustAdd) -> Answer {
     let (mut file, text) = read(&arguments.file)?;
-    if let Some(line) = one_line(&arguments.key)? {
+    let content = key_text(&arguments.key)?;
+    if content.contains("-----BEGIN CERTIFICATE-----") {
+        return add_authority(arguments, file, &text, &content);
+    }
+    if let Some(line) = one_line(&content) {
         return add_log(arguments, file, &text, &line);
     }
     let key = keys::public(&arguments.key)?;
@@ -144,14 +149,46 @@ fn restricted(arguments: &TrustAdd) -> Vec<&'static str> {
     said.into_iter().filter(|(_, said)| *said).map(|(option, _)| option).collect()
 }
 
-/// The text of a key file that is no PEM but the one line of a log's or witness's key.
-fn one_line(path: &Path) -> Answer<Option<String>> {
+/// What is in a file of a key or of certificates; nothing where that is no text.
+fn key_text(path: &Path) -> Answer<String> {
     let cannot =
         |error: std::io::Error| Report::new(Exit::Unanswered, format!("cannot read key `{}`: {error}", path.display()));
-    let bytes = crate::given::read(path, KEY_BYTES).map_err(cannot)?;
-    let text = String::from_utf8(bytes).unwrap_or_default();
+    let most = Authority::LIMIT_BYTES as u64;
+    let bytes = crate::given::read(path, most).map_err(cannot)?;
+    Ok(String::from_utf8(bytes).unwrap_or_default())
+}
+
+/// The one line of a log's or witness's key.
+fn one_line(text: &str) -> Option<String> {
     let line = text.trim_end().to_owned();
-    Ok((line.contains('+') && !line.contains("-----") && line.lines().count() == 1).then_some(line))
+    (line.contains('+') && !line.contains("-----") && line.lines().count() == 1).then_some(line)
+}
+
+/// An authority whose stamps show when something was signed.
+fn add_authority(arguments: &TrustAdd, mut file: TrustFile, text: &str, certificates: &str) -> Answer {
+    let said = |option: &&str| !matches!(*option, "--name" | "--from" | "--until");
+    if let Some(option) = restricted(arguments).into_iter().find(said) {
+        let fault =
+            format!("`{option}` is about a key that signs, and `{}` holds certificates", arguments.key.display());
+        return Err(Report::new(Exit::Unanswered, fault).consequence("Nothing was changed.").into());
+    }
+    let authority = Authority::parse(certificates).map_err(|error| {
+        let fault = format!("`{}` is not a time stamp authority: {error}", arguments.key.display());
+        Report::new(Exit::Unanswered, fault)
+            .consequence("Nothing was changed.")
+            .hint("give the certificate that signs time stamps first, and behind it the ones that certify each other")
+    })?;
+    let name = arguments.name.clone().unwrap_or_else(|| name_of(&arguments.key));
+    let (from, until) = (arguments.from, arguments.until);
+    file.authorities.push(TrustedAuthority { name: name.clone(), authority, from, until });
+    file.serial += 1;
+    write(&arguments.file, text, &file)?;
+    terminal::data(&format!(
+        "{}  serial {}: time stamps by `{name}` show when something was signed",
+        arguments.file.display(),
+        file.serial
+    ));
+    Ok(Exit::Yes)
 }
 
 /// A log in which documents have to be, or a witness who says when they were there.
@@ -380,6 +417,7 @@ fn show(path: &Path, at: Day, as_json: bool) -> Answer {
                 "release": file.release_threshold,
                 "witness": file.witness_threshold,
             },
+            "timestampAuthorities": file.authorities.iter().map(authority_json).collect::<Vec<_>>(),
             "witnesses": file.witnesses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
         terminal::data(&with_schema("https://selfsame.dev/trust/v1", &body));
@@ -387,6 +425,17 @@ fn show(path: &Path, at: Day, as_json: bool) -> Answer {
     }
     terminal::data(&printable_lines(&shown(path, at, &file, &trust)));
     Ok(Exit::Yes)
+}
+
+fn authority_json(stamps: &TrustedAuthority) -> serde_json::Value {
+    let certificates: Vec<String> =
+        stamps.authority.certificates().iter().map(|certificate| certificate.fingerprint().hex()).collect();
+    json!({
+        "certificates": certificates,
+        "from": stamps.from.map(|day| day.to_string()),
+        "name": stamps.name,
+        "until": stamps.until.map(|day| day.to_string()),
+    })
 }
 
 /// The file as a person reads it.
@@ -427,6 +476,16 @@ fn shown(path: &Path, at: Day, file: &TrustFile, trust: &Trust) -> String {
     }
     if trust.keys().is_empty() {
         text += "\n  nobody is trusted\n";
+    }
+    for stamps in &file.authorities {
+        text += &format!("\n  {:<12} {}\n", "says when", stamps.name);
+        let mut fact = |name: &str, value: String| text += &format!("    {name:<11} {value}\n");
+        fact("certificate", stamps.authority.signer().fingerprint().to_string());
+        let names: Vec<String> = stamps.authority.certificates().iter().map(Certificate::name).collect();
+        fact("of", names.join(", certified by "));
+        for (name, day) in [("from", stamps.from), ("until", stamps.until)] {
+            day.into_iter().for_each(|day| fact(name, day.to_string()));
+        }
     }
     let mut asked = Vec::new();
     if file.release_threshold > 1 {

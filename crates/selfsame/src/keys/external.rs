@@ -44,7 +44,7 @@ impl External {
                 .consequence(crate::report::NOTHING_BUILT)
                 .hint("the command is called with `public-key` and with `sign`; see docs/keys.md")
         };
-        let pem = call(command, "public-key", &[], patience).map_err(fault)?;
+        let pem = call(&Call::of_signer(command, "public-key"), &[], patience).map_err(fault)?;
         let public = PublicKey::parse(&pem).map_err(|error| fault(refused(format!("its public key: {error}"))))?;
         Ok(Self { command: command.to_owned(), patience, public })
     }
@@ -56,7 +56,7 @@ impl Signer for External {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        call(&self.command, "sign", message, self.patience)
+        call(&Call::of_signer(&self.command, "sign"), message, self.patience)
     }
 
     fn is_deterministic(&self) -> bool {
@@ -65,7 +65,7 @@ impl Signer for External {
 }
 
 /// The command as an error names it: its first word. What follows may hold a token or a PIN.
-fn shown(command: &str) -> String {
+pub(crate) fn shown(command: &str) -> String {
     match command.trim().split_once(char::is_whitespace) {
         _ if command.split_whitespace().next().is_none_or(|word| word.contains('=')) => "…".to_owned(),
         Some((word, _)) => format!("{word} …"),
@@ -73,7 +73,8 @@ fn shown(command: &str) -> String {
     }
 }
 
-fn patience() -> Answer<Duration> {
+/// How long each call may take.
+pub(crate) fn patience() -> Answer<Duration> {
     let Some(text) = Settings::variable(PATIENCE).filter(|text| !text.is_empty()) else {
         return Ok(Duration::from_secs(PATIENCE_SECS));
     };
@@ -91,13 +92,42 @@ fn refused(reason: String) -> SignError {
     SignError::Refused { reason }
 }
 
+/// What a command says to some bytes, where it is called for nothing else.
+pub(crate) fn ask(command: &str, who: &'static str, input: &[u8], patience: Duration) -> Result<Vec<u8>, String> {
+    let it = Call { command: command.to_owned(), arguments: Vec::new(), what: who, speaker: who };
+    call(&it, input, patience).map_err(|error| match error {
+        SignError::Refused { reason } => reason,
+        other => other.to_string(),
+    })
+}
+
+/// A command as it is called.
+struct Call<'a> {
+    /// For `sh -c`.
+    command: String,
+    arguments: Vec<&'a str>,
+    /// What the call is named, for errors.
+    what: &'a str,
+    /// Whose words its standard error has.
+    speaker: &'static str,
+}
+
+impl<'a> Call<'a> {
+    fn of_signer(command: &str, argument: &'a str) -> Self {
+        let command = format!("{command} \"$@\"");
+        Self { command, arguments: vec![argument], what: argument, speaker: "signer" }
+    }
+}
+
 /// One call. Nothing that the command does keeps it from coming to an end: not a pipe that is neither read nor closed,
 /// not more output than a key or a signature could have.
-fn call(command: &str, argument: &str, input: &[u8], patience: Duration) -> Result<Vec<u8>, SignError> {
+fn call(call: &Call<'_>, input: &[u8], patience: Duration) -> Result<Vec<u8>, SignError> {
+    let (argument, speaker) = (call.what, call.speaker);
     let deadline = monotonic() + patience;
     // In our process group: Ctrl-C means both, and a PIN can be asked for at the terminal.
     let mut child = Command::new("sh")
-        .args(["-c", &format!("{command} \"$@\""), "selfsame-signer", argument])
+        .args(["-c", &call.command, "selfsame-signer"])
+        .args(&call.arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -111,7 +141,7 @@ fn call(command: &str, argument: &str, input: &[u8], patience: Duration) -> Resu
     let input = input.to_vec();
     std::thread::spawn(move || drop(stdin.write_all(&input)));
     let (said, last_words) = channel();
-    std::thread::spawn(move || relay(stderr, said));
+    std::thread::spawn(move || relay(stderr, speaker, said));
     let (answered, answer) = channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -181,7 +211,7 @@ fn kill(child: &mut Child) {
 
 /// Shows what a signer says, line by line, with nothing in it that acts on a terminal, and keeps none of it. Reads to
 /// the end in any case: a full pipe would stop the signer.
-fn relay(mut stderr: ChildStderr, said: Sender<()>) {
+fn relay(mut stderr: ChildStderr, speaker: &str, said: Sender<()>) {
     let mut shown = 0;
     let mut reader = std::io::BufReader::new(&mut stderr);
     loop {
@@ -194,9 +224,9 @@ fn relay(mut stderr: ChildStderr, said: Sender<()>) {
         shown += line.len();
         if shown <= TALK_BYTES {
             let line = String::from_utf8_lossy(&line);
-            terminal::talk(&format!("signer: {}", printable(line.trim_end_matches(['\n', '\r']))));
+            terminal::talk(&format!("{speaker}: {}", printable(line.trim_end_matches(['\n', '\r']))));
         } else if before <= TALK_BYTES {
-            terminal::talk("signer: … (it says more than is shown)");
+            terminal::talk(&format!("{speaker}: … (it says more than is shown)"));
         }
     }
     let _ = said.send(());
@@ -219,7 +249,8 @@ mod tests {
     fn a_command_that_hangs_is_ended_with_what_it_started() {
         for script in ["sleep 86401; :", "(sleep 86401; :) & wait; :", "exec sleep 86401"] {
             let began = monotonic();
-            let error = call(&format!("{script} #"), "sign", &[0; 1 << 20], Duration::from_secs(1)).unwrap_err();
+            let error = call(&Call::of_signer(&format!("{script} #"), "sign"), &[0; 1 << 20], Duration::from_secs(1))
+                .unwrap_err();
             assert!(error.to_string().contains("`sign` did not end within 1 s"), "{error}");
             assert!(began.elapsed() < Duration::from_secs(60));
         }
@@ -238,7 +269,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_an_end() {
-        let error = call("cat /dev/zero #", "sign", &[], Duration::from_secs(60)).unwrap_err();
+        let error = call(&Call::of_signer("cat /dev/zero #", "sign"), &[], Duration::from_secs(60)).unwrap_err();
         assert!(error.to_string().contains("`sign` printed more than 65536 bytes"), "{error}");
     }
 }

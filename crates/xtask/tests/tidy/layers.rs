@@ -21,6 +21,7 @@ const BESIDE: &[(&str, &str)] = &[
     ("selfsame-packages", "selfsame-lock"),
     ("selfsame-verify", "selfsame-log"),
     ("selfsame-verify", "selfsame-oci"),
+    ("selfsame-verify", "selfsame-timestamp"),
     ("selfsame-executor", "selfsame-sandbox"),
     ("selfsame-executor", "selfsame-store"),
     ("selfsame-fetch", "selfsame-http"),

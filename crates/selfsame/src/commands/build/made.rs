@@ -17,6 +17,7 @@ use crate::log::Log;
 use crate::report::Answer;
 use crate::run_record::{self, Started};
 use crate::standing::Summary;
+use crate::timestamp::TimeStamps;
 
 /// A release that is not published yet.
 pub(super) struct Made {
@@ -29,14 +30,20 @@ pub(super) struct Made {
     pub(super) release: ReleaseFiles,
 }
 
+/// Who sees what is signed before it is published.
+pub(super) struct Seen<'a> {
+    pub(super) log: Option<&'a Log>,
+    pub(super) stamps: Option<&'a TimeStamps>,
+}
+
 impl Made {
-    /// Signs everything, or nothing, and enters it into the log. `why` says why a build was not checked.
+    /// Signs everything, or nothing, has it stamped, and enters it into the log. `why` says why a build was not checked.
     pub(super) fn sign(
         builds: Vec<Built>,
         inputs: &[Inputs],
         why: impl Fn(&Built) -> Option<&'static str>,
         signer: &dyn Signer,
-        log: Option<&Log>,
+        seen: &Seen<'_>,
         extent: Extent,
         store: &Store,
     ) -> Answer<Self> {
@@ -63,7 +70,12 @@ impl Made {
                 Some(sign(&statements, signer).map_err(signing)?)
             }
         };
-        if let Some(log) = log {
+        // The stamps first: what was entered into a log stays there.
+        if let Some(stamps) = seen.stamps {
+            let documents = evidence.iter_mut().chain(&mut joining).flat_map(|evidence| &mut evidence.bundles);
+            stamps.stamp(documents.map(|signed| &mut signed.bundle))?;
+        }
+        if let Some(log) = seen.log {
             let documents = evidence.iter_mut().chain(&mut joining).flat_map(|evidence| &mut evidence.bundles);
             log.enter(documents.map(|signed| &mut signed.bundle).collect(), &signer.public_key().map_err(signing)?)?;
         }
