@@ -14,7 +14,7 @@ import tarfile
 import zlib
 
 import signatures
-from transparency import Fault, canonical, strict_json, unbase64
+from transparency import Fault, canonical, either_base64, strict_json
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -43,20 +43,16 @@ LEVELS = ("isolated", "normalized", "deterministic", "serialized")
 
 DOCUMENT_BYTES = 64 << 20
 LAYER_BYTES = 4 << 30
+SUBJECTS = 1024
 
 
 def judge(folder, key_path):
     """Raises a Fault with the first thing that does not hold."""
     try:
         release = Release(pathlib.Path(folder))
-        text = pathlib.Path(key_path).read_text(encoding="utf-8")
-        key = base64.b64decode(text.split("-----BEGIN PUBLIC KEY-----", 1)[1].split("-----END", 1)[0])
-        builder = LOCAL_BUILDER
-        for line in text.split("-----BEGIN", 1)[0].splitlines():
-            if line.startswith("selfsame-builder-id:"):
-                builder = line.split(":", 1)[1].strip()
+        key, builder = key_file(key_path)
         documents = release.documents(key)
-        provenance, sbom = closed(release, documents)
+        provenance, sbom = closed(documents)
         request(provenance, release.config, builder)
         inputs(provenance)
         described(provenance, sbom, release.name)
@@ -67,6 +63,17 @@ def judge(folder, key_path):
         raise Fault(f"a layer cannot be read: {error!r}") from error
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, OSError, RecursionError) as error:
         raise Fault(f"something is missing or of another kind: {error!r}") from error
+
+
+def key_file(path):
+    """A public key, and the builder that it speaks for."""
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    key = base64.b64decode(text.split("-----BEGIN PUBLIC KEY-----", 1)[1].split("-----END", 1)[0])
+    builder = LOCAL_BUILDER
+    for line in text.split("-----BEGIN", 1)[0].splitlines():
+        if line.startswith("selfsame-builder-id:"):
+            builder = line.split(":", 1)[1].strip()
+    return key, builder
 
 
 class Release:
@@ -318,9 +325,9 @@ def payload_of(text, key):
     signature = envelope["signatures"][0]
     if (signature.get("keyid") or hint) != hint:
         raise Fault("a bundle has two hints")
-    kind, payload = envelope["payloadType"], unbase64(envelope["payload"])
+    kind, payload = envelope["payloadType"], either_base64(envelope["payload"])
     pae = b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)
-    if not signed(key, pae, unbase64(signature["sig"])):
+    if not signed(key, pae, either_base64(signature["sig"])):
         if hint == base64.b64encode(hashlib.sha256(key).digest()).decode():
             raise Fault("a signature was not made by the key that it names")
         return None
@@ -336,10 +343,15 @@ def statement_of(payload):
         raise Fault("what was signed is no statement")
     if not isinstance(statement["predicate"], dict) or not statement["subject"]:
         raise Fault("a statement says nothing or is about nothing")
+    names = [subject.get("name") for subject in statement["subject"] if subject.get("name")]
+    if len(set(names)) != len(names) or any("\0" in name for name in names) or len(statement["subject"]) > SUBJECTS:
+        raise Fault("a statement names two things alike, too many, or with a NUL")
+    if not all(subject["digest"] for subject in statement["subject"]):
+        raise Fault("a statement is about something without a digest")
     return statement
 
 
-def closed(release, documents):
+def closed(documents):
     """Everything that has to be there is, once, and nothing else. Gives provenance and SBOM."""
     if not documents:
         raise Fault("no document has a signature by this key")
@@ -360,7 +372,7 @@ def closed(release, documents):
 
 
 def request(provenance, config, builder):
-    """Who built it, as what."""
+    """Who built it, as what; of an image, for the platform of its config."""
     definition, parameters = provenance["buildDefinition"], provenance["buildDefinition"]["externalParameters"]
     internal = definition.get("internalParameters", {})
     if provenance["runDetails"]["builder"]["id"] != builder:
@@ -375,7 +387,9 @@ def request(provenance, config, builder):
     source = parameters["source"]
     if set(source) != {"uri", "digest"} or not isinstance(source["uri"], str) or not source["digest"]:
         raise Fault("the source is not a URI with digests")
-    platform = "/".join(config[name] for name in ("os", "architecture", "variant") if config.get(name))
+    platform = parameters["platform"]
+    if config is not None:
+        platform = "/".join(config[name] for name in ("os", "architecture", "variant") if config.get(name))
     together = parameters.get("platforms", [platform, platform + "?"])
     if parameters["platform"] != platform or platform not in together:
         raise Fault("the provenance is for another platform")

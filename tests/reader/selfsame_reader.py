@@ -1,10 +1,11 @@
 """A second reader, in Python's standard library alone.
 
     selfsame_reader.py RELEASE... KEY.pub
+    selfsame_reader.py file KEY.pub TYPE FILE BUNDLE [TRUSTED_ROOT]
     selfsame_reader.py bundles TRUSTED_ROOT KEY.pub IMAGE_SHA256 BUNDLE...
     selfsame_reader.py log FOLDER LOG.pub [OLDER_CHECKPOINT]
 
-One line for each release: `verified: `, or `not verified: ` and why; for each bundle or log one that ends with
+One line for each release or file: `verified: `, or `not verified: ` and why; for each bundle or log one that ends with
 `accepted`, or with `refused: ` and why. Exit 0 if all are good, 1 if one is not, 2 if the question could not be put.
 """
 
@@ -13,6 +14,7 @@ import hashlib
 import pathlib
 import sys
 
+import one_file
 import release
 import signatures
 from transparency import Fault, Histories, LogKey, checkpoint, logged, read_folder, root_of, strict_json, unbase64
@@ -72,13 +74,13 @@ def judged(name, judge, *arguments):
     return True
 
 
-def verified(folder, key):
+def verified(name, judge, *arguments):
     try:
-        release.judge(folder, key)
+        judge(*arguments)
     except Fault as fault:
-        print(f"not verified: {folder}: {fault}")
+        print(f"not verified: {name}: {fault}")
         return False
-    print(f"verified: {folder}")
+    print(f"verified: {name}")
     return True
 
 
@@ -92,17 +94,23 @@ def main(arguments):
         histories = Histories()
         answers = [judged(path, bundle, path, logs, key, arguments[3], histories) for path in arguments[4:]]
         return 0 if all(answers) else 1
+    if len(arguments) in (5, 6) and arguments[0] == "file":
+        _, key, kind, artifact, path = arguments[:5]
+        public_key(key)
+        root = strict_json(pathlib.Path(arguments[5]).read_bytes()) if len(arguments) == 6 else {"tlogs": []}
+        logs = [LogKey.of_root(log) for log in root["tlogs"]]
+        return 0 if verified(artifact, one_file.judge, key, kind, artifact, path, logs) else 1
     if len(arguments) in (3, 4) and arguments[0] == "log":
         key = LogKey.line(pathlib.Path(arguments[2]).read_text(encoding="utf-8"))
         return 0 if judged(arguments[1], log, arguments[1], key, (arguments[3:] or [None])[0]) else 1
-    if len(arguments) >= 2 and arguments[0] not in ("bundles", "log"):
+    if len(arguments) >= 2 and arguments[0] not in ("bundles", "file", "log"):
         *folders, key = arguments
         try:
             public_key(key)
         except (OSError, ValueError, IndexError) as error:
             print(f"cannot read the key {key}: {error}", file=sys.stderr)
             return 2
-        answers = [verified(folder, key) for folder in folders]
+        answers = [verified(folder, release.judge, folder, key) for folder in folders]
         return 0 if all(answers) else 1
     print(__doc__, file=sys.stderr)
     return 2

@@ -25,8 +25,15 @@ def unbase64(text):
     return decoded
 
 
+def either_base64(text):
+    """Base64 in one of its two alphabets, which every reader of DSSE has to take."""
+    if set(text) & set("-_") and not set(text) & set("+/"):
+        text = text.translate(str.maketrans("-_", "+/"))
+    return unbase64(text)
+
+
 def strict_json(text):
-    """JSON without a key twice."""
+    """JSON in UTF-8, without a key twice and without numbers that nobody has room for."""
 
     def unique(pairs):
         fields = dict(pairs)
@@ -34,8 +41,19 @@ def strict_json(text):
             raise Fault("a key stands twice")
         return fields
 
+    def number(digits):
+        found = float(digits)
+        if found in (float("inf"), float("-inf")):
+            raise Fault("a number is too large")
+        return found
+
+    def constant(name):
+        raise Fault(f"{name} is no JSON")
+
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        # Of bytes, json.loads guesses the encoding, and passes over a mark before them.
+        text = text.decode("utf-8") if isinstance(text, bytes) else text
+        return json.loads(text, object_pairs_hook=unique, parse_float=number, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise Fault(f"not JSON: {error}") from error
 
@@ -206,8 +224,9 @@ def logged(entry, envelope, signer, logs, histories=None):
             raise Fault("the entry is of another kind than it says")
     except (KeyError, TypeError, ValueError) as error:
         raise Fault(f"the log entry lacks something: {error!r}") from error
-    kind, payload = envelope["payloadType"], unbase64(envelope["payload"])
-    pae = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
+    kind, payload = envelope["payloadType"], either_base64(envelope["payload"])
+    pae = b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)
+    signature = either_base64(envelope["signatures"][0]["sig"])
     expected = {
         "apiVersion": "0.0.2",
         "kind": "hashedrekord",
@@ -218,7 +237,7 @@ def logged(entry, envelope, signer, logs, histories=None):
                     "digest": base64.b64encode(hashlib.sha256(pae).digest()).decode(),
                 },
                 "signature": {
-                    "content": envelope["signatures"][0]["sig"],
+                    "content": base64.b64encode(signature).decode(),
                     "verifier": {
                         "keyDetails": "PKIX_ECDSA_P256_SHA_256",
                         "publicKey": {"rawBytes": base64.b64encode(signer).decode()},

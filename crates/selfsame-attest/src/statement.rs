@@ -150,6 +150,10 @@ impl Subject {
         };
         let name = match fields.remove("name") {
             None | Some(Value::Null) => String::new(),
+            // What ends there for one reader goes on for another.
+            Some(Value::String(name)) if name.contains('\0') => {
+                return Err(StatementError::Field { field: "subject.name", fault: "holds a NUL" });
+            }
             Some(Value::String(name)) => name,
             Some(_) => return Err(StatementError::Field { field: "subject.name", fault: "is not a string" }),
         };

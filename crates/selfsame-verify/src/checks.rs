@@ -23,7 +23,7 @@ pub(crate) mod stamps;
 pub(crate) use demands::{level, rebuilders, rollback};
 pub(crate) use documents::{LATER, note};
 pub(crate) use expectations::said;
-pub(crate) use provenance::{relaxation_names, relaxed};
+pub(crate) use provenance::{parameter_fault, relaxation_names, relaxed};
 pub(crate) use side::{may_stand_beside, read_run_record, rebuilds};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,13 +1,15 @@
 //! The verdict on one file and one bundle about it: what other tools sign, or a part of a release that went its own way.
 
 use selfsame_attest::text::quote;
-use selfsame_attest::{Bundle, Provenance, Statement};
+use selfsame_attest::{
+    Bundle, EnvelopeError, Provenance, SignatureError, Statement, VerificationResult, VerificationSummary,
+};
 use selfsame_core::{Day, Digest, uri};
 use serde_json::{Value, json};
 
 use crate::checks::log::Entries;
 use crate::checks::stamps::{NO_AUTHORITY, NO_STAMP, Stamps, seen};
-use crate::checks::{level, relaxation_names, relaxed, rollback, said};
+use crate::checks::{level, parameter_fault, relaxation_names, relaxed, rollback, said};
 use crate::joined::JoinedCheck;
 use crate::options::Expectations;
 use crate::trust::{Signed, Trust, TrustSource, TrustedKey};
@@ -17,7 +19,7 @@ use crate::verdict::{Class, Fact, Outcome};
 pub const FILE_VERDICT_SCHEMA: &str = "https://selfsame.dev/file-verdict/v1";
 
 /// What is asked, in this order. The last one only informs.
-const CHECKS: [(&str, &str); 16] = [
+const CHECKS: [(&str, &str); 19] = [
     ("trust", "a trusted key was given"),
     ("bundle", "the bundle is one well-formed Sigstore bundle"),
     ("signature", "a trusted key signed it"),
@@ -26,10 +28,13 @@ const CHECKS: [(&str, &str); 16] = [
     ("subject", "the statement is about this file by its SHA-256"),
     ("key", "the key counts for what it signed"),
     ("builder", "the key may speak for the builder"),
+    ("build-type", "the build type is selfsame's, or the one that was expected"),
+    ("parameters", "the external parameters hold known fields only"),
     ("expectations", "the provenance is the expected one"),
     ("relaxations", "the build was relaxed only as it was expected to be"),
     ("level", "the build achieved the level that the trust asks for"),
     ("rollback", "the release is not older than the trust allows"),
+    ("summary", "the verification summary says PASSED"),
     ("threshold", "as many identities vouch for it as the trust asks for"),
     ("log", "the signature is in a trusted transparency log"),
     ("time-stamps", "what trusted authorities stamped is this signature"),
@@ -152,11 +157,14 @@ impl Judge {
             }
         };
         self.pass("bundle", Vec::new());
-        let signer = trust.keys().iter().find(|trusted| bundle.envelope().verify(&trusted.key).is_ok());
-        let Some(signer) = signer else {
-            let facts = vec![Fact::new("says it is by", quote(bundle.key_id()))];
-            self.fail("signature", "the bundle has no signature by a trusted key", facts);
-            return None;
+        let signer = match signer_of(&bundle, trust) {
+            Ok(signer) => signer,
+            Err(why) => {
+                let facts = vec![Fact::new("says it is by", quote(bundle.key_id()))];
+                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                self.fail("signature", format!("the bundle has no signature by a trusted key{why}"), facts);
+                return None;
+            }
         };
         self.pass("signature", vec![Fact::new("key", signer.key.key_id()), Fact::new("name", quote(&signer.name))]);
         let statement = match Statement::parse(&bundle.envelope().payload) {
@@ -188,6 +196,7 @@ impl Judge {
         let stamps = Stamps::of(&bundle, trust);
         self.key(signer, &statement, seen(&log, &stamps));
         self.provenance(signer, trust, &statement, expect);
+        self.summary(&statement);
         self.threshold(trust);
         match (trust.logs().is_empty(), log.refusal()) {
             (true, _) => self.skip("log", "the trust that was given names no log"),
@@ -234,7 +243,7 @@ impl Judge {
     /// The rows `builder` to `rollback`, which only provenance has an answer to.
     fn provenance(&mut self, signer: &TrustedKey, trust: &Trust, statement: &Statement, expect: &Expectations) {
         if statement.predicate_type != uri::PROVENANCE {
-            for id in ["builder", "relaxations", "level", "rollback"] {
+            for id in ["builder", "build-type", "parameters", "relaxations", "level", "rollback"] {
                 self.skip(id, "the statement is no provenance");
             }
             return match expect.iter().next() {
@@ -255,6 +264,7 @@ impl Judge {
             facts.push(Fact::new("found", quote(id)));
             self.fail("builder", "the provenance names a builder that its key does not speak for", facts);
         }
+        self.request(&provenance, expect);
         match relaxed(&provenance, expect.get("relaxations").unwrap_or_default()) {
             Ok(facts) => self.pass("relaxations", facts),
             Err((reason, facts)) => self.fail("relaxations", reason, facts),
@@ -276,6 +286,50 @@ impl Judge {
             }
         }
         self.pass("expectations", expect.iter().map(|(name, value)| Fact::new(name, quote(value))).collect());
+    }
+
+    /// The rows `build-type` and `parameters`: what may stand in the parameters is known of one build type only.
+    fn request(&mut self, provenance: &Provenance, expect: &Expectations) {
+        let found = &provenance.build_definition.build_type;
+        let facts = vec![Fact::new("build type", quote(found))];
+        if found == uri::BUILD_TYPE {
+            self.pass("build-type", facts);
+            match parameter_fault(&provenance.build_definition.external_parameters) {
+                Some(fault) => self.fail("parameters", fault, Vec::new()),
+                None => self.pass("parameters", Vec::new()),
+            }
+        } else if expect.get("build-type") == Some(found) {
+            self.pass("build-type", facts);
+            self.skip("parameters", "what this build type's parameters mean is not known here");
+        } else {
+            let reason = "the build type is neither selfsame's nor one that was expected";
+            self.fail("build-type", reason, facts);
+        }
+    }
+
+    /// A summary is somebody's answer: no other than yes is one.
+    fn summary(&mut self, statement: &Statement) {
+        if statement.predicate_type != uri::VSA {
+            return self.skip("summary", "the statement is no verification summary");
+        }
+        let summary: VerificationSummary = match statement.predicate_as() {
+            Ok(summary) => summary,
+            Err(error) => return self.fail("summary", error.to_string(), Vec::new()),
+        };
+        let mut facts = vec![
+            Fact::new("verifier", quote(&summary.verifier.id)),
+            Fact::new("resource", quote(&summary.resource_uri)),
+            Fact::new("policy", quote(&summary.policy.uri)),
+        ];
+        facts.extend(summary.verified_levels.iter().map(|level| Fact::new("level", quote(level))));
+        if summary.verification_result != VerificationResult::Passed {
+            let said = summary.verification_result.as_str();
+            return self.fail("summary", format!("the verification summary says {said}"), facts);
+        }
+        if summary.verified_levels.is_empty() {
+            return self.fail("summary", "the verification summary names no level", facts);
+        }
+        self.pass("summary", facts);
     }
 
     /// Every check in its order; what nobody answered was not reached.
@@ -301,4 +355,18 @@ impl Judge {
         };
         CHECKS.into_iter().map(check).collect()
     }
+}
+
+/// The trusted key that signed. If none did: what is wrong with the signature of the one that the bundle names, or with
+/// what one of them signed.
+fn signer_of<'a>(bundle: &Bundle, trust: &'a Trust) -> Result<&'a TrustedKey, Option<EnvelopeError>> {
+    let mut why = None;
+    for trusted in trust.keys() {
+        match bundle.envelope().verify(&trusted.key) {
+            Ok(()) => return Ok(trusted),
+            Err(EnvelopeError::Signature(SignatureError::Mismatch)) if bundle.key_id() != trusted.key.key_id() => {}
+            Err(fault) => why = Some(fault),
+        }
+    }
+    Err(why)
 }

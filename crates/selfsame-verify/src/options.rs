@@ -48,7 +48,7 @@ pub struct Expectations(BTreeMap<&'static str, String>);
 
 impl Expectations {
     /// The names that can be expected, each with what it is compared to.
-    pub const NAMES: [(&'static str, &'static str); 12] = [
+    pub const NAMES: [(&'static str, &'static str); 13] = [
         ("name", "externalParameters.name"),
         ("version", "externalParameters.version"),
         ("platform", "externalParameters.platform"),
@@ -57,6 +57,7 @@ impl Expectations {
         ("source-digest", "a digest in externalParameters.source.digest"),
         ("commit", "the source's commit: gitCommit in externalParameters.source.digest or of that input"),
         ("builder", "runDetails.builder.id"),
+        ("build-type", "buildDefinition.buildType"),
         ("image", "the digest of the image, `sha256:` included"),
         ("release", "the release id, `sha256:` included"),
         ("checked", "the inventory's `checked`: true or false"),

@@ -3,6 +3,7 @@
 
 mod keygen;
 mod log;
+mod selftest;
 mod trust;
 mod verify;
 
@@ -13,6 +14,7 @@ use selfsame_core::Platform;
 
 pub(crate) use self::keygen::{Keygen, KeygenCommand};
 pub(crate) use self::log::{LogArgs, LogCheck, LogCommand, LogCosign, LogInit, LogProve, LogShow, LogTrustedRoot};
+pub(crate) use self::selftest::Selftest;
 pub(crate) use self::trust::{TrustAdd, TrustArgs, TrustCommand, TrustFormat, TrustRotate};
 pub(crate) use self::verify::{Depth, SummaryArgs, Verify, VerifyFile};
 use crate::terminal::Verbosity;
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     Sbom(Sbom),
     /// Copy a release with one byte changed, to see `verify` refuse it
     Tamper(Tamper),
+    /// Attack this program, or another verifier, and print the score
+    Selftest(Selftest),
     /// Transparency logs in folders: what was signed, and that nothing was taken out since
     #[command(subcommand)]
     Log(LogCommand),
@@ -619,7 +623,7 @@ mod tests {
     }
 
     /// Without a variable: with the reason in docs/ci.md, or because the flag is nothing without another one.
-    const WITHOUT: [&str; 16] = [
+    const WITHOUT: [&str; 18] = [
         "rebuild-verify --emit-vsa",
         "rebuild-verify --output",
         "rebuild-verify --resource-uri",
@@ -627,6 +631,8 @@ mod tests {
         "rebuild-verify --vsa-failed",
         "sbom --json",
         "sbom --output",
+        "selftest --keep",
+        "selftest --write",
         "tamper --file",
         "tamper --output",
         "verify --emit-vsa",

@@ -76,6 +76,7 @@ fn refuses_what_is_no_statement() {
         (good().replace(&subject, r#"{"name":"a","digest":{"sha256":7}}"#), "not an object of strings"),
         (good().replace(&subject, &format!(r#"{{"digest":{{{}}}}}"#, algorithms.join(","))), "more than 32 algorithms"),
         (good().replace(&subject, &subject.replace("\"a\"", "[]")), "`subject.name` is not a string"),
+        (good().replace(&subject, &subject.replace("\"a\"", "\"a\\u0000b\"")), "`subject.name` holds a NUL"),
         (many(2, "same"), "two subjects are named `same`"),
         (many(1025, "n"), "1025 subjects"),
         (good().replace("\"later\":1", "\"subject\":[]"), "duplicate key `subject`"),

@@ -49,6 +49,7 @@ pub(crate) fn said(provenance: &Provenance, name: &str) -> Vec<String> {
             digests.into_iter().flatten().filter_map(|(_, text)| text.as_str().map(str::to_owned)).collect()
         }
         "commit" => commits(provenance, source.and_then(|source| source.get("uri")).and_then(Value::as_str)),
+        "build-type" => vec![provenance.build_definition.build_type.clone()],
         "builder" => vec![provenance.run_details.builder.id.clone()],
         _ => Vec::new(),
     }

@@ -132,7 +132,8 @@ fn parameters(provenance: &Provenance, image: &Image, rows: &mut Rows) {
     rows.pass(ID, vec![fact("name"), fact("version"), fact("platform"), fact("level")]);
 }
 
-fn parameter_fault(parameters: &Map<String, Value>) -> Option<String> {
+/// Why these are not the parameters of build type v1, if they are not.
+pub(crate) fn parameter_fault(parameters: &Map<String, Value>) -> Option<String> {
     let known = || EXTERNAL_PARAMETERS.into_iter().map(|(name, _, _)| name);
     if let Some(unknown) = parameters.keys().find(|name| !known().any(|known| known == name.as_str())) {
         let near = suggest::nearest(unknown, known()).map(|near| format!(", near to `{near}`")).unwrap_or_default();

@@ -24,6 +24,7 @@ mod pull;
 mod push;
 mod rebuild_verify;
 mod sbom;
+mod selftest;
 mod several;
 mod store;
 mod summary;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),
         Command::Tamper(arguments) => tamper::run(&arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments, settings),
         Command::Log(arguments) => log::run(&arguments, settings),
         Command::Store(arguments) => store::run(&arguments, settings),
         Command::Capsule(arguments) => capsule::run(&arguments, settings),

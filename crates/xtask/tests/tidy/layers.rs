@@ -16,6 +16,8 @@ const BESIDE: &[(&str, &str)] = &[
     ("selfsame-definition", "selfsame-core"),
     ("selfsame-tree", "selfsame-core"),
     ("selfsame-action", "selfsame-lock"),
+    ("selfsame-corpus", "selfsame-log"),
+    ("selfsame-corpus", "selfsame-oci"),
     ("selfsame-deb", "selfsame-oci"),
     ("selfsame-packages", "selfsame-deb"),
     ("selfsame-packages", "selfsame-lock"),
