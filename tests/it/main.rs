@@ -37,6 +37,7 @@ mod push_index;
 mod push_registry;
 mod push_world;
 mod roots;
+mod selftest;
 mod several;
 mod shared_pins;
 mod shared_store;

@@ -106,6 +106,9 @@ class Release:
         self.layers = self.manifest["layers"]
         if len(self.config["rootfs"]["diff_ids"]) != len(self.layers):
             raise Fault("config and manifest have different numbers of layers")
+        history = self.config.get("history") or []
+        if history and len([it for it in history if not it.get("empty_layer")]) != len(self.layers):
+            raise Fault("the history tells of another number of layers")
         if any(layer["mediaType"] not in LAYERS for layer in self.layers):
             raise Fault("a layer is of another kind")
         self.bundles, self.capsules = [], []

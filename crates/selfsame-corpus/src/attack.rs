@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use selfsame_attest::{Statement, Subject};
 use selfsame_core::{Digest, uri};
-use selfsame_log::trusted_root;
+use selfsame_log::trusted_root::{RootLog, trusted_root};
 
 use crate::case::{
     ARTIFACT, BUNDLE, Believed, Case, Class, Content, Expected, Grounds, Judged, KEY, LOG_KEY, Question, RELEASE,
@@ -208,7 +208,7 @@ pub(crate) fn bundle_files(bundle: Vec<u8>) -> BTreeMap<String, Content> {
     let mut files = roots();
     files.insert(ARTIFACT.to_owned(), ARTIFACT_BYTES.to_vec().into());
     files.insert(BUNDLE.to_owned(), bundle.into());
-    files.insert(TRUSTED_ROOT.to_owned(), trusted_root(&[keys::log_key()]).into());
+    files.insert(TRUSTED_ROOT.to_owned(), trusted_root(&[RootLog::new(&keys::log_key())], &[]).into());
     files
 }
 

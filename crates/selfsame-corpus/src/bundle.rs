@@ -29,7 +29,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "a media type that nobody gave away",
             Malformed,
             of_bundle("media type is"),
-            { media_type("application/vnd.dev.sigstore.bundle.v9.9+json") },
+            media_type("application/vnd.dev.sigstore.bundle.v9.9+json"),
         ),
         attack(
             35,
@@ -37,7 +37,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "the media type of bundles of version 0.1",
             Strict,
             of_bundle("media type is"),
-            { media_type("application/vnd.dev.sigstore.bundle+json;version=0.1") },
+            media_type("application/vnd.dev.sigstore.bundle+json;version=0.1"),
         ),
         attack(
             35,
@@ -45,7 +45,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "the bundle says that it is plain JSON",
             Malformed,
             of_bundle("media type is"),
-            { media_type("application/json") },
+            media_type("application/json"),
         ),
         attack(
             35,
@@ -53,7 +53,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "the bundle does not say what it is",
             Malformed,
             of_bundle("`mediaType` is missing"),
-            { with(|it| drop(it.remove("mediaType"))) },
+            with(|it| drop(it.remove("mediaType"))),
         ),
         attack(
             36,
@@ -61,14 +61,14 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "there is no envelope in the bundle",
             Malformed,
             of_bundle("`dsseEnvelope` is missing"),
-            { with(|it| drop(it.remove("dsseEnvelope"))) },
+            with(|it| drop(it.remove("dsseEnvelope"))),
         ),
         attack(
             36,
             "two-contents",
             "an envelope and a message signature in one bundle",
             Malformed,
-            { another("a message signature") },
+            another("a message signature"),
             with(|it| {
                 let digest = base64(selfsame_core::Digest::of(crate::attack::ARTIFACT_BYTES).as_bytes());
                 let signature = it["dsseEnvelope"]["signatures"][0]["sig"].clone();
@@ -84,7 +84,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "no-material",
             "nothing says what verifies it",
             Malformed,
-            { of_bundle("`verificationMaterial` is missing") },
+            of_bundle("`verificationMaterial` is missing"),
             with(|it| drop(it.remove("verificationMaterial"))),
         ),
         attack(36, "no-key", "the material names no key", Malformed, of_bundle("`publicKey` is missing"), {
@@ -95,7 +95,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "hint-of-another",
             "the hint names another key than the signature",
             Malformed,
-            { of_bundle("is not its signature's keyid") },
+            of_bundle("is not its signature's keyid"),
             with(|it| {
                 it["verificationMaterial"]["publicKey"]["hint"] = json!(keys::forger().public().key_id());
             }),
@@ -105,7 +105,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "keyid-of-another",
             "the signature names another key than the hint",
             Malformed,
-            { of_bundle("is not its signature's keyid") },
+            of_bundle("is not its signature's keyid"),
             with(|it| it["dsseEnvelope"]["signatures"][0]["keyid"] = json!(keys::forger().public().key_id())),
         ),
         attack(
@@ -113,7 +113,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "certificate-beside-the-key",
             "a certificate lies beside the key's hint",
             Malformed,
-            { another("a certificate") },
+            another("a certificate"),
             with(|it| it["verificationMaterial"]["certificate"] = json!({"rawBytes": base64(b"certificate")})),
         ),
         attack(

@@ -24,7 +24,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "unknown-parameter",
             "a request with a field that nobody reads",
             Content,
-            { parameters("unknown field `sources`") },
+            parameters("unknown field `sources`"),
             with(|it| it["buildDefinition"]["externalParameters"]["sources"] = json!(["elsewhere"])),
         ),
         attack(
@@ -32,7 +32,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "unknown-field-of-the-source",
             "a source with a field that nobody reads",
             Content,
-            { parameters("`source` has the unknown field `ref`") },
+            parameters("`source` has the unknown field `ref`"),
             with(|it| it["buildDefinition"]["externalParameters"]["source"]["ref"] = json!("main")),
         ),
         attack(
@@ -53,7 +53,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "parameter-of-another-kind",
             "a version that is a number",
             Content,
-            { parameters("`version` is not a text") },
+            parameters("`version` is not a text"),
             with(|it| it["buildDefinition"]["externalParameters"]["version"] = json!(1)),
         ),
         attack(
@@ -72,7 +72,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "another-builder",
             "another builder, which the key does not speak for",
             Content,
-            { [No("builder", "does not speak for"); 2] },
+            [No("builder", "does not speak for"); 2],
             with(|it| it["runDetails"]["builder"]["id"] = json!("https://example.com/builder")),
         ),
         attack(
@@ -80,7 +80,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "a-builder-with-a-suffix",
             "the builder's id goes on where the right one ends",
             Content,
-            { [No("builder", "does not speak for"); 2] },
+            [No("builder", "does not speak for"); 2],
             with(|it| it["runDetails"]["builder"]["id"] = json!(format!("{}/2", uri::BUILDER_LOCAL))),
         ),
         attack(
@@ -88,7 +88,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "a-development-builder",
             "a builder of development builds",
             Content,
-            { [No("builder", "does not speak for"); 2] },
+            [No("builder", "does not speak for"); 2],
             with(|it| it["runDetails"]["builder"]["id"] = json!(uri::BUILDER_DEV)),
         ),
         attack(
@@ -96,7 +96,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "a-relaxed-build",
             "a build without a protection, which nobody expects",
             Content,
-            { [No("relaxations", "other relaxations than those accepted"); 2] },
+            [No("relaxations", "other relaxations than those accepted"); 2],
             with(|it| {
                 it["buildDefinition"]["externalParameters"]["relaxations"] = json!({"aslr": "a test needs it"});
                 it["runDetails"]["builder"]["id"] = json!(format!("{}/relaxed", uri::BUILDER_LOCAL));
@@ -107,7 +107,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "a-relaxed-build-by-its-builder-alone",
             "the builder of relaxed builds, and no relaxation",
             Content,
-            { [No("builder", "does not speak for"); 2] },
+            [No("builder", "does not speak for"); 2],
             with(|it| it["runDetails"]["builder"]["id"] = json!(format!("{}/relaxed", uri::BUILDER_LOCAL))),
         ),
         attack(
@@ -115,7 +115,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "a-silent-relaxation",
             "a build that went without a protection that nobody named",
             Content,
-            { [No("relaxations", "`aslr`, which nobody asked for"); 2] },
+            [No("relaxations", "`aslr`, which nobody asked for"); 2],
             with(|it| it["buildDefinition"]["internalParameters"]["sandbox"]["relaxed"] = json!("aslr")),
         ),
     ]
@@ -129,7 +129,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn case(item: u8, name: &str, says: &str, [row, because]: [&'static str; 2], parts: impl Borrow<Parts>) -> Case {
-    release_case(item, Class::Content, name, says, Content, No(row, because), &parts.borrow().release())
+    release_case(item, Class::Content, name, says, Content, No(row, because), parts.borrow().release())
 }
 
 fn provenances() -> Vec<Case> {
@@ -148,14 +148,14 @@ fn provenances() -> Vec<Case> {
             48,
             "input-omitted",
             "the provenance does not name an input that the SBOM has",
-            { ["components", "`memchr` is no input"] },
+            ["components", "`memchr` is no input"],
             with(&|it| drop(it.build_definition.resolved_dependencies.pop())),
         ),
         case(
             48,
             "input-of-other-bytes",
             "the provenance names an input by another digest than the SBOM",
-            { ["components", "`memchr` is no input"] },
+            ["components", "`memchr` is no input"],
             digest(Digest::of(b"other").into()),
         ),
         case(48, "input-without-a-digest", "an input has no digest", unformed, digest(DigestSet::default())),
@@ -169,21 +169,21 @@ fn provenances() -> Vec<Case> {
             48,
             "source-omitted",
             "the source that was asked for is no input",
-            { ["inputs", "the source of the external parameters is not among the inputs"] },
+            ["inputs", "the source of the external parameters is not among the inputs"],
             with(&|it| drop(it.build_definition.resolved_dependencies.remove(1))),
         ),
         case(
             48,
             "definition-omitted",
             "the definition that was asked for is no input",
-            { ["inputs", "the definition of the external parameters is not among the inputs"] },
+            ["inputs", "the definition of the external parameters is not among the inputs"],
             with(&|it| drop(it.build_definition.resolved_dependencies.remove(0))),
         ),
         case(
             49,
             "another-platform",
             "the provenance is for another platform than the image",
-            { ["parameters", "for different platforms"] },
+            ["parameters", "for different platforms"],
             with(&|it| {
                 it.build_definition.external_parameters.insert("platform".to_owned(), json!("linux/arm64"));
             }),
@@ -192,21 +192,21 @@ fn provenances() -> Vec<Case> {
             49,
             "less-than-asked",
             "the build hid less than was asked for",
-            { ["parameters", "achieved a lower level than was asked for"] },
+            ["parameters", "achieved a lower level than was asked for"],
             internal("level", json!("isolated")),
         ),
         case(
             49,
             "unknown-profile",
             "a profile that nobody knows decided the bytes",
-            { ["profile", "is not one that this version knows"] },
+            ["profile", "is not one that this version knows"],
             internal("profile", json!(7)),
         ),
         case(
             47,
             "another-version-signed",
             "filed under a newer version than the one that is signed",
-            { ["names", "another name than the signed one"] },
+            ["names", "another name than the signed one"],
             {
                 let mut parts = with(&|it| {
                     it.build_definition.external_parameters.insert("version".to_owned(), json!("0.9.0"));
@@ -232,28 +232,28 @@ fn sboms() -> Vec<Case> {
             17,
             "provenance-under-the-type-of-an-sbom",
             "the content of provenance under the type of an SBOM",
-            { ["components", "`bomFormat` is not"] },
+            ["components", "`bomFormat` is not"],
             &swapped,
         ),
         case(
             44,
             "sbom-of-another-version",
             "the SBOM describes another version",
-            { ["names", "the SBOM describes something else"] },
+            ["names", "the SBOM describes something else"],
             with(&|sbom| sbom["metadata"]["component"]["version"] = json!("2.0.0")),
         ),
         case(
             48,
             "component-of-another-version",
             "the SBOM names another version of an input than was built from",
-            { ["components", "`memchr` is no input"] },
+            ["components", "`memchr` is no input"],
             with(&|sbom| sbom["components"][2]["purl"] = json!("pkg:cargo/memchr@2.7.5")),
         ),
         case(
             48,
             "component-disguised",
             "an input is said to be locked by nothing",
-            { ["components", "is marked as locked by nothing and is an input"] },
+            ["components", "is marked as locked by nothing and is an input"],
             with(&|sbom| {
                 sbom["components"][2]["properties"] = json!([{"name": "selfsame:unlocked", "value": "true"}]);
             }),
@@ -273,7 +273,7 @@ fn files() -> Vec<Case> {
             44,
             "file-not-in-the-sbom",
             "a file of the image is not in the SBOM",
-            { ["files", "`/etc/data` is in the image and not in the SBOM"] },
+            ["files", "`/etc/data` is in the image and not in the SBOM"],
             with(&|it| drop(it.remove(1))),
         ),
         case(44, "file-not-in-the-image", "a file of the SBOM is not in the image", ["files", not_there], {
@@ -284,7 +284,7 @@ fn files() -> Vec<Case> {
             "file-of-other-bytes",
             "a file has other bytes than the SBOM says",
             ["files", "has another content"],
-            { with(&|it| it[0] = file_component("/bin/hello", b"other")) },
+            with(&|it| it[0] = file_component("/bin/hello", b"other")),
         ),
         case(44, "file-twice", "the SBOM has a file twice", ["files", "has `/etc/data` twice"], {
             with(&|it| it.push(file_component("/etc/data", DATA)))
@@ -293,7 +293,7 @@ fn files() -> Vec<Case> {
             34,
             "file-that-looks-alike",
             "the SBOM names a file with a letter of another alphabet",
-            { ["files", "`/bin/hello` is in the image and not in the SBOM"] },
+            ["files", "`/bin/hello` is in the image and not in the SBOM"],
             with(&|it| it[0] = file_component("/bin/h\u{435}llo", HELLO)),
         ),
         case(34, "file-with-a-nul", "the SBOM names a file with a NUL in its name", ["files", not_there], {
@@ -304,13 +304,13 @@ fn files() -> Vec<Case> {
             "file-decomposed",
             "the SBOM names a file with an accent that the image has not",
             ["files", "`/etc/data` is in the image"],
-            { with(&|it| it[1] = file_component("/etc/da\u{301}ta", DATA)) },
+            with(&|it| it[1] = file_component("/etc/da\u{301}ta", DATA)),
         ),
         case(
             67,
             "words-that-act",
             "a name with commands to a terminal, in what is signed",
-            { ["parameters", "unknown field"] },
+            ["parameters", "unknown field"],
             {
                 let mut parts = Parts::good();
                 parts.parameter("\u{1b}]0;verified\u{7}\u{9b}2J\u{202e}", json!("\u{1b}[2J\u{1b}[1;1Hverified\r"));

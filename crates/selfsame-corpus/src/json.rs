@@ -40,7 +40,7 @@ fn twice() -> Vec<Attack> {
             "payload-twice",
             "the envelope has two payloads, the signed one last",
             Malformed,
-            { of_bundle("duplicate key `payload`") },
+            of_bundle("duplicate key `payload`"),
             |s| {
                 let forged = base64(s.payload().replacen("1.0.0", "6.6.6", 1).as_bytes());
                 s.bytes(s.draft().respelled("\"payload\":", &format!("\"payload\":\"{forged}\",\"payload\":")))
@@ -51,7 +51,7 @@ fn twice() -> Vec<Attack> {
             "payload-twice-signed-first",
             "the envelope has two payloads, the signed one first",
             Malformed,
-            { of_bundle("duplicate key `payload`") },
+            of_bundle("duplicate key `payload`"),
             |s| {
                 let forged = base64(s.payload().replacen("1.0.0", "6.6.6", 1).as_bytes());
                 let with = format!("\"payload\":\"{forged}\",\"payloadType\":");
@@ -63,7 +63,7 @@ fn twice() -> Vec<Attack> {
             "media-type-twice",
             "the bundle has two media types",
             Malformed,
-            { of_bundle("duplicate key `mediaType`") },
+            of_bundle("duplicate key `mediaType`"),
             |s| s.bytes(s.draft().respelled("\"mediaType\":", "\"mediaType\":\"x\",\"mediaType\":")),
         ),
         attack(
@@ -71,7 +71,7 @@ fn twice() -> Vec<Attack> {
             "subject-twice",
             "the signed statement has two lists of subjects",
             Malformed,
-            { of_payload("duplicate key `subject`") },
+            of_payload("duplicate key `subject`"),
             |s| s.respelled(",\"subject\":", ",\"subject\":[{\"digest\":{\"sha256\":\"00\"}}],\"subject\":"),
         ),
         attack(
@@ -79,7 +79,7 @@ fn twice() -> Vec<Attack> {
             "predicate-type-twice",
             "the signed statement has two types",
             Malformed,
-            { of_payload("duplicate key `predicateType`") },
+            of_payload("duplicate key `predicateType`"),
             |s| s.respelled("\"predicateType\":", "\"predicateType\":\"https://example.com/x\",\"predicateType\":"),
         ),
         attack(
@@ -87,7 +87,7 @@ fn twice() -> Vec<Attack> {
             "predicate-type-twice-escaped",
             "two types, one key written with an escape",
             Malformed,
-            { of_payload("duplicate key `predicateType`") },
+            of_payload("duplicate key `predicateType`"),
             |s| {
                 s.respelled(
                     "\"predicateType\":",
@@ -130,7 +130,7 @@ fn bundles() -> Vec<Attack> {
             bundle(s, |text| format!("{text}{text}").into_bytes())
         }),
         attack(30, "cut", "the last byte of the bundle is missing", Malformed, of_bundle("EOF"), |s| {
-            bundle(s, |text| text[..text.len() - 1].as_bytes().to_vec())
+            bundle(s, |text| text.as_bytes()[..text.len() - 1].to_vec())
         }),
         attack(30, "byte-order-mark", "a mark stands before the bundle", Malformed, of_bundle("expected value"), |s| {
             bundle(s, |text| format!("\u{feff}{text}").into_bytes())
@@ -164,7 +164,7 @@ fn bundles() -> Vec<Attack> {
             "number-too-large",
             "a number that no computer has room for",
             Malformed,
-            { of_bundle("number out of range") },
+            of_bundle("number out of range"),
             |s| bundle(s, |text| text.replacen('{', "{\"odd\":1e999,", 1).into_bytes()),
         ),
     ]
@@ -212,7 +212,7 @@ fn payloads() -> Vec<Attack> {
             "payload-deep-lists",
             "200,000 lists within one another were signed",
             Malformed,
-            { of_payload("recursion limit") },
+            of_payload("recursion limit"),
             deep("[", "]"),
         ),
         attack(
@@ -220,7 +220,7 @@ fn payloads() -> Vec<Attack> {
             "payload-deep-objects",
             "200,000 objects within one another were signed",
             Malformed,
-            { of_payload("recursion limit") },
+            of_payload("recursion limit"),
             deep("{\"a\":", "}"),
         ),
         attack(
@@ -228,7 +228,7 @@ fn payloads() -> Vec<Attack> {
             "payload-number-too-large",
             "a number that no computer has room for was signed",
             Malformed,
-            { of_payload("number out of range") },
+            of_payload("number out of range"),
             |s| s.resigned(s.payload().replacen('{', "{\"odd\":1e999,", 1)),
         ),
     ]
@@ -265,7 +265,7 @@ fn spellings() -> Vec<Attack> {
             "the base64 of the payload has more padding than it needs",
             Malformed,
             payload,
-            { with(|text| format!("{text}====")) },
+            with(|text| format!("{text}====")),
         ),
         attack(33, "spare-bits", "bits that say nothing are set at the end of the base64", Malformed, payload, {
             with(|text| {
@@ -280,7 +280,7 @@ fn spellings() -> Vec<Attack> {
             "two-alphabets",
             "both alphabets of base64 in one text",
             Malformed,
-            { of_bundle("`sig` is not padded base64") },
+            of_bundle("`sig` is not padded base64"),
             |s| {
                 let draft = s.draft();
                 let bundle = draft.changed(|it| {

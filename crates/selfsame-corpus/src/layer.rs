@@ -71,7 +71,7 @@ fn tar(members: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn case(item: u8, name: &str, says: &str, because: &'static str, parts: impl Borrow<Parts>) -> Case {
-    release_case(item, Class::Layer, name, says, Content, No("layers", because), &parts.borrow().release())
+    release_case(item, Class::Layer, name, says, Content, No("layers", because), parts.borrow().release())
 }
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -106,12 +106,15 @@ fn streams() -> Vec<Case> {
     ]
 }
 
+/// Item, name, what it says, the reason, the members.
+type Archive = (u8, &'static str, &'static str, &'static str, Vec<Vec<u8>>);
+
 fn tars() -> Vec<Case> {
     let link = member("a", b'2', b"").link("/etc").bytes();
     let hard = |target: &str| member("l", b'1', b"").link(target).bytes();
     let device = |kind: u8| vec![member("dev/x", kind, b"").bytes()];
     let long = "a".repeat(65_536);
-    let archives: Vec<(u8, &str, &str, &'static str, Vec<Vec<u8>>)> = vec![
+    let archives: Vec<Archive> = vec![
         (57, "name-that-leaves", "a member's name leads out of the root", "`../escape`", vec![file("../escape")]),
         (
             57,

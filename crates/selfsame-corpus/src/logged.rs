@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::attack::{bundle_files, bundle_question, release_files, release_question, source_of_file};
 use crate::case::Grounds::{self, Content, Forged, Good, Malformed};
-use crate::case::{Case, Class, Expected, Question};
+use crate::case::{Believed, Case, Class, Expected, KEY, Question, TRUST};
 use crate::draft::{Draft, base64, signed};
 use crate::keys::{self, ORIGIN};
 use crate::log;
@@ -132,7 +132,7 @@ const ATTACKS: [Attack; 27] = [
         "the proof says another root than the checkpoint",
         Forged,
         "says that the log's root is",
-        { |_, entry| with(entry, |it| it.root = Digest::of(b"other")) },
+        |_, entry| with(entry, |it| it.root = Digest::of(b"other")),
     ),
     attack(
         40,
@@ -223,6 +223,67 @@ const ATTACKS: [Attack; 27] = [
     ),
 ];
 
+/// One log that told two stories, and one whose days are over.
+fn forks() -> Vec<Case> {
+    let case = |name: &str, says: &str, because: &str, files: Files| Case {
+        name: format!("log/{name}.release"),
+        item: Some(41),
+        class: Class::Log,
+        says: says.to_owned(),
+        question: Question { logged: true, ..release_question() },
+        expected: Expected::no("log", because),
+        grounds: Forged,
+        files: release_files(&files),
+    };
+    let mut over = case(
+        "after-its-days",
+        "the log's key counted until an earlier day, and nobody says when it signed",
+        "in no log that counts",
+        release(|_, entry| vec![entry.to_json()]),
+    );
+    over.grounds = Content;
+    let mut two = over.clone();
+    over.question = Question { believed: Believed::TrustFile { at: "2026-11-20" }, logged: false, ..over.question };
+    let trust = |logs: &str| {
+        let pem = keys::signer().public().to_pem();
+        let key = format!("[[key]]\nname = \"signer\"\npublic-key = \"\"\"\n{pem}\"\"\"\n");
+        crate::case::Content::Bytes(format!("version = 1\nserial = 1\n\n{logs}\n{key}").into_bytes())
+    };
+    let log = format!("[[log]]\nkey = \"{}\"\n", keys::log_key());
+    over.files.insert(TRUST.to_owned(), trust(&format!("{log}until = \"2026-01-01\"\n")));
+    let another = keys::log_signer("another log of the name").key(ORIGIN).expect("an origin is a name");
+    two.name = "log/two-of-one-name.release".into();
+    two.says = "a trust file with two logs of one name".into();
+    two.question = over.question.clone();
+    two.expected = Expected::unanswered("", "`log.example/attacks`");
+    two.files.insert(TRUST.to_owned(), trust(&format!("{log}\n[[log]]\nkey = \"{another}\"\n")));
+    for files in [&mut over.files, &mut two.files] {
+        files.remove(KEY);
+    }
+    vec![
+        case(
+            "two-histories",
+            "each entry is right in itself, and the log told one document another history than the others",
+            "has two histories",
+            release(|draft, _| {
+                vec![
+                    log::entries(&[draft.body(), draft.body(), draft.body(), draft.body()], "log", 1)
+                        .remove(0)
+                        .to_json(),
+                ]
+            }),
+        ),
+        case(
+            "entry-twice",
+            "one entry stands there twice, for whoever counts entries",
+            "stands there twice",
+            release(|_, entry| vec![entry.to_json(), entry.to_json()]),
+        ),
+        over,
+        two,
+    ]
+}
+
 /// The bundle with these entries.
 fn bundle(draft: &Draft, entries: Vec<Value>) -> Vec<u8> {
     draft.changed(|it| it["verificationMaterial"]["tlogEntries"] = Value::Array(entries))
@@ -296,6 +357,7 @@ pub(crate) fn cases() -> Vec<Case> {
             release_files(&release(attack.make)),
         );
     }
+    let more = forks();
     // An entry does not make up for a signature: the log holds whatever it is given.
     let mut forged = draft.clone();
     forged.sign(&keys::forger());
@@ -315,5 +377,6 @@ pub(crate) fn cases() -> Vec<Case> {
         of_file(),
         bundle_files(bytes),
     );
+    cases.extend(more);
     cases
 }

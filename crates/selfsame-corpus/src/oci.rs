@@ -97,7 +97,7 @@ fn places() -> Vec<Case> {
         "index-without-end",
         "a gigabyte of nothing behind the index",
         Strict,
-        { No("index", "has more than 4194304 bytes") },
+        No("index", "has more than 4194304 bytes"),
         good(),
     );
     let head = good()[layout::INDEX_FILE].clone();
@@ -173,7 +173,7 @@ fn documents() -> Vec<Case> {
             54,
             "manifest-and-index",
             "a document that is a manifest and an index",
-            { No("image", "another kind of document") },
+            No("image", "another kind of document"),
             with(&|it| it["manifests"] = json!([])),
         ),
         case(
@@ -181,7 +181,7 @@ fn documents() -> Vec<Case> {
             "another-media-type",
             "a manifest that says that it is an index",
             No("image", "manifest has the media type"),
-            { with(&|it| it["mediaType"] = json!(media::INDEX)) },
+            with(&|it| it["mediaType"] = json!(media::INDEX)),
         ),
         case(54, "layers-twice", "a manifest with two lists of layers", No("image", "duplicate key `layers`"), {
             image(twice.into_bytes())
@@ -190,7 +190,7 @@ fn documents() -> Vec<Case> {
             54,
             "no-layers",
             "a manifest without a layer under a config of one",
-            { No("image", "rootfs has 1 layers and the manifest 0") },
+            No("image", "rootfs has 1 layers and the manifest 0"),
             with(&|it| it["layers"] = json!([])),
         ),
         case(54, "layer-of-another-kind", "a layer of a media type that nobody unpacks", No("image", "is none of"), {
@@ -218,7 +218,7 @@ fn documents() -> Vec<Case> {
             "diff-ids-of-more",
             "the config says diffIDs of more layers than there are",
             No("image", "rootfs of 2"),
-            { config(&|it| it.diff_ids.push(Digest::of(b"another"))) },
+            config(&|it| it.diff_ids.push(Digest::of(b"another"))),
         ),
         case(55, "history-of-more", "the history tells of more layers than there are", No("image", "history"), {
             config(&|it| {
@@ -281,14 +281,14 @@ fn layouts() -> Vec<Case> {
             47,
             "filed-under-another-version",
             "filed under a newer version than the one that is signed",
-            { No("names", "another name than the signed one") },
+            No("names", "another name than the signed one"),
             index(|it| it["manifests"][0]["annotations"][layout::REF_NAME] = json!("hello:2.0.0")),
         ),
         case(
             54,
             "another-platform",
             "the index says another platform than the config",
-            { No("image", "its config says linux/amd64") },
+            No("image", "its config says linux/amd64"),
             index(|it| it["manifests"][0]["platform"]["architecture"] = json!(platform.architecture)),
         ),
         case(
@@ -296,7 +296,7 @@ fn layouts() -> Vec<Case> {
             "another-size",
             "the index says another size than the manifest has",
             No("image", "its descriptor says"),
-            { index(|it| it["manifests"][0]["size"] = json!(it["manifests"][0]["size"].as_u64().unwrap_or(0) + 1)) },
+            index(|it| it["manifests"][0]["size"] = json!(it["manifests"][0]["size"].as_u64().unwrap_or(0) + 1)),
         ),
         case(60, "ten-thousand-manifests", "an index of 10,000 manifests", No("index", "manifests"), many(10_000)),
         case(60, "two-thousand-referrers", "an index of 2,000 referrers", No("index", "at most 1024 are read"), {
@@ -344,7 +344,7 @@ fn referrers() -> Vec<Case> {
             61,
             "referrer-of-another-image",
             "a referrer of the right type, about another image",
-            { No("referrers", "not about this image") },
+            No("referrers", "not about this image"),
             referrer(|it| it["subject"] = about(other.digest)),
         ),
         case(61, "referrer-of-nothing", "a referrer that is about nothing", No("referrers", "has no subject"), {

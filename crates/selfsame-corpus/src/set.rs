@@ -163,13 +163,13 @@ fn mixed() -> Vec<Case> {
             "a-referrer-of-another",
             "a referrer is about another image",
             No("referrers", "not about this image"),
-            { &attached },
+            &attached,
         ),
         case(
             46,
             "of-an-older-build",
             "the provenance is of an older build of the same image",
-            { No("inventory", "lists another provenance") },
+            No("inventory", "lists another provenance"),
             exchanged(0, &older_bundles),
         ),
         case(45, "sbom-by-another", "the SBOM is signed by another key", No("evidence-set", "no SBOM"), {
@@ -220,14 +220,14 @@ fn inventories() -> Vec<Case> {
             45,
             "an-open-inventory",
             "the inventory does not list the SBOM",
-            { No("inventory", "the SBOM is not in the inventory") },
+            No("inventory", "the SBOM is not in the inventory"),
             inventory(|it| drop(it.documents.remove(0))),
         ),
         case(
             45,
             "an-inventory-of-another",
             "the inventory lists another provenance",
-            { No("inventory", "lists another provenance") },
+            No("inventory", "lists another provenance"),
             inventory(|it| it.documents[2].sha256 = Digest::of(b"another")),
         ),
         case(
@@ -235,13 +235,13 @@ fn inventories() -> Vec<Case> {
             "listed-twice",
             "the inventory lists one document twice",
             No("inventory", "lists a document twice"),
-            { inventory(|it| it.documents.push(it.documents[0].clone())) },
+            inventory(|it| it.documents.push(it.documents[0].clone())),
         ),
         case(
             45,
             "listed-and-not-there",
             "the inventory lists a document that is not there",
-            { No("inventory", "lists another statement of type") },
+            No("inventory", "lists another statement of type"),
             inventory(|it| {
                 let mut more = it.documents[0].clone();
                 more.predicate_type = "https://spdx.dev/Document".into();

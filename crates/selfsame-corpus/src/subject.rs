@@ -129,7 +129,7 @@ fn lists() -> Vec<Attack> {
             "two-of-one-name",
             "two subjects of one name, the right one and another",
             Malformed,
-            { form("two subjects are named `a`") },
+            form("two subjects are named `a`"),
             move |s| {
                 let other = format!("{{\"digest\":{{\"sha256\":\"{}\"}},\"name\":\"a\"}}", Digest::of(b"other").hex());
                 list(s, &format!("[{},{other}]", subject(s)))
@@ -139,7 +139,7 @@ fn lists() -> Vec<Attack> {
             list(s, &format!("[{{\"digest\":{{\"sha256\":\"{}\"}},\"name\":\"a\\u0000b\"}}]", s.digest.hex()))
         }),
         attack(28, "too-many", "1025 subjects, the right one among them", Strict, form("1025 subjects"), move |s| {
-            let others = (0..1024).map(|at| format!("{{\"digest\":{{\"sha256\":\"{:064x}\"}}}},", at));
+            let others = (0..1024).map(|at| format!("{{\"digest\":{{\"sha256\":\"{at:064x}\"}}}},"));
             list(s, &format!("[{}{}]", others.collect::<String>(), subject(s)))
         }),
     ]

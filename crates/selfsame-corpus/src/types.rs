@@ -86,7 +86,7 @@ fn statement_types() -> Vec<Attack> {
             "nothing says that it is a statement",
             Malformed,
             kind("`_type` is missing"),
-            { |s| s.respelled("\"_type\":", "\"type\":") },
+            |s| s.respelled("\"_type\":", "\"type\":"),
         ),
         attack(16, "another-type", "a statement of another type about the right file", Forged, gone, |s| {
             s.changed(|it| it.predicate_type = "https://example.com/review/v1".into())

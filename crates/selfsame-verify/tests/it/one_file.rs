@@ -53,10 +53,13 @@ fn a_statement_about_the_file_by_a_trusted_key() {
     subject passed
     key passed
     builder passed
+    build-type passed
+    parameters passed
     expectations passed
     relaxations passed
     level not-performed
     rollback not-performed
+    summary not-performed
     threshold not-performed
     log not-performed
     time-stamps not-performed
@@ -85,6 +88,25 @@ fn everything_that_is_wrong_has_its_own_row() {
         statement.predicate["runDetails"]["builder"]["id"] = "https://example.com/elsewhere".into();
     };
     fails(&judge(&bundle("signer", builder), &trust(), &[]), "builder", "does not speak for");
+    let parameter = |statement: &mut Statement| {
+        statement.predicate["buildDefinition"]["externalParameters"]["sources"] = "elsewhere".into();
+    };
+    fails(&judge(&bundle("signer", parameter), &trust(), &[]), "parameters", "unknown field `sources`");
+    // Of another build type nobody here knows what its parameters mean; somebody has to expect it.
+    let other = |statement: &mut Statement| {
+        statement.predicate["buildDefinition"]["buildType"] = "https://example.com/build/v1".into();
+        statement.predicate["buildDefinition"]["externalParameters"] = serde_json::json!({ "workflow": "x" });
+    };
+    fails(
+        &judge(&bundle("signer", other), &trust(), &[]),
+        "build-type",
+        "neither selfsame's nor one that was expected",
+    );
+    let expected = judge(&bundle("signer", other), &trust(), &["build-type=https://example.com/build/v1"]);
+    assert_eq!(expected.class, Class::Verified);
+    let row = expected.checks.iter().find(|check| check.id == "parameters").unwrap();
+    assert_eq!(row.outcome.as_str(), "not-performed");
+    fails(&judge(&good, &trust(), &["build-type=https://example.com/build/v1"]), "expectations", "build-type");
     fails(&judge(&good, &trust(), &["version=2.0.0"]), "expectations", "the provenance's version is another");
     // What no provenance says is not met by silence.
     fails(&judge(&good, &trust(), &["checked=true"]), "expectations", "checked");
@@ -145,7 +167,7 @@ fn the_demands_of_a_trust_file_hold_for_provenance() {
     // A relaxed build says so, its builder's id says so, and somebody has to expect it.
     let relaxed = |statement: &mut Statement| {
         let build = &mut statement.predicate["buildDefinition"]["externalParameters"];
-        build["relaxations"] = serde_json::json!({ "network": {} });
+        build["relaxations"] = serde_json::json!({ "network": "for a test" });
         statement.predicate["runDetails"]["builder"]["id"] = format!("{}/relaxed", uri::BUILDER_LOCAL).into();
     };
     let both = bundle("signer", relaxed);
