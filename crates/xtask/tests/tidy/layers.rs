@@ -18,6 +18,8 @@ const BESIDE: &[(&str, &str)] = &[
     ("selfsame-action", "selfsame-lock"),
     ("selfsame-corpus", "selfsame-log"),
     ("selfsame-corpus", "selfsame-oci"),
+    // Its tests alone: each case is put to the verifier as a library.
+    ("selfsame-corpus", "selfsame-verify"),
     ("selfsame-deb", "selfsame-oci"),
     ("selfsame-packages", "selfsame-deb"),
     ("selfsame-packages", "selfsame-lock"),
