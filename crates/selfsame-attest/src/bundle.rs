@@ -170,6 +170,12 @@ impl Bundle {
         &self.envelope
     }
 
+    /// The signed bytes alone, by whomever.
+    #[must_use]
+    pub fn into_payload(self) -> Vec<u8> {
+        self.envelope.payload
+    }
+
     /// The key that the bundle says it is by. Unauthenticated.
     #[must_use]
     pub fn key_id(&self) -> &str {

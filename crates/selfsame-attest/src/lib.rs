@@ -40,4 +40,4 @@ pub use predicate::summary::{VerificationResult, VerificationSummary, Verifier};
 pub use predicate::{Predicate, PredicateError};
 pub use signature::SignatureError;
 pub use signer::{SignError, Signer, sign_bare, sign_statement};
-pub use statement::{Statement, StatementError, StatementText, Subject};
+pub use statement::{Statement, StatementError, StatementOutline, StatementText, Subject};

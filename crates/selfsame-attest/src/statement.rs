@@ -13,7 +13,7 @@ use crate::digest_set::DigestSet;
 use crate::predicate::Predicate;
 use crate::text as words;
 
-pub use text::StatementText;
+pub use text::{StatementOutline, StatementText};
 
 /// `{"_type":"https://in-toto.io/Statement/v1","predicate":{...},"predicateType":"...","subject":[{"digest":{...},"name":"..."}]}`.
 #[derive(Clone, Debug, PartialEq)]

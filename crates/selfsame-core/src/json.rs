@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
-pub use text::{Items, Node, Objects, Text};
+pub use text::{Items, Node, Objects, Outline, Text};
 
 /// Bounds for a document from outside. `serde_json` itself stops at depth 128.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,8 @@ const NAMES: usize = 1_000_000;
 const BLOCK: u64 = 512;
 /// The longest pax header that is read.
 const PAX_BYTES: u64 = 64 << 10;
+/// Up to so many bytes room is made for a file before it is read, by what it says of itself.
+const BELIEVED_BYTES: u64 = 16 << 20;
 /// The most zeros that are passed over behind the end of a tar: `tar --blocking-factor` writes records of that size.
 const FILL_BYTES: u64 = 1 << 20;
 
@@ -73,10 +75,11 @@ impl Folder {
 impl ReleaseFiles for Folder {
     fn read(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = self.file(name)? else { return Ok(None) };
-        if file.metadata()?.len() > limit {
+        let size = file.metadata()?.len();
+        if size > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        read_bounded(file, limit).map(Some)
+        read_sized(file, size, limit).map(Some)
     }
 
     fn open(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send + '_>>> {
@@ -183,7 +186,10 @@ impl ReleaseFiles for Archive {
         match self.member(name)? {
             None => Ok(None),
             Some(member) if member.left > limit => Err(io::ErrorKind::FileTooLarge.into()),
-            Some(member) => read_bounded(member, limit).map(Some),
+            Some(member) => {
+                let size = member.left;
+                read_sized(member, size, limit).map(Some)
+            }
         }
     }
 
@@ -251,7 +257,14 @@ impl Read for Member<'_> {
 }
 
 pub(crate) fn read_bounded(reader: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    read_sized(reader, 0, limit)
+}
+
+/// The same of what says how long it is; it need not be right.
+fn read_sized(reader: impl Read, size: u64, limit: u64) -> io::Result<Vec<u8>> {
+    // Room for one byte more, so that the end is found without more room.
+    let room = usize::try_from(size.min(limit).min(BELIEVED_BYTES)).unwrap_or(0) + 1;
+    let mut bytes = Vec::with_capacity(room);
     reader.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::ErrorKind::FileTooLarge.into());

@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 
-use selfsame_core::json::{Limits, Node, Text};
+use selfsame_core::json::{Limits, Node, Outline, Text};
 use selfsame_core::uri;
 
 use super::{Statement, StatementError, parse_subjects};
@@ -22,10 +22,10 @@ impl<'a> StatementText<'a> {
         Self::of(Text::parse(payload, Limits::DOCUMENT).map_err(StatementError::Json)?)
     }
 
-    /// The same with its payload.
+    /// The same without its payload, which others may have to let go of first.
     #[must_use]
-    pub fn into_owned(self) -> StatementText<'static> {
-        StatementText { head: self.head, text: self.text.into_owned() }
+    pub fn into_outline(self) -> StatementOutline {
+        StatementOutline { head: self.head, outline: self.text.into_outline() }
     }
 
     fn of(text: Text<'a>) -> Result<Self, StatementError> {
@@ -62,6 +62,30 @@ impl<'a> StatementText<'a> {
     pub fn into_statement(self) -> Statement {
         let predicate = self.predicate().map(|predicate| predicate.to_map()).unwrap_or_default();
         Statement { predicate, ..self.head }
+    }
+}
+
+/// A statement that was read, without its payload.
+#[derive(Clone, Debug)]
+pub struct StatementOutline {
+    /// All of it but the predicate, which is empty here.
+    pub head: Statement,
+    outline: Outline,
+}
+
+impl StatementOutline {
+    /// The statement with its payload as its own. That is not read again if it is the one that was read, moved here.
+    pub fn with(self, payload: Vec<u8>) -> Result<StatementText<'static>, StatementError> {
+        let text = match String::from_utf8(payload) {
+            Ok(text) => self.outline.with(text).map_err(String::into_bytes),
+            Err(error) => Err(error.into_bytes()),
+        };
+        match text {
+            Ok(text) => Ok(StatementText { head: self.head, text }),
+            Err(payload) => {
+                StatementText::of(Text::parse_owned(payload, Limits::DOCUMENT).map_err(StatementError::Json)?)
+            }
+        }
     }
 }
 

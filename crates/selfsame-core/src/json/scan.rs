@@ -10,33 +10,60 @@ use super::{Limits, OBJECT_VALUES};
 pub(super) struct Cell {
     start: u32,
     end: u32,
-    cells: u32,
-    kind: Kind,
+    /// Their number, and below it the kind in [`KIND_BITS`]: there are hundreds of thousands of these.
+    cells_and_kind: u32,
 }
+
+const KIND_BITS: u32 = 3;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Null,
-    Bool,
-    Number,
+    Null = 0,
+    Bool = 1,
+    Number = 2,
     /// A string that is as it is written.
-    Plain,
+    Plain = 3,
     /// One with a backslash in it.
-    Escaped,
-    Array,
+    Escaped = 4,
+    Array = 5,
     /// Names and values in turn.
-    Object,
+    Object = 6,
 }
 
 impl Cell {
+    fn new(kind: Kind, start: usize, end: usize) -> Self {
+        // The length of the text fits.
+        Self { start: start as u32, end: end as u32, cells_and_kind: 1 << KIND_BITS | kind as u32 }
+    }
+
     pub(super) const fn kind(&self) -> Kind {
-        self.kind
+        match self.cells_and_kind & ((1 << KIND_BITS) - 1) {
+            0 => Kind::Null,
+            1 => Kind::Bool,
+            2 => Kind::Number,
+            3 => Kind::Plain,
+            4 => Kind::Escaped,
+            5 => Kind::Array,
+            _ => Kind::Object,
+        }
     }
 
     /// How many cells this value takes, itself included: at least one.
     pub(super) const fn cells(&self) -> usize {
-        self.cells as usize
+        (self.cells_and_kind >> KIND_BITS) as usize
+    }
+
+    /// Whether this is that string.
+    pub(super) fn says(&self, text: &str, what: &str) -> bool {
+        match self.kind() {
+            Kind::Plain => {
+                (self.end - self.start) as usize == what.len()
+                    && text.as_bytes()[self.start as usize..self.end as usize] == *what.as_bytes()
+            }
+            Kind::Escaped => unescaped(self.of(text)) == what,
+            _ => false,
+        }
     }
 
     /// The text of a scalar; of a string, what is between the quotes.
@@ -52,10 +79,11 @@ const FEW: usize = 12;
 
 /// The cells of a document, or nothing if it is to be refused.
 pub(super) fn scan(text: &str, limits: Limits) -> Option<Vec<Cell>> {
-    if text.len() > limits.size_bytes || u32::try_from(text.len()).is_err() {
+    // Every value takes a byte at least, and so the number of cells fits too.
+    if text.len() > limits.size_bytes || text.len() >= 1 << (32 - KIND_BITS) {
         return None;
     }
-    // A cell takes sixteen bytes, a value rarely fewer than that of text.
+    // Of signed documents a value takes some fifteen bytes.
     let cells = Vec::with_capacity((text.len() / 16).min(limits.values));
     let mut scan = Scan { text, at: 0, left: limits.values, cells, names: Vec::new() };
     scan.space();
@@ -100,8 +128,7 @@ impl Scan<'_> {
     }
 
     fn push(&mut self, kind: Kind, start: usize, end: usize) {
-        // The length of the text fits.
-        self.cells.push(Cell { start: start as u32, end: end as u32, cells: 1, kind });
+        self.cells.push(Cell::new(kind, start, end));
     }
 
     fn value(&mut self, depth: usize) -> Option<()> {
@@ -223,8 +250,8 @@ impl Scan<'_> {
     fn behind_the_last(&self, first: usize, name: usize) -> bool {
         let name = self.cells[name];
         match self.names[first..].last().map(|last| self.cells[*last as usize]) {
-            _ if name.kind == Kind::Escaped => false,
-            Some(last) => last.kind == Kind::Plain && last.of(self.text) < name.of(self.text),
+            _ if name.kind() == Kind::Escaped => false,
+            Some(last) => last.kind() == Kind::Plain && last.of(self.text) < name.of(self.text),
             None => true,
         }
     }
@@ -232,7 +259,7 @@ impl Scan<'_> {
     /// Whether two fields of the object whose names begin at `first` have one name.
     fn twice(&self, first: usize) -> bool {
         let cells = self.names[first..].iter().map(|name| self.cells[*name as usize]);
-        let escaped = cells.clone().any(|cell| cell.kind == Kind::Escaped);
+        let escaped = cells.clone().any(|cell| cell.kind() == Kind::Escaped);
         if !escaped && cells.len() <= FEW {
             let mut rest = cells;
             while let Some(cell) = rest.next() {
@@ -244,7 +271,7 @@ impl Scan<'_> {
             return false;
         }
         let mut names: Vec<std::borrow::Cow<'_, str>> = cells
-            .map(|cell| match cell.kind {
+            .map(|cell| match cell.kind() {
                 Kind::Escaped => unescaped(cell.of(self.text)).into(),
                 _ => cell.of(self.text).into(),
             })
@@ -264,8 +291,9 @@ impl Scan<'_> {
 
     fn close(&mut self, cell: usize) {
         let cells = self.cells.len() - cell;
-        self.cells[cell].cells = cells as u32;
-        self.cells[cell].end = self.at as u32;
+        let cell = &mut self.cells[cell];
+        cell.cells_and_kind = (cells as u32) << KIND_BITS | cell.kind() as u32;
+        cell.end = self.at as u32;
     }
 
     /// Whether this is the end of what is open; steps over it.

@@ -27,10 +27,10 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The same document with its text.
+    /// What is known of the document without its text, which others may have to let go of first.
     #[must_use]
-    pub fn into_owned(self) -> Text<'static> {
-        Text { text: Cow::Owned(self.text.into_owned()), cells: self.cells }
+    pub fn into_outline(self) -> Outline {
+        Outline { text: place(&self.text), cells: self.cells }
     }
 
     /// Reads a document and keeps it.
@@ -65,6 +65,29 @@ impl std::fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Text").field("size_bytes", &self.text.len()).finish_non_exhaustive()
     }
+}
+
+/// Where each value of one text stands.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Which text it was, by its place in memory.
+    text: (usize, usize),
+    cells: Vec<Cell>,
+}
+
+impl Outline {
+    /// The document, with the text that was read as its own: the same bytes at the same place, moved here and not copied.
+    /// Of any other text nothing is known, and it comes back.
+    pub fn with(self, text: String) -> Result<Text<'static>, String> {
+        if place(&text) != self.text {
+            return Err(text);
+        }
+        Ok(Text { text: Cow::Owned(text), cells: self.cells })
+    }
+}
+
+fn place(text: &str) -> (usize, usize) {
+    (text.as_ptr().addr(), text.len())
 }
 
 /// Why a document was refused, in the words of the one reader that has them.
@@ -106,11 +129,7 @@ impl<'t> Node<'t> {
     /// Whether this is that string.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {
-        match self.cell().kind() {
-            Kind::Plain => self.raw() == text,
-            Kind::Escaped => scan::unescaped(self.raw()) == text,
-            _ => false,
-        }
+        self.cell().says(self.text, text)
     }
 
     /// Whether this is `null`.
@@ -146,13 +165,14 @@ impl<'t> Node<'t> {
         if !self.is_object() {
             return None;
         }
-        let mut items = self.items();
-        loop {
-            let (name, value) = (items.next()?, items.next()?);
-            if name.is(field) {
-                return Some(value);
+        let mut cells = &self.cells[1..self.cell().cells()];
+        while let [name, values @ ..] = cells {
+            if name.says(self.text, field) {
+                return Some(Node { text: self.text, cells: values });
             }
+            cells = values.get(values.first()?.cells()..)?;
         }
+        None
     }
 
     /// The objects in the array under `field`; none where there is no array.
@@ -382,6 +402,19 @@ mod tests {
         assert_eq!((array.as_array().unwrap().count(), array.is_object(), array.get("c").is_none()), (3, false, true));
         assert!(root.get("f").unwrap().is_null() && root.get("g\n").unwrap().is("h") && root.get("b").is_none());
         assert_eq!(root.objects("f").count() + root.objects("nothing").count(), 0);
+        assert!(array.as_array().unwrap().nth(2).unwrap().is_object());
         assert_eq!(root.fields().map(|(name, _)| name.into_owned()).collect::<Vec<_>>(), ["a", "f", "g\n"]);
+    }
+
+    #[test]
+    fn an_outline_belongs_to_one_text() {
+        let bytes = b"{\"a\":[1,2]}".to_vec();
+        let outline = || Text::parse(&bytes, Limits::DOCUMENT).unwrap().into_outline();
+        let (outline, another) = (outline(), outline());
+        let copy = String::from_utf8(bytes.clone()).unwrap();
+        assert_eq!(another.with(copy.clone()).unwrap_err(), copy);
+        let text = outline.with(String::from_utf8(bytes).unwrap()).unwrap();
+        assert_eq!(text, Text::parse(copy.as_bytes(), Limits::DOCUMENT).unwrap());
+        assert_eq!(text.root().get("a").unwrap().as_array().unwrap().count(), 2);
     }
 }

@@ -110,7 +110,7 @@ pub(super) fn read<'a>(
             reading.bundles += 1;
             reading.log_entries += bundle.log_entries().len();
             reading.timestamps += bundle.timestamps().len();
-            reading.judge(referrer, layer, &bytes, &bundle, asked, unlisted);
+            reading.judge(referrer, layer, &bytes, bundle, asked, unlisted);
         }
     }
     let mut faults = std::mem::take(&mut reading.faults);
@@ -258,27 +258,29 @@ impl<'a> Reading<'a> {
         referrer: &Referrer,
         layer: &Descriptor,
         bytes: &[u8],
-        bundle: &Bundle,
+        bundle: Bundle,
         asked: Asked<'a, '_>,
         unlisted: &mut Vec<Unlisted>,
     ) {
         let trust = asked.trust;
         let file = layout::blob_path(layer.digest);
         let told = label(referrer).map(str::to_owned);
-        let (pae, opened) = open_ahead(bundle, trust, asked.options.threads);
-        match signer_of(bundle, pae, trust) {
+        let (pae, opened) = open_ahead(&bundle, trust, asked.options.threads);
+        match signer_of(&bundle, pae, trust) {
             Ok(key) => {
                 self.trusted += 1;
-                let Opened { payload, said } = opened.unwrap_or_else(|| Opened::of(bundle));
+                let Opened { payload, said } = opened.unwrap_or_else(|| Opened::of(&bundle));
                 let Said { statement, sbom, predicate } = said;
-                match labelled(referrer, statement) {
-                    Ok(statement) => {
-                        let (log, stamps) = (Entries::of(bundle, &key.key, trust), Stamps::of(bundle, trust));
-                        let (blob, bundle) = (layer.digest, bundle.signed_digest(bytes, layer.digest));
-                        let document =
-                            Document { statement, sbom, predicate, payload, bundle, log, stamps, blob, file };
-                        self.keep(Signed { key, document }, unlisted);
-                    }
+                let document = labelled(referrer, statement).and_then(|statement| {
+                    let (log, stamps) = (Entries::of(&bundle, &key.key, trust), Stamps::of(&bundle, trust));
+                    let (blob, signed) = (layer.digest, bundle.signed_digest(bytes, layer.digest));
+                    let sbom = sbom.map(|outline| outline.with(bundle.into_payload())).transpose();
+                    let sbom = sbom.map_err(|error| error.to_string())?.map(Sbom::new);
+                    let file = file.clone();
+                    Ok(Document { statement, sbom, predicate, payload, bundle: signed, log, stamps, blob, file })
+                });
+                match document {
+                    Ok(document) => self.keep(Signed { key, document }, unlisted),
                     Err(reason) => {
                         let (row, reason) = (CheckId::Statements, format!("{file}: {reason}"));
                         self.faults.push(Fault { row, reason, facts: Vec::new(), by: Some(key), file, label: told });

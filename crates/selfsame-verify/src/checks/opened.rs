@@ -2,11 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use selfsame_attest::{Bundle, Statement, StatementError, StatementText};
+use selfsame_attest::{Bundle, Statement, StatementError, StatementOutline, StatementText};
 use selfsame_core::{Digest, uri};
 
 use crate::at_once::{both, is_worth_it};
-use crate::sbom::Sbom;
 use crate::trust::Trust;
 
 /// A payload that was looked at. It says nothing until a signature over it counts.
@@ -19,8 +18,8 @@ pub(super) struct Opened {
 /// What it says.
 pub(super) struct Said {
     pub(super) statement: Result<Statement, StatementError>,
-    /// The predicate, if it is an SBOM: the statement then has none.
-    pub(super) sbom: Option<Sbom>,
+    /// What stands where in it, if it is an SBOM: the statement then has no predicate.
+    pub(super) sbom: Option<StatementOutline>,
     /// SHA-256 of the predicate's own bytes, if the payload is laid out as ours are.
     pub(super) predicate: Option<Digest>,
 }
@@ -55,6 +54,6 @@ impl Said {
             return Self { statement: Ok(text.into_statement()), sbom: None, predicate };
         }
         let statement = Ok(text.head.clone());
-        Self { statement, sbom: Some(Sbom::new(text.into_owned())), predicate }
+        Self { statement, sbom: Some(text.into_outline()), predicate }
     }
 }

@@ -77,9 +77,11 @@ fn components(evidence: &Evidence, rows: &mut Rows) {
     for component in all {
         let name = || quote(&text(component, "name").unwrap_or("a component without a name".into()));
         let purl = || text(component, "purl");
-        let claims = [is_input(component).then(purl), property(component, PROPERTY_URI).map(Some)];
-        if property(component, PROPERTY_UNLOCKED).as_deref() == Some("true") {
-            if is_input(component) || purl().is_some_and(|purl| locked.contains(&*purl)) {
+        let [input, uri, is_unlocked] = properties(component, [PROPERTY_INPUT, PROPERTY_URI, PROPERTY_UNLOCKED]);
+        let input = input.as_deref() == Some("true");
+        let claims = [input.then(purl), uri.map(Some)];
+        if is_unlocked.as_deref() == Some("true") {
+            if input || purl().is_some_and(|purl| locked.contains(&*purl)) {
                 let fault = format!("`{}` is marked as locked by nothing and is an input of the provenance", name());
                 return rows.fail(ID, fault, Vec::new());
             }
@@ -119,10 +121,16 @@ pub(super) fn text<'t>(object: Node<'t>, field: &str) -> Option<Cow<'t, str>> {
     object.get(field)?.as_str()
 }
 
-/// The value of the component's property of this name.
-pub(super) fn property<'t>(component: Node<'t>, name: &str) -> Option<Cow<'t, str>> {
-    let has = |it: &Node<'_>| it.get("name").is_some_and(|it| it.is(name));
-    text(component.objects("properties").find(has)?, "value")
+/// The values of the component's properties of these names, each of the first that has it.
+fn properties<'t, const N: usize>(component: Node<'t>, names: [&str; N]) -> [Option<Cow<'t, str>>; N] {
+    let mut found = [None; N];
+    for property in component.objects("properties") {
+        let Some(name) = property.get("name") else { continue };
+        if let Some(at) = names.iter().position(|wanted| name.is(wanted)) {
+            found[at].get_or_insert(property);
+        }
+    }
+    found.map(|property| text(property?, "value"))
 }
 
 /// The component's SHA-256, if it has exactly one.
@@ -134,5 +142,5 @@ pub(super) fn sha256_of(component: Node<'_>) -> Option<Digest> {
 
 /// Whether this component is marked as an input.
 pub(super) fn is_input(component: Node<'_>) -> bool {
-    property(component, PROPERTY_INPUT).as_deref() == Some("true")
+    properties(component, [PROPERTY_INPUT])[0].as_deref() == Some("true")
 }
