@@ -21,6 +21,33 @@ compare --rounds "$rounds" \
     "verify --depth evidence=$selfsame verify --depth evidence --key $key $bench/verify.release" \
     "the program alone=$selfsame --version"
 
+# What an auditor has: many releases, one trust file, one processor. Copies of one release are as good as others: nothing is
+# remembered from one to the next.
+one=$bench/verify-one
+if [ ! -d "$one" ]; then
+    mkdir -p "$one"
+    echo 'one file' >"$one/file"
+    copying_definition >"$one/selfsame.toml"
+fi
+"$selfsame" build --dev-key --progress quiet -o "$bench/verify-one.release" "$one" >/dev/null
+rm -rf "$bench/many" "$bench/many.toml"
+mkdir -p "$bench/many"
+for n in $(seq 1000); do
+    cp -r "$bench/verify-one.release" "$bench/many/$n"
+done
+"$selfsame" trust init "$bench/many.toml" --key "$key" >/dev/null
+alone=
+[ "$(nproc)" = 1 ] || ! have taskset || alone='taskset -c 0'
+echo "1,000 releases of one file each against one trust file, on one processor"
+compare --rounds 3 \
+    "verify of all, evidence=$alone $selfsame verify --depth evidence --trust $bench/many.toml $bench/many/*" \
+    "verify of all, content=$alone $selfsame verify --depth content --trust $bench/many.toml $bench/many/*" \
+    "one process for each=$alone sh -c 'for r in $bench/many/*; do $selfsame verify --depth evidence --trust $bench/many.toml \$r; done'" \
+    "the program 1,000 times=$alone sh -c 'for r in $bench/many/*; do $selfsame --version; done'"
+echo "the large evidence on one processor"
+compare --rounds "$rounds" \
+    "verify --depth evidence=$alone $selfsame verify --depth evidence --key $key $bench/verify.release"
+
 need_tree
 large=$bench/content
 if [ ! -d "$large" ]; then
