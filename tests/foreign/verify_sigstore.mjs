@@ -26,8 +26,10 @@ const spki = createPublicKey(pem.slice(pem.indexOf('-----BEGIN'))).export({ type
 const hint = createHash('sha256').update(spki).digest('base64');
 const root = specs.TrustedRoot.fromJSON(JSON.parse(readFileSync(rootFile, 'utf8')));
 const keys = { [hint]: { rawBytes: spki, keyDetails: specs.PublicKeyDetails.PKIX_ECDSA_P256_SHA_256 } };
-// One log entry is wanted. No time stamp is: a Rekor v2 log gives no time, and a managed key needs none.
-const verifier = new verify.Verifier(verify.toTrustMaterial(root, keys), { tlogThreshold: 1, timestampThreshold: 0 });
+// One log entry is wanted. A time stamp only where the root names an authority: a Rekor v2
+// log gives no time, and a managed key needs none.
+const timestampThreshold = root.timestampAuthorities.length > 0 ? 1 : 0;
+const verifier = new verify.Verifier(verify.toTrustMaterial(root, keys), { tlogThreshold: 1, timestampThreshold });
 
 let refused = bundles.length === 0;
 for (const file of bundles) {

@@ -2,11 +2,13 @@
 //! ways.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use selfsame_testing::{Filter, Output, TestEnv, Tier, require};
 use serde_json::Value;
 
+use crate::judges::{bundles, judge, judges};
 use crate::world::{RELEASE, assert_nothing_left, recorded};
 
 const EXTENSIONS: &str = "\
@@ -39,6 +41,9 @@ sha1) openssl ts -query -digest 0102030405060708090a0b0c0d0e0f1011121314 -sha1 -
 hangs) exec sleep 86405 ;;
 esac
 "#;
+
+/// The judges that read time stamps. The reader in Python looks at signatures and logs alone.
+const LOOKS_AT_STAMPS: [&str; 2] = ["sigstore-js", "sigstore-rust"];
 
 struct World {
     env: TestEnv,
@@ -139,6 +144,41 @@ fn sandbox_what_an_authority_stamped_stays_good_when_the_key_is_gone() {
     let (from, until) = (text.find("[[timestamp-authority]]").unwrap(), text.find("[[key]]").unwrap());
     env.write("../home/trust.toml", format!("{}{}", &text[..from], &text[until..]));
     nothing_shows(world.verify("stamped.release", &["--at", "2100-01-01"]).exits(1));
+}
+
+/// Sigstore's own verifiers, with the trusted root that the trust file gives: log and authority.
+#[test]
+fn foreign_verifiers_accept_what_is_logged_and_stamped() {
+    let Some(world) = World::new() else { return };
+    let env = &world.env;
+    world.run(&["log", "init", "releases.log", "--origin", "log.example/releases"]).succeeds();
+    world.build("good", &["--log", "releases.log"]).succeeds();
+    world.run(&["trust", "add", "../home/trust.toml", "releases.log.pub"]).succeeds();
+    world.verify("probe-1.0.0.release", &[]).succeeds();
+    let exported = world.run(&["trust", "export", "../home/trust.toml", "--format", "trusted-root"]);
+    env.write("../root.json", &exported.succeeds().stdout);
+    let bundles = bundles(&env.at(RELEASE), env.root());
+    let index: Value = serde_json::from_slice(&fs::read(env.at(RELEASE).join("index.json")).unwrap()).unwrap();
+    let image = &index["manifests"][0]["digest"].as_str().unwrap()["sha256:".len()..];
+    let [root, key] = ["root.json", "home/release.pub"].map(|name| env.at(name));
+    // The stamps of two documents exchanged, and none.
+    let read = |path: &PathBuf| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let mut exchanged = read(&bundles[0]);
+    let stamps = "/verificationMaterial/timestampVerificationData";
+    *exchanged.pointer_mut(stamps).unwrap() = read(&bundles[1]).pointer(stamps).unwrap().clone();
+    let mut without = read(&bundles[0]);
+    without["verificationMaterial"].as_object_mut().unwrap().remove("timestampVerificationData").unwrap();
+    env.write("../exchanged.sigstore.json", exchanged.to_string());
+    env.write("../without.sigstore.json", without.to_string());
+    for (name, words) in judges() {
+        let judged = |bundles: &[PathBuf]| judge(&words, &root, &key, image, bundles);
+        let (accepted, said) = judged(&bundles);
+        assert!(accepted, "{name}: {said}");
+        let (accepted, said) = judged(&[env.at("exchanged.sigstore.json")]);
+        assert_eq!(accepted, !LOOKS_AT_STAMPS.contains(&name), "{name}: {said}");
+        let (accepted, said) = judged(&[env.at("without.sigstore.json")]);
+        assert_eq!(accepted, name != "sigstore-js", "only sigstore-js was told to want one: {name}: {said}");
+    }
 }
 
 #[track_caller]

@@ -70,8 +70,8 @@ pub(crate) fn read_run_record(
     image: Digest,
     release_id: Digest,
 ) -> Result<RunRecord, String> {
-    // No digest covers this file: one byte more than was signed would be nobody's word.
-    if Bundle::parse(bytes).is_ok_and(|bundle| bundle.to_bytes() != bytes) {
+    // No digest covers this file: one byte more than was signed would be nobody's word, entries and stamps included.
+    if Bundle::parse(bytes).is_ok_and(|bundle| bundle.signed_bytes() != bytes) {
         return Err("it is not canonical".to_owned());
     }
     let statement = signed_by(bytes, |bundle| bundle.verify(signer).map_err(|error| error.to_string()))?;

@@ -41,11 +41,23 @@ impl Stamps {
 
     fn add(&mut self, stamp: &[u8], signature: &[u8], trust: &Trust) -> Result<(), String> {
         let token = Token::parse(stamp).map_err(|error| error.to_string())?;
-        let Some(trusted) = trust.authorities().iter().find(|trusted| token.names(&trusted.authority)) else {
+        // Several, where an authority has had its key certified again.
+        let mut named = trust.authorities().iter().filter(|trusted| token.names(&trusted.authority)).peekable();
+        if named.peek().is_none() {
             self.unknown += 1;
             return Ok(());
+        }
+        let mut fault = None;
+        let verified = named.find_map(|trusted| match token.verify(&trusted.authority, signature) {
+            Ok(stamp) => Some((trusted, stamp)),
+            Err(error) => {
+                fault.get_or_insert(error);
+                None
+            }
+        });
+        let Some((trusted, stamp)) = verified else {
+            return Err(fault.map_or_else(String::new, |error| error.to_string()));
         };
-        let stamp = token.verify(&trusted.authority, signature).map_err(|error| error.to_string())?;
         let name = quote(&trusted.name);
         let of = |time: u64| SourceEpoch::new(time).ok_or_else(|| format!("`{name}` stamped it after the year 9999"));
         let (time, latest) = (of(stamp.time)?, of(stamp.latest)?);

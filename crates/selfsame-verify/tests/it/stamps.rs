@@ -199,6 +199,29 @@ fn an_authority_counts_in_its_days() {
     }
 }
 
+/// An authority whose key was certified again, in one trust file with what it was before.
+#[test]
+fn of_two_certificates_of_one_authority_the_named_one_counts() {
+    let again = |file: &mut TrustFile| {
+        let mut signer = ToCertify::signer();
+        signer.days = ["250101000000Z", "391231235959Z"];
+        let pem = certificates(&[signer.certify(), ToCertify::root().certify()]);
+        let (name, authority) = ("tsa again".to_owned(), Authority::parse(&pem).unwrap());
+        file.authorities.insert(0, TrustedAuthority { name, authority, from: None, until: None });
+    };
+    let verdict = judge(&at(BEFORE), |file| {
+        retired(file);
+        again(file);
+    });
+    verifies(&verdict);
+    assert!(verdict.check(CheckId::TimeStamps).facts[0].value.ends_with(" by tsa"));
+    let neither = judge(&at(BEFORE), |file| {
+        again(file);
+        file.authorities.truncate(1);
+    });
+    assert_fails(&neither, CheckId::TimeStamps, "with another certificate than it names");
+}
+
 /// Whoever attaches a document once more, with a stamp that does not hold, takes nothing away.
 #[test]
 fn of_two_copies_the_stamped_one_counts() {

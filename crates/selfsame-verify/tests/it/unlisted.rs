@@ -1,6 +1,6 @@
 //! Statements beside the release: reported, never used, and no way around the inventory.
 
-use selfsame_attest::{RebuildStatement, RebuildVerdict, Statement, Tool, sign_statement};
+use selfsame_attest::{Bundle, RebuildStatement, RebuildVerdict, Statement, Tool, sign_statement};
 use selfsame_core::{Digest, uri};
 use selfsame_verify::{CheckId, Depth, Outcome, RUN_RECORD_FILE};
 
@@ -167,6 +167,10 @@ fn a_run_record_counts_only_for_its_release_and_signer() {
     assert!(reason(other.run_record(parts.release_id(), "signer")).contains("about another image"));
     let spaced = [&parts.run_record(parts.release_id(), "signer")[..], b"\n"].concat();
     assert!(reason(spaced).contains("canonical"));
+    // What no digest covers and nobody signed is not put into it either.
+    let record = || Bundle::parse(&parts.run_record(parts.release_id(), "signer")).unwrap();
+    assert!(reason(record().with_timestamps(vec![b"a stamp".to_vec()]).to_bytes()).contains("canonical"));
+    assert!(reason(record().with_log_entries(vec![serde_json::json!({})]).to_bytes()).contains("canonical"));
     let provenance = signed(&parts.statements(), "signer").remove(0).1;
     assert!(reason(provenance).contains("predicate type"));
 }
