@@ -33,6 +33,7 @@ mod locked_keys;
 mod logs;
 mod newcomers;
 mod platforms;
+mod policies;
 mod push_index;
 mod push_registry;
 mod push_world;

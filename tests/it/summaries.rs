@@ -53,7 +53,10 @@ fn a_verified_release_has_a_summary_that_names_all_that_it_rests_on() {
     let trust = Digest::of(&fs::read(env.project().join("t.toml")).expect("the trust file"));
     assert_eq!((summary.policy.uri.as_str(), summary.policy.digest.sha256()), (uri::TRUST, Some(trust)));
     let asked = serde_json::to_value(&summary.policy.annotations).expect("JSON");
-    let wanted = serde_json::json!({"day": "2026-11-20", "depth": "content", "expect": ["version=1.0.0"]});
+    let policy = serde_json::json!({"digest": {"sha256": verdict["policies"][0]["sha256"]}, "name": "default"});
+    let wanted = serde_json::json!({
+        "day": "2026-11-20", "depth": "content", "expect": ["version=1.0.0"], "policies": [policy],
+    });
     assert_eq!(asked, wanted);
     let kinds: Vec<&str> = summary.input_attestations.iter().map(|it| it.uri.as_str()).collect();
     assert_eq!(kinds, [uri::CYCLONEDX, uri::INVENTORY, uri::COSIGN_SIGN, uri::PROVENANCE]);

@@ -19,6 +19,7 @@
 mod cgroup;
 mod changes;
 mod command;
+mod confined;
 mod error;
 mod filter;
 mod fixed;
@@ -39,6 +40,10 @@ mod subordinate;
 mod sys;
 mod wire;
 
+pub use confined::{
+    CONFINED_ARG, CONFINED_CPU_SECONDS, CONFINED_MEMORY_BYTES, CONFINED_PATIENCE, CONFINED_QUESTION_BYTES,
+    CONFINED_STACK_BYTES, Confined, ConfinedError, confined_main,
+};
 pub use error::{OutputFault, SandboxError};
 pub use helper::helper_main;
 pub use offline::give_up_the_network;

@@ -14,16 +14,19 @@ mod layout;
 pub(crate) mod log;
 mod names;
 mod opened;
+pub(crate) mod policy;
 mod provenance;
 mod referrers;
 mod sbom;
 mod side;
 pub(crate) mod stamps;
 
+pub(crate) use claims::{Claimed, Package};
 pub(crate) use demands::{level, rebuilders, rollback};
 pub(crate) use documents::{LATER, note};
 pub(crate) use expectations::said;
-pub(crate) use provenance::{parameter_fault, relaxation_names, relaxed};
+pub(crate) use provenance::{external, parameter_fault, relaxation_names, relaxed};
+pub(crate) use sbom::{is_input, property, text};
 pub(crate) use side::{may_stand_beside, read_run_record, rebuilds};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +34,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use selfsame_attest::RunRecord;
 use selfsame_core::{Digest, uri};
 use selfsame_log::Histories;
+use selfsame_policy::Ruled;
 
 use self::demands::Voices;
+use crate::facts::Known;
 use crate::files::ReleaseFiles;
 use crate::options::Options;
 use crate::rows::Rows;
@@ -52,7 +57,7 @@ const MOST_SIGNERS: usize = 16;
 /// first that stands, in the order of the trust, so one that falls takes nothing from the others.
 #[must_use]
 pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Verdict {
-    judge(release, trust, options).verdict
+    judge(release, trust, options, true).verdict
 }
 
 /// A verdict, and what those want to know who join several releases.
@@ -62,6 +67,8 @@ pub(crate) struct Answered {
     pub(crate) standing: Vec<Stands>,
     /// Who rebuilt the one that was judged, by identity: a key's name.
     pub(crate) rebuilt: BTreeMap<String, String>,
+    /// What a policy may be asked over, if all else is verified.
+    pub(crate) facts: Option<serde_json::Value>,
 }
 
 /// A release that stands.
@@ -71,14 +78,16 @@ pub(crate) struct Stands {
     pub(crate) histories: Histories,
 }
 
-pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Answered {
+/// Judges a release. Unless `ruled`, no policy is asked, and the verdict does not need it.
+pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options, ruled: bool) -> Answered {
     let first = Judged::new(release, trust, None, options);
     let others = first.signers.iter().skip(1).take(MOST_SIGNERS - 1);
     let others: Vec<Judged<'_>> = others.map(|key| Judged::new(release, trust, Some(key), options)).collect();
     let mut all = vec![first];
     all.extend(others);
 
-    let stands = |judged: &Judged<'_>| judged.rows.complete_but(CheckId::Threshold);
+    const OPEN: [CheckId; 2] = [CheckId::Threshold, CheckId::Policy];
+    let stands = |judged: &Judged<'_>| judged.rows.complete_but(&OPEN);
     let mut voices = Voices { signed: BTreeMap::new(), fallen: Vec::new(), rebuilt: BTreeMap::new() };
     for judged in &all {
         let Some(signer) = judged.signer else { continue };
@@ -93,12 +102,23 @@ pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options
         it.seen.evidence.clone().map(|evidence| Stands { evidence, histories })
     };
     let standing = all.iter().filter(|it| stands(it)).filter_map(of_one).collect();
-    let at = all.iter().position(stands).unwrap_or(0);
-    let Judged { mut rows, seen, rebuilders, .. } = all.swap_remove(at);
-    let rebuilt = rebuilders.clone();
-    voices.rebuilt = rebuilders;
-    if rows.complete_but(CheckId::Threshold) {
-        demands::threshold(trust, &voices, &mut rows);
+    let order: Vec<usize> = (0..all.len()).filter(|at| stands(&all[*at])).collect();
+    let signers = voices.signed.iter().map(|(identity, name)| ((*identity).to_owned(), (*name).to_owned())).collect();
+    let ruling = Ruling { trust, options, ruled, signers };
+    // The first that stands, and that the policy allows where there is one.
+    for at in &order {
+        let judged = &mut all[*at];
+        voices.rebuilt.clone_from(&judged.rebuilders);
+        demands::threshold(trust, &voices, &mut judged.rows);
+        ruling.ask(judged);
+        if judged.rows.complete_but(&[]) || !judged.rows.passed(CheckId::Threshold) {
+            break;
+        }
+    }
+    let at = order.iter().copied().find(|at| all[*at].rows.complete_but(&[])).or_else(|| order.first().copied());
+    let Judged { mut rows, seen, rebuilders: rebuilt, policies, facts, .. } = all.swap_remove(at.unwrap_or(0));
+    if !ruled {
+        rows.excuse(CheckId::Policy, "asked of all platforms together");
     }
     let (class, checks) = rows.finish();
     let verified = class == crate::Class::Verified;
@@ -118,8 +138,56 @@ pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options
         },
         unlisted: seen.unlisted,
         trust: trust.source().cloned(),
+        policies: match policies.is_empty() && ruled {
+            true => policy::unasked(options.policy.as_ref()),
+            false => policies,
+        },
+        facts: facts.clone().filter(|_| options.keep_facts).map(Verified::new),
     };
-    Answered { verdict, standing, rebuilt }
+    Answered { verdict, standing, rebuilt, facts }
+}
+
+/// What a policy is asked with.
+struct Ruling<'a> {
+    trust: &'a Trust,
+    options: &'a Options,
+    ruled: bool,
+    /// Everybody whose release stands.
+    signers: BTreeMap<String, String>,
+}
+
+impl Ruling<'_> {
+    /// The `policy` row, once nothing else is open: a policy sees what is verified, and nothing else.
+    fn ask(&self, judged: &mut Judged<'_>) {
+        const ID: CheckId = CheckId::Policy;
+        let Judged { rows, seen, rebuilders, .. } = judged;
+        let (true, Some(evidence)) = (rows.complete_but(&[ID]), &seen.evidence) else { return };
+        let ruler = self.options.policy.as_ref();
+        // Nobody who signed it is independent of it.
+        let rebuilders = rebuilders.iter().filter(|(identity, _)| !self.signers.contains_key(*identity));
+        let known = Known {
+            evidence,
+            claimed: seen.claimed.as_ref(),
+            seen: seen.logged,
+            signers: &self.signers,
+            rebuilders: &rebuilders.map(|(identity, name)| (identity.clone(), name.clone())).collect(),
+            trust: self.trust,
+            options: self.options,
+        };
+        let facts = known.facts(&policy::reads(ruler, self.options.keep_facts));
+        if self.ruled {
+            let (answer, ruled) = policy::ask(ruler, &facts);
+            judged.policies = ruled;
+            match answer {
+                policy::Answer::Allowed(told) => rows.pass(ID, told),
+                policy::Answer::Denied(reason, told) => rows.fail(ID, reason, told),
+                policy::Answer::Unanswered(reason) => rows.unreadable(ID, reason),
+            }
+        } else {
+            rows.excuse(ID, "asked of all platforms together");
+        }
+        judged.facts = Some(facts);
+    }
 }
 
 /// A release as one signer's.
@@ -132,6 +200,10 @@ struct Judged<'a> {
     signers: Vec<&'a TrustedKey>,
     /// Who rebuilt it to the same bytes.
     rebuilders: BTreeMap<String, String>,
+    /// What the policies said of it.
+    policies: Vec<Ruled>,
+    /// What they were asked over.
+    facts: Option<serde_json::Value>,
 }
 
 /// What is known beside the rows, once it is known.
@@ -141,6 +213,10 @@ struct Seen {
     release_id: Option<Digest>,
     evidence: Option<Evidence>,
     run_record: Option<RunRecord>,
+    /// What the layers showed.
+    claimed: Option<Claimed>,
+    /// When enough witnesses had seen the inventory in a log, seconds since 1970.
+    logged: Option<u64>,
     /// The bundles of the documents, by predicate type.
     attestations: BTreeSet<(String, Digest)>,
     unlisted: Vec<Unlisted>,
@@ -152,7 +228,8 @@ impl<'a> Judged<'a> {
     fn new(release: &dyn ReleaseFiles, trust: &'a Trust, by: Option<&TrustedKey>, options: &Options) -> Self {
         let rows = Rows::new(options.depth);
         let (signers, rebuilders) = (Vec::new(), BTreeMap::new());
-        let mut judged = Self { rows, seen: Seen::default(), signer: None, signers, rebuilders };
+        let (seen, policies) = (Seen::default(), Vec::new());
+        let mut judged = Self { rows, seen, signer: None, signers, rebuilders, policies, facts: None };
         judged.judge(release, trust, by, options);
         judged
     }
@@ -181,6 +258,8 @@ impl<'a> Judged<'a> {
             && let Some(evidence) = inventory::check(documents, &image, rows)
         {
             seen.release_id = Some(evidence.release_id);
+            let log = documents.by_type.get(uri::INVENTORY).map(|document| &document.log);
+            seen.logged = log.filter(|log| log.fault.is_none()).and_then(|log| log.seen);
             let bundles = documents.by_type.iter().map(|(kind, document)| (kind.clone(), document.blob));
             seen.attestations = bundles.collect();
             provenance::check(&evidence, documents.signer, &image, options, rows);
@@ -193,7 +272,7 @@ impl<'a> Judged<'a> {
         }
         blobs::check(release, &image, &referrers, options, rows);
         let packs = seen.evidence.as_ref().and_then(|evidence| capsule::list(&referrers, evidence, options, rows));
-        content::check(release, &image, seen.evidence.as_ref(), packs, options, rows);
+        seen.claimed = content::check(release, &image, seen.evidence.as_ref(), packs, options, rows);
         if let Some(evidence) = &seen.evidence {
             seen.run_record = side::run_record(release, evidence, rows);
             let mut signed =

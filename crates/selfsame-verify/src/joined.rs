@@ -14,16 +14,19 @@ use selfsame_attest::text::quote;
 use selfsame_attest::{Inventory, Provenance, PublicKey, RunRecord};
 use selfsame_core::{Digest, Platform};
 use selfsame_oci::layout;
+use selfsame_policy::Ruled;
+use serde_json::Value;
 
 pub use parts::{JoinedFault, JoinedFiles, Part, PartFiles};
 
 use crate::checks::rebuilds as statements_beside;
 use crate::checks::stamps::{NO_AUTHORITY, NO_STAMP};
-use crate::checks::{judge, may_stand_beside, read_run_record, rebuilders};
+use crate::checks::{judge, may_stand_beside, policy, read_run_record, rebuilders};
+use crate::facts::people;
 use crate::files::{RUN_RECORD_FILE, ReleaseFiles};
 use crate::options::{Depth, Options};
 use crate::trust::{Trust, TrustedKey};
-use crate::verdict::{Class, Fact, Outcome, Unlisted, Verdict};
+use crate::verdict::{Class, Fact, Outcome, Unlisted, Verdict, policies_json};
 use crate::verified::Verified;
 use documents::Closed;
 
@@ -48,6 +51,16 @@ pub struct JoinedVerdict {
     pub unlisted: Vec<Unlisted>,
     /// Whether a check of what joins them failed for what was seen, not for what could not be seen.
     refuted: bool,
+    /// Every policy, and what it said: of the first platform that it does not allow, or of the last one.
+    pub policies: Vec<Ruled>,
+}
+
+impl JoinedVerdict {
+    /// One JSON text for each policy: `{"allow":true,"denied":[],"name":"default","sha256":"..."}`.
+    #[must_use]
+    pub fn policies_json(&self) -> serde_json::Value {
+        policies_json(&self.policies)
+    }
 }
 
 /// One question to what joins the parts, and the answer.
@@ -98,7 +111,7 @@ pub struct Joining {
 }
 
 /// What is asked, in this order; the last one decides nothing.
-const CHECKS: [(&str, &str); 11] = [
+const CHECKS: [(&str, &str); 12] = [
     ("index", "the index names one image for each platform, and every document is about one of them or about it"),
     ("parts", "the release of each platform is verified"),
     ("signature", "one trusted key signed the index"),
@@ -109,9 +122,11 @@ const CHECKS: [(&str, &str); 11] = [
     ("expectations", "the release is the expected one"),
     ("nothing-extra", "there is no file that nothing names"),
     ("threshold", "as many identities as the trust asks for joined the platforms and rebuilt all of them"),
+    (POLICY, "the policy allows every platform"),
     ("run-record", "the run record is about this release and by its signer"),
 ];
 const RUN_RECORD: &str = "run-record";
+const POLICY: &str = "policy";
 
 impl JoinedVerdict {
     /// Verified if every part is and nothing is wrong with what joins them.
@@ -152,6 +167,7 @@ pub fn verify_joined(release: &dyn ReleaseFiles, trust: &Trust, options: &Option
         joining: None,
         unlisted: Vec::new(),
         refuted: false,
+        policies: policy::unasked(options.policy.as_ref()),
     };
     match files {
         Ok(files) => {
@@ -168,6 +184,24 @@ pub fn verify_joined(release: &dyn ReleaseFiles, trust: &Trust, options: &Option
         verdict.joining = None;
     }
     Some(verdict)
+}
+
+/// What is known of all platforms together.
+struct Whole<'a> {
+    index: Digest,
+    platforms: Vec<String>,
+    joiners: &'a BTreeMap<&'a str, &'a str>,
+    rebuilders: &'a BTreeMap<String, String>,
+}
+
+impl Whole<'_> {
+    fn add_to(&self, facts: &mut Value) {
+        let named = |(identity, name): (&&str, &&str)| ((*identity).to_owned(), (*name).to_owned());
+        facts["release"]["index"] = Value::from(self.index.to_string());
+        facts["release"]["platforms"] = self.platforms.iter().map(String::as_str).collect();
+        facts["joiners"] = people(&self.joiners.iter().map(named).collect());
+        facts["rebuilders"] = people(self.rebuilders);
+    }
 }
 
 /// Who rebuilt every part, by identity.
@@ -231,11 +265,12 @@ impl Judge {
         // Who rebuilt it is asked of the whole: a rebuild of the index is one of every image that it names.
         let mut of_parts = trust.clone();
         of_parts.rebuild_threshold = 0;
-        let (mut standing, mut rebuilt) = (Vec::new(), Vec::new());
+        let (mut standing, mut rebuilt, mut facts) = (Vec::new(), Vec::new(), Vec::new());
         for part in &files.parts {
-            let answered = judge(&part.of(release), &of_parts, &of_each);
+            let answered = judge(&part.of(release), &of_parts, &of_each, false);
             verdict.parts.push((part.platform.clone(), answered.verdict));
             standing.push(answered.standing);
+            facts.push(answered.facts);
             rebuilt.push(answered.rebuilt);
         }
         self.names(release, files, options.depth);
@@ -286,8 +321,40 @@ impl Judge {
         let again = rebuilders(rebuilds, joining.index, joining.release_id, &joining.signer);
         let again = again.into_iter().chain(by_all(rebuilt)).collect();
         let signers = standing.iter().flatten().map(|part| part.evidence.signer.fingerprint()).collect();
-        self.threshold(trust, &joiners, &fallen, &again, &signers);
+        let again = self.threshold(trust, &joiners, &fallen, &again, &signers);
+        // What is not verified otherwise has no facts.
+        let sound = !self.answers.iter().any(|(_, outcome, _)| matches!(outcome, Outcome::Failed { .. }));
+        if sound {
+            let platforms = files.parts.iter().map(|part| part.platform.to_string()).collect();
+            let whole = Whole { index: joining.index, platforms, joiners: &joiners, rebuilders: &again };
+            self.policy(options, facts, &whole, verdict);
+        }
         verdict.joining = Some(Verified::new(joining));
+    }
+
+    /// The policies over each platform, with what is known of the whole.
+    fn policy(&mut self, options: &Options, facts: Vec<Option<Value>>, whole: &Whole<'_>, verdict: &mut JoinedVerdict) {
+        let mut told = Vec::new();
+        for ((platform, part), facts) in verdict.parts.iter_mut().zip(facts) {
+            let Some(mut facts) = facts else {
+                return self.unreadable(POLICY, format!("{platform}: there are no facts"));
+            };
+            whole.add_to(&mut facts);
+            let (answer, ruled) = policy::ask(options.policy.as_ref(), &facts);
+            verdict.policies = ruled;
+            part.facts = Some(Verified::new(facts)).filter(|_| options.keep_facts);
+            match answer {
+                policy::Answer::Allowed(allowed) => told = allowed,
+                policy::Answer::Denied(reason, why) => {
+                    let fault = JoinedFault::Refused(format!("{platform}: {reason}"));
+                    return self.fail_with(POLICY, fault, why);
+                }
+                policy::Answer::Unanswered(reason) => {
+                    return self.unreadable(POLICY, format!("{platform}: {reason}"));
+                }
+            }
+        }
+        self.pass(POLICY, told);
     }
 
     /// Who joined the parts and who rebuilt all of them, by identity, are as many as the trust asks for.
@@ -298,7 +365,7 @@ impl Judge {
         fallen: &[String],
         again: &BTreeMap<String, String>,
         signers: &BTreeSet<Digest>,
-    ) {
+    ) -> BTreeMap<String, String> {
         const ID: &str = "threshold";
         // Whoever signed a part or joined them is not independent of it, with another key neither.
         let signed = |identity: &str| {
@@ -324,6 +391,7 @@ impl Judge {
             }
             _ => self.pass(ID, facts),
         }
+        again.into_iter().map(|(identity, name)| (identity.clone(), name.clone())).collect()
     }
 
     /// No file that nothing names, and Docker's list as it should be.

@@ -10,6 +10,7 @@
 
 mod at_once;
 mod checks;
+mod facts;
 mod joined;
 mod one_file;
 mod rows;

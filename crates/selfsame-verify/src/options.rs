@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use selfsame_core::suggest;
+use selfsame_core::{Day, suggest};
+use selfsame_policy::Ruler;
 
 /// How much of a release is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,20 @@ pub struct Options {
     pub expect: Expectations,
     /// How many blobs are read at once. The verdict does not depend on it.
     pub threads: NonZeroUsize,
+    /// The policies that all have to allow it: [`selfsame_policy::built_in`] where nobody gave one.
+    pub policy: Arc<dyn Ruler>,
+    /// The day for which it is asked, as policies see it.
+    pub day: Option<Day>,
+    /// Whether the verdict keeps all facts, also those that no policy reads.
+    pub keep_facts: bool,
+}
+
+impl Options {
+    /// These, by the built-in policy and for no day.
+    #[must_use]
+    pub fn new(depth: Depth, expect: Expectations, threads: NonZeroUsize) -> Self {
+        Self { depth, expect, threads, policy: selfsame_policy::built_in(), day: None, keep_facts: false }
+    }
 }
 
 /// Values that the signed provenance must have, by name.

@@ -9,6 +9,7 @@ mod sentences;
 mod tables;
 
 use selfsame_core::{Day, Digest};
+use selfsame_policy::Ruled;
 
 use crate::joined::JoinedVerdict;
 use crate::one_file::FileVerdict;
@@ -51,7 +52,7 @@ pub fn of_release(verdict: &Verdict, asked: &Asked<'_>) -> String {
     release::contents(verdict, &mut page, 2);
     tables::unlisted(&mut page, &verdict.unlisted);
     let lines = tables::not_performed(tables::rows_of(verdict).into_iter());
-    end(page, asked, Some(verdict.depth), &lines)
+    end(page, asked, Some(verdict.depth), &policies(&verdict.policies), &lines)
 }
 
 /// The page about a release for several platforms.
@@ -83,7 +84,7 @@ pub fn of_joined(verdict: &JoinedVerdict, depth: Depth, asked: &Asked<'_>) -> St
         let of_part = tables::not_performed(tables::rows_of(part).into_iter());
         lines.extend(of_part.into_iter().map(|(id, reason)| (format!("{platform}, {id}"), reason)));
     }
-    end(page, asked, Some(depth), &lines)
+    end(page, asked, Some(depth), &policies(&verdict.policies), &lines)
 }
 
 /// The page about one file and one bundle.
@@ -99,7 +100,8 @@ pub fn of_file(verdict: &FileVerdict, predicate_type: &str, asked: &Asked<'_>) -
     page.heading(2, "Checks");
     let checks: Vec<_> = verdict.checks.iter().map(tables::CheckRow::of_joined).collect();
     tables::checks(&mut page, "Every question that was put to the file and its bundle, in order", &checks);
-    end(page, asked, None, &tables::not_performed(checks.into_iter()))
+    let none = ["none: a policy is asked of whole releases".to_owned()];
+    end(page, asked, None, &none, &tables::not_performed(checks.into_iter()))
 }
 
 /// Title, answer and reason.
@@ -128,8 +130,24 @@ fn claims(class: Class) -> &'static str {
     }
 }
 
+/// Each policy with its digest and what it said.
+fn policies(policies: &[Ruled]) -> Vec<String> {
+    let said = |it: &Ruled| match &it.ruling {
+        None => "not asked, or no answer",
+        Some(ruling) if ruling.allow => "allows it",
+        Some(_) => "does not allow it",
+    };
+    policies.iter().map(|it| format!("{}, {}: {}", it.name, it.digest, said(it))).collect()
+}
+
 /// By whom and by what it was judged, and what was not done.
-fn end(mut page: Html, asked: &Asked<'_>, depth: Option<Depth>, not_performed: &[(String, String)]) -> String {
+fn end(
+    mut page: Html,
+    asked: &Asked<'_>,
+    depth: Option<Depth>,
+    policies: &[String],
+    not_performed: &[(String, String)],
+) -> String {
     page.heading(2, "What was not performed");
     page.paragraph(&[Piece::Words(
         "The checks below were not performed, each for its reason. A verdict is verified only if none of them is one that it needs.",
@@ -159,7 +177,7 @@ fn end(mut page: Html, asked: &Asked<'_>, depth: Option<Depth>, not_performed: &
             .day()
             .map_or_else(|| "none: keys given by themselves count on every day".to_owned(), |day| day.to_string()),
     ));
-    rows.push(("policy", "none beside the checks of this page and the trust".to_owned()));
+    rows.extend(policies.iter().map(|policy| ("policy", policy.clone())));
     rows.extend(asked.expect.iter().map(|(name, value)| ("expected", format!("{name}={value}"))));
     if asked.expect.iter().next().is_none() {
         rows.push(("expected", "nothing: any release by a trusted key was as good".to_owned()));

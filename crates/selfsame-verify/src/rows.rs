@@ -72,9 +72,9 @@ impl Rows {
         self.excused.insert(id);
     }
 
-    /// Whether every check that is needed passed, but for this one, which is still open.
-    pub(crate) fn complete_but(&self, open: CheckId) -> bool {
-        let needed = |id: &&CheckId| **id != open && id.required_from().is_some_and(|depth| depth <= self.depth);
+    /// Whether every check that is needed passed, but for these, which are still open.
+    pub(crate) fn complete_but(&self, open: &[CheckId]) -> bool {
+        let needed = |id: &&CheckId| !open.contains(id) && id.required_from().is_some_and(|depth| depth <= self.depth);
         let fine = |id: &CheckId| self.passed(*id) || self.excused.contains(id) && !self.failed(*id);
         !self.refuted && !self.unanswered && CheckId::ALL.iter().filter(needed).all(fine)
     }

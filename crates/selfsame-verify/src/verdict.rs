@@ -2,10 +2,13 @@
 
 mod json;
 
+pub(crate) use json::policies as policies_json;
+
 use std::collections::BTreeSet;
 
 use selfsame_attest::{Provenance, RunRecord};
 use selfsame_core::Digest;
+use selfsame_policy::Ruled;
 
 use crate::options::Depth;
 use crate::trust::TrustSource;
@@ -40,6 +43,11 @@ pub struct Verdict {
     pub unlisted: Vec<Unlisted>,
     /// The trust file that was judged by, where it was one.
     pub trust: Option<TrustSource>,
+    /// Every policy, and what it said where it was asked: of what is not verified otherwise, none is.
+    pub policies: Vec<Ruled>,
+    /// What the policies were asked over, where [`Options::keep_facts`](crate::Options::keep_facts) says so and they were
+    /// asked: whatever they said, it is verified.
+    pub facts: Option<Verified<serde_json::Value>>,
 }
 
 impl Verdict {
@@ -297,6 +305,8 @@ check_ids! {
     Claims, "claims", Some(Depth::Content), "what the SBOM says is a package's is in the image";
     /// How many vouch for it.
     Threshold, "threshold", Some(Depth::Evidence), "as many vouch for it as the trust asks for";
+    /// The policy over all that was found.
+    Policy, "policy", Some(Depth::Evidence), "the policy allows the release";
     /// The run record beside the release.
     RunRecord, "run-record", None, "the run record is about this release and by its signer";
     /// Statements of others.

@@ -3,6 +3,7 @@
 
 mod keygen;
 mod log;
+mod policy;
 mod selftest;
 mod trust;
 mod verify;
@@ -14,6 +15,7 @@ use selfsame_core::Platform;
 
 pub(crate) use self::keygen::{Keygen, KeygenCommand};
 pub(crate) use self::log::{LogArgs, LogCheck, LogCommand, LogCosign, LogInit, LogProve, LogShow, LogTrustedRoot};
+pub(crate) use self::policy::{PolicyArgs, PolicyCheck, PolicyCommand, PolicyShow, PolicyTest, PolicyTry};
 pub(crate) use self::selftest::Selftest;
 pub(crate) use self::trust::{TrustAdd, TrustArgs, TrustCommand, TrustFormat, TrustRotate};
 pub(crate) use self::verify::{Depth, SummaryArgs, Verify, VerifyFile};
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     /// Look after the file of whom this machine believes
     #[command(subcommand)]
     Trust(TrustCommand),
+    /// For those who write policies: what is asked of a release beside signed and whole
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Copy a release to a registry: its tag comes last, when everything else is there
     Push(Push),
     /// Copy a release from a registry
@@ -408,6 +413,8 @@ pub(crate) struct RebuildVerify {
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
     /// Sign what was found with this key: FILE, env:NAME or exec:COMMAND
     #[arg(long, value_name = "KEY", env = "SELFSAME_SIGN_AS")]
     pub(crate) sign_as: Option<String>,
@@ -615,7 +622,7 @@ mod tests {
     /// Whom to believe is said on the command line and nowhere else.
     fn says_whom_to_believe(flag: &str) -> bool {
         let given = ["verify ", "verify-file ", "rebuild-verify ", "check ", "capsule check ", "index "];
-        let whom = ["--key", "--trust", "--at", "--log-key"];
+        let whom = ["--key", "--trust", "--at", "--log-key", "--policy"];
         let log = ["log cosign --log-key", "log check --key", "log check --since", "log trusted-root --key"];
         log.contains(&flag)
             || flag.starts_with("trust ") && !flag.ends_with("--json")
@@ -623,7 +630,7 @@ mod tests {
     }
 
     /// Without a variable: with the reason in docs/ci.md, or because the flag is nothing without another one.
-    const WITHOUT: [&str; 18] = [
+    const WITHOUT: [&str; 19] = [
         "rebuild-verify --emit-vsa",
         "rebuild-verify --output",
         "rebuild-verify --resource-uri",
@@ -637,6 +644,7 @@ mod tests {
         "tamper --output",
         "verify --emit-vsa",
         "verify --expect",
+        "verify --facts",
         "verify --resource-uri",
         "verify --sign-as",
         "verify --verifier-id",

@@ -15,6 +15,7 @@ mod log;
 mod meter;
 mod network;
 mod people;
+mod policy;
 mod prepare;
 mod rejoined;
 mod remote;
@@ -35,8 +36,10 @@ use crate::report::Exit;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == selfsame_sandbox::HELPER_ARG) {
-        return selfsame_sandbox::helper_main();
+    match arguments.next() {
+        Some(first) if first == selfsame_sandbox::HELPER_ARG => return selfsame_sandbox::helper_main(),
+        Some(first) if first == selfsame_sandbox::CONFINED_ARG => return guarded(policy::serve),
+        _ => {}
     }
     guarded(run)
 }

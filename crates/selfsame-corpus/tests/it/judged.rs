@@ -69,7 +69,7 @@ fn judge(case: &Case) -> Option<Answer> {
                 .iter()
                 .filter_map(|(name, content)| Some((name.strip_prefix(&prefix)?.to_owned(), content.bytes()?.to_vec())))
                 .collect();
-            let options = Options { depth: Depth::Content, expect, threads: NonZeroUsize::MIN };
+            let options = Options::new(Depth::Content, expect, NonZeroUsize::MIN);
             if let Some(joined) = verify_joined(&files, &trust, &options) {
                 let checks = joined.checks.iter().map(|it| (it.id.to_owned(), it.outcome.clone()));
                 return Some(found(checks, joined.class()));

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_attest::text::quote;
+use selfsame_core::RelPath;
 use selfsame_core::json::Node;
-use selfsame_tree::Tree;
+use selfsame_tree::{Entry, Kind, Tree};
 
 use super::sbom::{is_input, text};
 use crate::rows::Rows;
@@ -16,9 +17,35 @@ use crate::verified::Evidence;
 const FILE: &str = "file:";
 /// The most files that nobody claims of which the names are told.
 const MOST_NAMED: usize = 12;
+/// The most paths that a policy is told, of each kind.
+const MOST_PATHS: usize = 1000;
+
+/// What the files of the image and the packages of the SBOM say of one another.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Claimed {
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
+    /// What no package claims.
+    pub(crate) unclaimed_files: usize,
+    pub(crate) unclaimed_bytes: u64,
+    /// The first of them.
+    pub(crate) unclaimed: Vec<String>,
+    /// Files that run as their owner or group, or with capabilities of their own.
+    pub(crate) setuid: Vec<String>,
+    /// Packages that neither an input nor a file of the image shows.
+    pub(crate) untraced: Vec<Package>,
+}
+
+/// A package of the SBOM, as it names itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) purl: String,
+}
 
 /// The `claims` row. The image's files are those of the SBOM; that has been looked at.
-pub(super) fn check(tree: &Tree, evidence: &Evidence, rows: &mut Rows) {
+pub(super) fn check(tree: &Tree, evidence: &Evidence, rows: &mut Rows) -> Option<Claimed> {
     const ID: CheckId = CheckId::Claims;
     let sizes: BTreeMap<String, u64> = tree
         .iter()
@@ -34,11 +61,9 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, rows: &mut Rows) {
         let needed = entry.get("dependsOn").and_then(|needed| needed.as_array()).into_iter().flatten();
         for path in needed.filter_map(|needed| file_of(needed.as_str()?)) {
             if !sizes.contains_key(&*path) {
-                return rows.fail(
-                    ID,
-                    format!("`{}` claims `{}`, which is not in the image", quote(&reference), quote(&path)),
-                    Vec::new(),
-                );
+                let fault = format!("`{}` claims `{}`, which is not in the image", quote(&reference), quote(&path));
+                rows.fail(ID, fault, Vec::new());
+                return None;
             }
             claimed.insert(path);
             traced.insert(reference.clone());
@@ -53,7 +78,8 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, rows: &mut Rows) {
             if !places.contains(place.trim_end_matches('/')) {
                 let fault =
                     format!("`{}` was found at `{}`, which is not in the image", quote(reference), quote(&place));
-                return rows.fail(ID, fault, Vec::new());
+                rows.fail(ID, fault, Vec::new());
+                return None;
             }
             traced.insert(reference.clone());
         }
@@ -76,6 +102,31 @@ pub(super) fn check(tree: &Tree, evidence: &Evidence, rows: &mut Rows) {
     ];
     facts.extend(unclaimed.iter().take(MOST_NAMED).map(|(path, _)| Fact::new("unclaimed", quote(path))));
     rows.pass(ID, facts);
+    let word = |component: Node<'_>, name: &str| text(component, name).unwrap_or_default().into_owned();
+    let named = |component: Node<'_>| Package {
+        name: word(component, "name"),
+        version: word(component, "version"),
+        purl: word(component, "purl"),
+    };
+    let untraced = packages.iter().filter(|(reference, _)| !traced.contains(*reference));
+    Some(Claimed {
+        files: sizes.len(),
+        bytes: all_bytes,
+        unclaimed_files: unclaimed.len(),
+        unclaimed_bytes: bytes,
+        unclaimed: unclaimed.iter().take(MOST_PATHS).map(|(path, _)| (*path).to_owned()).collect(),
+        setuid: setuid(tree),
+        untraced: untraced.map(|(_, component)| named(*component)).collect(),
+    })
+}
+
+/// Files that give whoever runs them more than they had.
+fn setuid(tree: &Tree) -> Vec<String> {
+    let lends = |(_, entry): &(&RelPath, &Entry)| {
+        let file = matches!(entry.kind, Kind::File { .. } | Kind::HardLink { .. });
+        file && (entry.mode & 0o6000 != 0 || entry.xattrs.contains_key("security.capability"))
+    };
+    tree.iter().filter(lends).take(MOST_PATHS).map(|(path, _)| format!("/{path}")).collect()
 }
 
 /// Every path of the image, and every folder above one, whether the layers name it or not.

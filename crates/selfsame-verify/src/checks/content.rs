@@ -9,7 +9,7 @@ use selfsame_oci::{Descriptor, Limits, ReadLayer, apply, layout, read_layer};
 use selfsame_tree::Tree;
 
 use super::capsule::{Pack, Packs};
-use super::claims;
+use super::claims::{self, Claimed};
 use super::image::Image;
 use super::sbom::{is_input, sha256_of, text};
 use crate::at_once;
@@ -30,7 +30,7 @@ pub(super) fn check(
     packs: Option<Packs<'_>>,
     options: &Options,
     rows: &mut Rows,
-) {
+) -> Option<Claimed> {
     let wanted = options.depth >= Depth::Content && rows.passed(CheckId::Subjects) && rows.passed(CheckId::Blobs);
     let evidence = evidence.filter(|_| wanted);
     let layers = evidence.map(|_| &image.manifest.layers[..]).unwrap_or_default();
@@ -38,11 +38,10 @@ pub(super) fn check(
     if let Some(packs) = packs {
         packs.report(unpacked.packs, rows);
     }
-    let Some(evidence) = evidence else { return };
-    let Some(layers) = self::layers(image, unpacked.layers, rows) else { return };
-    if let Some(tree) = files(&layers, evidence, rows) {
-        claims::check(&tree, evidence, rows);
-    }
+    let evidence = evidence?;
+    let layers = self::layers(image, unpacked.layers, rows)?;
+    let tree = files(&layers, evidence, rows)?;
+    claims::check(&tree, evidence, rows)
 }
 
 fn layers(image: &Image, read: Vec<Result<ReadLayer, LayerFault>>, rows: &mut Rows) -> Option<Vec<ReadLayer>> {

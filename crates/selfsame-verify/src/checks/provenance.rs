@@ -60,7 +60,7 @@ pub(super) fn check(evidence: &Evidence, signer: &TrustedKey, image: &Image, opt
 }
 
 /// A text among the external parameters.
-pub(super) fn external<'a>(provenance: &'a Provenance, name: &str) -> Option<&'a str> {
+pub(crate) fn external<'a>(provenance: &'a Provenance, name: &str) -> Option<&'a str> {
     provenance.build_definition.external_parameters.get(name)?.as_str()
 }
 

@@ -117,7 +117,7 @@ fn collect<'t>(components: Objects<'t>, all: &mut Vec<Node<'t>>) {
 }
 
 /// The string under `field`.
-pub(super) fn text<'t>(object: Node<'t>, field: &str) -> Option<Cow<'t, str>> {
+pub(crate) fn text<'t>(object: Node<'t>, field: &str) -> Option<Cow<'t, str>> {
     object.get(field)?.as_str()
 }
 
@@ -141,6 +141,6 @@ pub(super) fn sha256_of(component: Node<'_>) -> Option<Digest> {
 }
 
 /// Whether this component is marked as an input.
-pub(super) fn is_input(component: Node<'_>) -> bool {
+pub(crate) fn is_input(component: Node<'_>) -> bool {
     properties(component, [PROPERTY_INPUT])[0].as_deref() == Some("true")
 }

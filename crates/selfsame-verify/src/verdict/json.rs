@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use selfsame_policy::Ruled;
+
 use super::{Check, VERDICT_SCHEMA, Verdict};
 use crate::trust::TrustSource;
 
@@ -15,6 +17,7 @@ impl Verdict {
     ///  "releaseId":"sha256:...","builderId":"...","keyId":"...","checks":[{"facts":[{"label":"keys","value":"1"}],
     ///  "id":"trust","outcome":"passed","reason":null,"slsa":"1 build level: ...","title":"..."},...],
     ///  "trust":{"at":"2026-11-20","serial":3,"sha256":"..."},
+    ///  "policies":[{"allow":true,"denied":[],"name":"default","sha256":"..."}],
     ///  "unlisted":[{"file":"...","note":"...","predicateType":"..."}]}
     /// ```
     ///
@@ -37,6 +40,7 @@ impl Verdict {
             ("keyId", json!(evidence.map(|evidence| evidence.signer.key_id()))),
             ("checks", self.checks.iter().map(check).collect()),
             ("trust", self.trust.as_ref().map_or(Value::Null, TrustSource::to_json)),
+            ("policies", policies(&self.policies)),
             ("unlisted", Value::Array(unlisted)),
         ];
         // Written by hand so that the order of the fields is this one whatever map serde_json is built with.
@@ -48,6 +52,20 @@ impl Verdict {
         text.push('}');
         text
     }
+}
+
+/// What each policy said; `allow` is null where it was not asked or gave no answer.
+pub(crate) fn policies(policies: &[Ruled]) -> Value {
+    let one = |it: &Ruled| {
+        let ruling = it.ruling.as_ref();
+        json!({
+            "allow": ruling.map(|ruling| ruling.allow),
+            "denied": ruling.map(|ruling| ruling.denied.as_slice()).unwrap_or_default(),
+            "name": it.name,
+            "sha256": it.digest.hex(),
+        })
+    };
+    policies.iter().map(one).collect()
 }
 
 fn check(check: &Check) -> Value {

@@ -13,6 +13,7 @@ use crate::fake::{Parts, key, signed};
 use crate::{Files, expecting, options, table};
 
 mod disks;
+mod policies;
 
 const BOTH: [&str; 2] = ["linux/amd64", "linux/arm64"];
 const NAME: &str = "hello:1.0.0";
@@ -203,6 +204,7 @@ fn a_release_for_several_platforms_is_verified_whole_and_part_by_part() {
         ("expectations", "passed"),
         ("nothing-extra", "passed"),
         ("threshold", "passed"),
+        ("policy", "passed"),
         ("run-record", "not-performed"),
     ];
     assert_eq!(ids, expected);

@@ -10,6 +10,7 @@ mod layout;
 mod logs;
 mod one_file;
 mod page;
+mod policy;
 mod reader;
 mod signatures;
 mod stamps;
@@ -28,7 +29,7 @@ use selfsame_verify::{CheckId, Class, Depth, Expectations, Options, Outcome, Tru
 type Files = BTreeMap<String, Vec<u8>>;
 
 fn options(depth: Depth) -> Options {
-    Options { depth, expect: Expectations::default(), threads: NonZeroUsize::new(2).unwrap() }
+    Options::new(depth, Expectations::default(), NonZeroUsize::new(2).unwrap())
 }
 
 fn expecting(texts: &[&str]) -> Options {

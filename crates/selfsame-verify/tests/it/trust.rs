@@ -16,7 +16,7 @@ pub(crate) fn day(text: &str) -> Day {
 }
 
 /// A trust file with the fake release's key in it, changed.
-fn file(change: impl FnOnce(&mut TrustFile)) -> TrustFile {
+pub(crate) fn file(change: impl FnOnce(&mut TrustFile)) -> TrustFile {
     let mut file = TrustFile::empty();
     file.keys.push(KeyEntry::new("release", key("signer").public()));
     change(&mut file);
@@ -261,7 +261,7 @@ fn thresholds_count_who_signs_not_keys() {
 }
 
 /// A rebuild statement about this release, as a file beside it.
-fn rebuild(parts: &Parts, signer: &str, change: impl FnOnce(&mut RebuildStatement)) -> Vec<u8> {
+pub(crate) fn rebuild(parts: &Parts, signer: &str, change: impl FnOnce(&mut RebuildStatement)) -> Vec<u8> {
     let image = parts.image_digest();
     let mut statement = RebuildStatement {
         verdict: RebuildVerdict::Same,

@@ -45,6 +45,7 @@ fn a_good_release_verifies_at_every_depth() {
     files          passed
     claims         passed
     threshold      passed
+    policy         passed
     run-record     passed
     unlisted       passed
     offline        not-performed  the caller did not say
@@ -84,6 +85,7 @@ fn a_good_release_verifies_at_every_depth() {
     files          not-performed  not asked for at depth `evidence`
     claims         not-performed  not asked for at depth `evidence`
     threshold      passed
+    policy         passed
     run-record     passed
     unlisted       passed
     offline        not-performed  the caller did not say
@@ -142,6 +144,7 @@ fn every_check_stands_in_every_verdict_in_order() {
     files          not-performed  not reached: `index` failed
     claims         not-performed  not reached: `index` failed
     threshold      not-performed  not reached: `index` failed
+    policy         not-performed  not reached: `index` failed
     run-record     not-performed  not reached: `index` failed
     unlisted       not-performed  not reached: `index` failed
     offline        not-performed  the caller did not say

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{TrustArgs, boolish};
+use super::{PolicyArgs, TrustArgs, boolish};
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
@@ -13,6 +13,8 @@ pub(crate) struct Verify {
     pub(crate) releases: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
     /// What the release must say of itself: name, version, platform, level, source, builder, image, ...
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) expect: Vec<String>,
@@ -33,6 +35,9 @@ pub(crate) struct Verify {
     /// Write the verdict as a page for people too: one HTML file, whatever the answer is
     #[arg(long, value_name = "FILE.html", env = "SELFSAME_REPORT")]
     pub(crate) report: Option<PathBuf>,
+    /// Write what policies are told of the release as JSON, whatever they answer; of what is not verified otherwise, nothing
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) facts: Option<PathBuf>,
     /// Print the verdict as JSON
     #[arg(long, env = "SELFSAME_JSON", value_parser = boolish())]
     pub(crate) json: bool,

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Check, settings: &Settings) -> Answer {
         };
     let (mut vouched, mut is_vouched) = (None, false);
     if !arguments.trust.is_empty() {
-        let judged = Judged::of(files.as_ref(), &arguments.trust, Depth::Evidence)?;
+        let judged = Judged::of(files.as_ref(), &arguments.trust, &[], Depth::Evidence)?;
         let state = if judged.is_verified() { State::There } else { State::Absent };
         rows.push(Row::document("verified documents", state, judged.reason()));
         is_vouched = judged.is_verified();

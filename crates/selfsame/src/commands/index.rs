@@ -94,7 +94,7 @@ fn part(path: &Path, arguments: &Index) -> Answer<Part> {
     let outline = Outline::read(files.as_ref()).map_err(|error| remote::outline(&error, &shown))?;
     let trust = crate::trust::of(&arguments.trust)?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
-    let options = Options { depth: Depth::Content, expect: Expectations::default(), threads };
+    let options = Options::new(Depth::Content, Expectations::default(), threads);
     let verdict = selfsame_verify::verify(files.as_ref(), &trust, &options);
     let exit = verify::exit(&verdict);
     let reason = verdict.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default().to_owned();

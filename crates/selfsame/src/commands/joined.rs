@@ -51,6 +51,7 @@ pub(super) fn json(joined: &JoinedVerdict) -> String {
         "image": joined.index,
         "name": joined.name,
         "parts": joined.parts.iter().map(part).collect::<Vec<_>>(),
+        "policies": joined.policies_json(),
         "releaseId": joined.release_id,
         "unlisted": joined
             .unlisted

@@ -1,6 +1,6 @@
 //! A release of one platform or of several, judged; and its parts, each a release of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use selfsame_attest::{Provenance, RunRecord};
 use selfsame_core::{Digest, Platform, uri};
@@ -30,8 +30,8 @@ pub(super) struct VerifiedPart<'a> {
 
 impl Judged {
     /// Judges a release.
-    pub(super) fn of(files: &dyn ReleaseFiles, trust: &TrustArgs, depth: Depth) -> Answer<Self> {
-        let (trust, options) = verify::questions(trust, &[], depth)?;
+    pub(super) fn of(files: &dyn ReleaseFiles, trust: &TrustArgs, policies: &[PathBuf], depth: Depth) -> Answer<Self> {
+        let (trust, options) = verify::questions(trust, &[], policies, depth)?;
         Ok(match selfsame_verify::verify_joined(files, &trust, &options) {
             Some(joined) => Self::Several(Box::new(joined)),
             None => Self::One(Box::new(selfsame_verify::verify(files, &trust, &options))),

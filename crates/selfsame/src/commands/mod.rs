@@ -20,6 +20,7 @@ mod keygen;
 mod lock;
 mod log;
 mod page;
+mod policy;
 mod pull;
 mod push;
 mod rebuild_verify;
@@ -56,6 +57,7 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::VerifyFile(arguments) => verify_file::run(&arguments, settings),
         Command::RebuildVerify(arguments) => rebuild_verify::run(&arguments, settings),
         Command::Trust(command) => trust::run(&command, settings),
+        Command::Policy(command) => policy::run(&command, settings),
         Command::Push(arguments) => push::run(&arguments, settings),
         Command::Pull(arguments) => pull::run(&arguments, settings),
         Command::Check(arguments) => check::run(&arguments, settings),

@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     let trust = crate::trust::of(&arguments.trust)?;
     let release = Release::find(&arguments.release, true, true, Some(&trust), settings)?;
     let files = release.files()?;
-    let judged = Judged::of(files.as_ref(), &arguments.trust, Depth::Content)?;
+    let judged = Judged::of(files.as_ref(), &arguments.trust, &arguments.policy.policies, Depth::Content)?;
     if !judged.is_verified() {
         if let Some(summary) = &summary {
             summary.write(judged.judgement(Depth::Content))?;

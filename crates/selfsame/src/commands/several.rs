@@ -35,7 +35,8 @@ enum Judged {
 
 pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     refuse_what_goes_with_one(arguments)?;
-    let (trust, options) = verify::questions(&arguments.trust, &arguments.expect, Depth::Evidence)?;
+    let (trust, options) =
+        verify::questions(&arguments.trust, &arguments.expect, &arguments.policy.policies, Depth::Evidence)?;
     // Everything that is far is here before the network is given up, for good.
     let asked: Vec<Asked<'_>> = arguments.releases.iter().map(|name| find(name, arguments, &trust, settings)).collect();
     let closed = verify::give_up_the_network();
@@ -66,6 +67,7 @@ fn refuse_what_goes_with_one(arguments: &Verify) -> Answer<()> {
         ("--referrers-from", arguments.referrers_from.is_some()),
         ("--emit-vsa", arguments.summary.emit_vsa.is_some()),
         ("--print-digest", arguments.print_digest),
+        ("--facts", arguments.facts.is_some()),
         ("--report", arguments.report.is_some()),
     ];
     match flags.iter().find(|(_, given)| *given) {

@@ -7,6 +7,7 @@ use selfsame_attest::{
     ResourceDescriptor, Statement, Subject, VerificationResult, VerificationSummary, Verifier, sign_bare,
 };
 use selfsame_core::{Digest, SourceEpoch, uri};
+use selfsame_policy::Ruled;
 use selfsame_registry::Reference;
 use selfsame_verify::trust::TrustSource;
 use selfsame_verify::{Class, Depth, JoinedVerdict, Verdict};
@@ -157,7 +158,7 @@ impl Judgement {
             subjects: verdict.image.map(|image| Subject::new(name, image)).into_iter().collect(),
             attestations: verdict.attestations.clone(),
             trust: verdict.trust.clone(),
-            asked: asked(verdict.depth, verdict.trust.as_ref(), expect),
+            asked: asked(verdict.depth, verdict.trust.as_ref(), expect, &verdict.policies),
         }
     }
 
@@ -178,7 +179,7 @@ impl Judgement {
             subjects,
             // All of them or none: which of several signers of a part somebody joined is not told here.
             attestations: BTreeSet::new(),
-            asked: asked(depth, trust.as_ref(), expect),
+            asked: asked(depth, trust.as_ref(), expect, &joined.policies),
             trust,
         }
     }
@@ -194,9 +195,11 @@ impl Judgement {
 }
 
 /// What was asked beside what the trust file says: part of the policy, and of the verdict's meaning.
-fn asked(depth: Depth, trust: Option<&TrustSource>, expect: &[String]) -> BTreeMap<String, Value> {
+fn asked(depth: Depth, trust: Option<&TrustSource>, expect: &[String], policies: &[Ruled]) -> BTreeMap<String, Value> {
     let mut asked = BTreeMap::from([("depth".to_owned(), json!(depth.as_str()))]);
     asked.extend(trust.map(|trust| ("day".to_owned(), json!(trust.at.to_string()))));
+    let named = |it: &Ruled| json!({ "digest": { "sha256": it.digest.hex() }, "name": it.name });
+    asked.insert("policies".to_owned(), policies.iter().map(named).collect());
     if !expect.is_empty() {
         let sorted: BTreeSet<&String> = expect.iter().collect();
         asked.insert("expect".to_owned(), json!(sorted));

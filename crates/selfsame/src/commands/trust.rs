@@ -310,7 +310,7 @@ fn accepted_release(named: &str, by: &TrustedKey) -> Answer<Digest> {
     }
     let files = crate::files::open(Path::new(named))?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
-    let options = Options { depth: Depth::Blobs, expect: Expectations::default(), threads };
+    let options = Options::new(Depth::Blobs, Expectations::default(), threads);
     let verdict = selfsame_verify::verify(files.as_ref(), &Trust::new(vec![by.clone()]), &options);
     let reason = verdict.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default().to_owned();
     verdict.evidence.map(|evidence| evidence.release_id).ok_or_else(|| {

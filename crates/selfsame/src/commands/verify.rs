@@ -1,12 +1,13 @@
 //! `selfsame verify`: the verdict of the verifier, shown.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use selfsame_verify::{CheckId, Class, Depth, Expectations, Fact, Options, Outcome, Trust, Verdict};
 
 use crate::cli::{self, TrustArgs, Verify};
 use selfsame_registry::Reference;
+use serde_json::{Value, json};
 
 use super::page::Page;
 use super::summary::{Judgement, Wanted};
@@ -23,7 +24,8 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     let reference = remote::as_reference(release);
     let depth = depth(arguments, reference.is_some());
     // What was asked wrongly is found out before anybody is asked for the release.
-    let (trust, options) = questions(&arguments.trust, &arguments.expect, depth)?;
+    let (trust, mut options) = questions(&arguments.trust, &arguments.expect, &arguments.policy.policies, depth)?;
+    options.keep_facts = arguments.facts.is_some();
     let sign_as = arguments.sign_as.as_deref();
     let summary = Wanted::of(&arguments.summary, &arguments.trust, sign_as, reference.as_ref())?;
     let files = match &arguments.referrers_from {
@@ -42,6 +44,10 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
             let asked = page.asked(&shown, &trust, &options.expect);
             page.write(&selfsame_verify::page::of_joined(&joined, options.depth, &asked))?;
         }
+        if let Some(file) = &arguments.facts {
+            let facts = joined.parts.iter().filter_map(|(_, part)| part.facts.as_deref().cloned()).collect::<Vec<_>>();
+            write_facts(file, Some(Value::Array(facts)).filter(|facts| facts != &json!([])))?;
+        }
         if let Some(summary) = &summary {
             summary.write(Judgement::of_joined(&joined, depth, &arguments.expect))?;
         }
@@ -52,6 +58,9 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     if let Some(page) = page {
         let asked = page.asked(&shown, &trust, &options.expect);
         page.write(&selfsame_verify::page::of_release(&verdict, &asked))?;
+    }
+    if let Some(file) = &arguments.facts {
+        write_facts(file, verdict.facts.as_deref().cloned())?;
     }
     if let Some(summary) = &summary {
         summary.write(Judgement::of_one(&verdict, &arguments.expect))?;
@@ -86,12 +95,34 @@ pub(super) fn give_up_the_network() -> Result<String, String> {
     }
 }
 
+/// What policies were told. An older file does not stay where there is nothing to tell: it would be taken for this one's.
+fn write_facts(file: &Path, facts: Option<Value>) -> Answer<()> {
+    if let Some(facts) = facts {
+        return crate::prepare::write_text(file, &format!("{facts:#}\n"));
+    }
+    terminal::talk("no facts: the release is not verified without its policy");
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let headline = format!("cannot remove `{}`, which is of another run: {error}", file.display());
+            Err(Report::new(Exit::Unanswered, headline).into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What is asked about a release.
-pub(super) fn questions(trust: &TrustArgs, expect: &[String], depth: Depth) -> Answer<(Trust, Options)> {
+pub(super) fn questions(
+    trust: &TrustArgs,
+    expect: &[String],
+    policies: &[PathBuf],
+    depth: Depth,
+) -> Answer<(Trust, Options)> {
     let expect = expectations(expect)?;
+    let policy = crate::policy::of(policies)?;
+    let day = Some(trust.at.unwrap_or_else(crate::trust::today));
     let trust = crate::trust::of(trust)?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
-    Ok((trust, Options { depth, expect, threads }))
+    Ok((trust, Options { depth, expect, threads, policy, day, keep_facts: false }))
 }
 
 /// What a release has to say of itself.

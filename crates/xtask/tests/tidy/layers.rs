@@ -25,6 +25,7 @@ const BESIDE: &[(&str, &str)] = &[
     ("selfsame-packages", "selfsame-lock"),
     ("selfsame-verify", "selfsame-log"),
     ("selfsame-verify", "selfsame-oci"),
+    ("selfsame-verify", "selfsame-policy"),
     ("selfsame-verify", "selfsame-timestamp"),
     ("selfsame-executor", "selfsame-sandbox"),
     ("selfsame-executor", "selfsame-store"),

@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &CapsuleCheck, settings: &Settings) -> Answer {
 
 fn check(release: &Opened, trust: &TrustArgs, machine: &Machine<'_>) -> Answer<Verdict> {
     let files = release.files.as_ref();
-    let judged = Judged::of(files, trust, Depth::Content)?;
+    let judged = Judged::of(files, trust, &[], Depth::Content)?;
     if !judged.is_verified() {
         let reason = Some(judged.reason()).filter(|reason| !reason.is_empty());
         return Ok(Verdict::of(
