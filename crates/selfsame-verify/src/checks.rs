@@ -26,7 +26,7 @@ pub(crate) use demands::{level, rebuilders, rollback};
 pub(crate) use documents::{LATER, note};
 pub(crate) use expectations::said;
 pub(crate) use provenance::{external, parameter_fault, relaxation_names, relaxed};
-pub(crate) use sbom::{is_input, property, text};
+pub(crate) use sbom::{is_input, is_unlocked, text};
 pub(crate) use side::{may_stand_beside, read_run_record, rebuilds};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,7 +10,7 @@ use selfsame_core::json::Node;
 use selfsame_core::{Day, SourceEpoch, uri};
 use selfsame_policy::{FACTS_SCHEMA, Reads};
 
-use crate::checks::{Claimed, external, is_input, property, said, text};
+use crate::checks::{Claimed, external, is_input, is_unlocked, said, text};
 use crate::options::Options;
 use crate::trust::Trust;
 use crate::verified::Evidence;
@@ -148,7 +148,7 @@ fn component(component: Node<'_>) -> Value {
     json!({
         "input": is_input(component),
         "licenses": licenses(component),
-        "locked": property(component, "selfsame:unlocked").as_deref() != Some("true"),
+        "locked": !is_unlocked(component),
         "name": word("name"),
         "purl": word("purl"),
         "type": word("type"),

@@ -144,3 +144,8 @@ pub(super) fn sha256_of(component: Node<'_>) -> Option<Digest> {
 pub(crate) fn is_input(component: Node<'_>) -> bool {
     properties(component, [PROPERTY_INPUT])[0].as_deref() == Some("true")
 }
+
+/// Whether this component says that it is in the image and that nothing had locked it.
+pub(crate) fn is_unlocked(component: Node<'_>) -> bool {
+    properties(component, [PROPERTY_UNLOCKED])[0].as_deref() == Some("true")
+}
