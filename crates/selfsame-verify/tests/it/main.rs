@@ -8,6 +8,7 @@ mod fuzz;
 mod joined;
 mod layout;
 mod logs;
+mod mixed;
 mod one_file;
 mod page;
 mod policy;
