@@ -39,17 +39,24 @@ pub const ELSEWHERE: [Elsewhere; 12] = [
         tests: &[
             "crates/selfsame-registry/tests/it/referrers.rs: lists_that_are_none",
             "tests/it/push_registry.rs: sandbox_what_strangers_attach_spoils_nothing",
+            "tests/it/bounds_registry.rs: sandbox_what_hundreds_of_strangers_attach_pushes_nothing_out",
+            "tests/it/bounds_registry.rs: sandbox_documents_of_another_image_do_not_count_for_this_one",
+            "tests/it/bounds_registry.rs: sandbox_what_is_there_only_now_and_then_is_never_half_a_release",
         ],
     },
     Elsewhere {
         item: 62,
         says: "a tag that moves between two requests",
-        tests: &["crates/selfsame-registry/tests/it/manifests.rs: other_bytes_than_the_digest_promises"],
+        tests: &["tests/it/bounds_registry.rs: sandbox_a_tag_that_moves_meanwhile_is_one_image_all_along"],
     },
     Elsewhere {
         item: 63,
-        says: "a panic, in any thread",
-        tests: &["crates/selfsame/src/main.rs: a_panic_is_no_answer"],
+        says: "a panic, a stack or a memory that is full",
+        tests: &[
+            "crates/selfsame/src/main.rs: a_panic_is_no_answer",
+            "tests/it/bounds_files.rs: documents_that_bring_readers_down_do_not_bring_this_one_down",
+            "tests/it/bounds_files.rs: without_memory_there_is_no_good_verdict",
+        ],
     },
     Elsewhere {
         item: 65,
@@ -72,7 +79,7 @@ pub const ELSEWHERE: [Elsewhere; 12] = [
     Elsewhere {
         item: 68,
         says: "a reference whose tag is not its digest",
-        tests: &["crates/selfsame-registry/tests/it/manifests.rs: other_bytes_than_the_digest_promises"],
+        tests: &["tests/it/bounds_registry.rs: sandbox_a_tag_and_a_digest_that_disagree_are_refused"],
     },
     Elsewhere {
         item: 69,
