@@ -6,8 +6,14 @@ use selfsame_testing::fuzz::{answer, fuzz};
 
 #[test]
 fn fuzz_json() {
-    let seeds: [&[u8]; 3] =
-        [br#"{"a":[1,-2.5e3,"\u00e9\ud83d\ude00",null,true],"b":{"a":{}}}"#, br#"{"a":1,"a":2}"#, b"9007199254740992"];
+    // Strings longer than what is looked at in one go, with something to be found in the second of these.
+    let long = format!(r#"{{"b\"":["{0}é{0}\\","{0}{0}"],"a":{{"{0}":1,"{0}x":2,"{0}w":3}}}}"#, "x".repeat(40));
+    let seeds: [&[u8]; 4] = [
+        br#"{"a":[1,-2.5e3,"\u00e9\ud83d\ude00",null,true],"b":{"a":{}}}"#,
+        br#"{"a":1,"a":2}"#,
+        b"9007199254740992",
+        long.as_bytes(),
+    ];
     fuzz("json", &seeds, &["\"a\":", "\\ud83d", "\\u0000", "1e", "-0", "{\"a\":"], |bytes| {
         let limits = Limits { size_bytes: 1 << 20, values: 1000 };
         let value = json::parse(bytes, limits).map_err(|error| error.to_string());
