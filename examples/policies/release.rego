@@ -12,8 +12,11 @@ allow if {
 	committed
 }
 
-# A folder has to be clean; a source that was locked by its digest has no folder.
-committed if input.source.dirty == false
+# A folder has to be what a commit has; a source that was locked by its digest has no folder.
+committed if {
+	input.source.dirty == false
+	input.source.commit
+}
 
 committed if startswith(input.source.uri, "pkg:")
 

@@ -33,3 +33,8 @@ test_locked_source if selfsame.allow with input as object.union(
 	object.remove(good, ["source"]),
 	{"source": {"uri": "pkg:generic/hello@1.0"}},
 )
+
+test_no_commit if not selfsame.allow with input as object.union(
+	object.remove(good, ["source"]),
+	{"source": {"uri": "selfsame:source", "dirty": false}},
+)

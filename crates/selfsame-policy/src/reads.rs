@@ -36,7 +36,10 @@ impl Reads {
     }
 
     /// What a module reads. Its words are those that the engine has.
-    pub(crate) fn of(module: &str) -> Result<Self, PolicyError> {
+    ///
+    /// # Errors
+    /// Words that are none, too many brackets within one another, or `data` of others.
+    pub fn of(module: &str) -> Result<Self, PolicyError> {
         let words = words(module)?;
         let mut reads = Self::default();
         for (place, word) in words.iter().enumerate() {
