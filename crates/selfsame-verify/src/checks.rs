@@ -15,6 +15,7 @@ pub(crate) mod log;
 mod names;
 mod opened;
 pub(crate) mod policy;
+mod privileges;
 mod provenance;
 mod referrers;
 mod sbom;

@@ -48,13 +48,26 @@ pub struct Options {
     pub day: Option<Day>,
     /// Whether the verdict keeps all facts, also those that no policy reads.
     pub keep_facts: bool,
+    /// The most bytes that the layers of an image may unpack to together: where a bomb stops.
+    pub content_bytes: u64,
 }
 
 impl Options {
+    /// What a caller who was told nothing else lets the layers unpack to: 64 GiB.
+    pub const CONTENT_BYTES: u64 = 64 << 30;
+
     /// These, by the built-in policy and for no day.
     #[must_use]
     pub fn new(depth: Depth, expect: Expectations, threads: NonZeroUsize) -> Self {
-        Self { depth, expect, threads, policy: selfsame_policy::built_in(), day: None, keep_facts: false }
+        Self {
+            depth,
+            expect,
+            threads,
+            policy: selfsame_policy::built_in(),
+            day: None,
+            keep_facts: false,
+            content_bytes: Self::CONTENT_BYTES,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Layers and documents as their readers see them.
 
 mod base;
+mod bounds;
 mod documents;
 mod fixture;
 mod flatten;

@@ -106,8 +106,8 @@ impl<'a> Packs<'a> {
     }
 
     /// Whether everything in a pack is content of the tree that it belongs to.
-    pub(super) fn open(&self, release: &dyn ReleaseFiles, pack: Pack<'_>) -> Result<(), String> {
-        open_pack(release, pack.descriptor, pack.tree, &self.trees)
+    pub(super) fn open(&self, release: &dyn ReleaseFiles, pack: Pack<'_>, limit_bytes: u64) -> Result<(), String> {
+        open_pack(release, pack.descriptor, pack.tree, &self.trees, limit_bytes)
     }
 }
 
@@ -120,10 +120,12 @@ fn open_pack(
     pack: &Descriptor,
     tree: Digest,
     trees: &BTreeMap<Digest, &Descriptor>,
+    limit_bytes: u64,
 ) -> Result<(), String> {
     let reader = release.open(&selfsame_oci::layout::blob_path(pack.digest)).map_err(|error| error.to_string())?;
     let reader = reader.ok_or("it is missing")?;
-    let read = read_pack(reader, &pack.media_type, Limits::LAYER, &mut ()).map_err(|error| told(&error))?;
+    let limits = Limits { diff_size_bytes: limit_bytes, ..Limits::LAYER };
+    let read = read_pack(reader, &pack.media_type, limits, &mut ()).map_err(|error| told(&error))?;
     if read.tree.digest() == tree {
         return Ok(());
     }

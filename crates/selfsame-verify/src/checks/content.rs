@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use selfsame_attest::text::quote;
 use selfsame_core::Digest;
-use selfsame_oci::{Descriptor, Limits, ReadLayer, apply, layout, read_layer};
+use selfsame_oci::{Descriptor, Limits, ReadError, ReadLayer, apply, layout, read_layer};
 use selfsame_tree::Tree;
 
 use super::capsule::{Pack, Packs};
 use super::claims::{self, Claimed};
 use super::image::Image;
 use super::sbom::{is_input, sha256_of, text};
+use super::privileges;
 use crate::at_once;
 use crate::files::ReleaseFiles;
 use crate::options::{Depth, Options};
@@ -39,12 +41,17 @@ pub(super) fn check(
         packs.report(unpacked.packs, rows);
     }
     let evidence = evidence?;
-    let layers = self::layers(image, unpacked.layers, rows)?;
+    let layers = self::layers(image, unpacked.layers, options, rows)?;
     let tree = files(&layers, evidence, rows)?;
     claims::check(&tree, evidence, rows)
 }
 
-fn layers(image: &Image, read: Vec<Result<ReadLayer, LayerFault>>, rows: &mut Rows) -> Option<Vec<ReadLayer>> {
+fn layers(
+    image: &Image,
+    read: Vec<Result<ReadLayer, LayerFault>>,
+    options: &Options,
+    rows: &mut Rows,
+) -> Option<Vec<ReadLayer>> {
     const ID: CheckId = CheckId::Layers;
     let mut layers = Vec::new();
     for (number, (read, diff_id)) in read.into_iter().zip(&image.config.diff_ids).enumerate() {
@@ -58,6 +65,7 @@ fn layers(image: &Image, read: Vec<Result<ReadLayer, LayerFault>>, rows: &mut Ro
             }
             Err(LayerFault::Io(reason)) => rows.unreadable(ID, format!("layer {number}: {reason}")),
             Err(LayerFault::Refused(reason)) => rows.fail(ID, format!("layer {number}: {reason}"), Vec::new()),
+            Err(LayerFault::TooLarge) => rows.fail(ID, too_large(options), Vec::new()),
         }
     }
     if layers.len() != image.manifest.layers.len() {
@@ -65,13 +73,26 @@ fn layers(image: &Image, read: Vec<Result<ReadLayer, LayerFault>>, rows: &mut Ro
         return None;
     }
     let bytes: u64 = layers.iter().map(|layer| layer.diff_size).fold(0, u64::saturating_add);
-    rows.pass(ID, vec![Fact::new("layers", layers.len().to_string()), Fact::new("bytes", bytes.to_string())]);
+    // Of layers that are read side by side none sees what the others come to.
+    if bytes > options.content_bytes {
+        rows.fail(ID, too_large(options), Vec::new());
+        return None;
+    }
+    let mut facts = vec![Fact::new("layers", layers.len().to_string()), Fact::new("bytes", bytes.to_string())];
+    facts.extend(privileges::facts(&layers));
+    rows.pass(ID, facts);
     Some(layers)
 }
 
 enum LayerFault {
     Io(String),
     Refused(String),
+    /// More than there is room for.
+    TooLarge,
+}
+
+fn too_large(options: &Options) -> String {
+    format!("the layers unpack to more than {} bytes; no more are read", options.content_bytes)
 }
 
 /// Something compressed.
@@ -102,13 +123,14 @@ fn read_all<'a>(
 ) -> Unpacked {
     let mut jobs: Vec<Job<'a>> = layers.iter().map(Job::Layer).collect();
     jobs.extend(packs.into_iter().flat_map(|packs| packs.iter().map(move |pack| Job::Pack(packs, pack))));
+    let left_bytes = AtomicU64::new(options.content_bytes);
     let size = |job: &Job<'_>| match job {
         Job::Layer(layer) => layer.size,
         Job::Pack(_, pack) => pack.descriptor.size,
     };
     let done = at_once::each(options.threads, &jobs, size, |job| match job {
-        Job::Layer(layer) => Done::Layer(read_one(release, layer)),
-        Job::Pack(packs, pack) => Done::Pack(packs.open(release, *pack)),
+        Job::Layer(layer) => Done::Layer(read_one(release, layer, &left_bytes)),
+        Job::Pack(packs, pack) => Done::Pack(packs.open(release, *pack, options.content_bytes)),
     });
     let mut unpacked = Unpacked::default();
     for done in done {
@@ -120,15 +142,20 @@ fn read_all<'a>(
     unpacked
 }
 
-fn read_one(release: &dyn ReleaseFiles, layer: &Descriptor) -> Result<ReadLayer, LayerFault> {
+fn read_one(release: &dyn ReleaseFiles, layer: &Descriptor, left_bytes: &AtomicU64) -> Result<ReadLayer, LayerFault> {
     let name = layout::blob_path(layer.digest);
     let reader = match release.open(&name) {
         Ok(Some(reader)) => reader,
         Ok(None) => return Err(LayerFault::Io(format!("{name} is gone"))),
         Err(error) => return Err(LayerFault::Io(format!("{name} cannot be read: {error}"))),
     };
-    let read = read_layer(reader, &layer.media_type, Limits::LAYER, &mut ());
-    let read = read.map_err(|error| LayerFault::Refused(told(&error)))?;
+    let limits = Limits { diff_size_bytes: left_bytes.load(Ordering::Relaxed), ..Limits::LAYER };
+    let read = read_layer(reader, &layer.media_type, limits, &mut ()).map_err(|error| match error {
+        ReadError::TooLarge { .. } => LayerFault::TooLarge,
+        error => LayerFault::Refused(told(&error)),
+    })?;
+    let used = |left: u64| Some(left.saturating_sub(read.diff_size));
+    let _ = left_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, used);
     if (read.digest, read.size) != (layer.digest, layer.size) {
         return Err(LayerFault::Refused(format!("{name} changed while it was read")));
     }

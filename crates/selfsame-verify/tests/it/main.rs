@@ -1,5 +1,6 @@
 //! Verdicts on a whole release in memory: good, tampered with, re-signed, incomplete.
 
+mod bounds;
 mod claims;
 mod escapes;
 mod fake;

@@ -21,6 +21,9 @@ pub(crate) struct Verify {
     /// How much is looked at: by default content for folders and tars, evidence for what is in a registry
     #[arg(long, value_enum, env = "SELFSAME_DEPTH")]
     pub(crate) depth: Option<Depth>,
+    /// The most bytes that the layers may unpack to together, 500MiB for one; by default 64GiB
+    #[arg(long, value_name = "SIZE", env = "SELFSAME_MOST_CONTENT", value_parser = super::size)]
+    pub(crate) most_content: Option<u64>,
     /// Where the signed documents are, if a copy of the image lost them: a release, or HOST/NAME:TAG in a registry
     #[arg(long, value_name = "REF|DIR", env = "SELFSAME_REFERRERS_FROM")]
     pub(crate) referrers_from: Option<PathBuf>,

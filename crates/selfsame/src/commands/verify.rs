@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     // What was asked wrongly is found out before anybody is asked for the release.
     let (trust, mut options) = questions(&arguments.trust, &arguments.expect, &arguments.policy.policies, depth)?;
     options.keep_facts = arguments.facts.is_some();
+    options.content_bytes = arguments.most_content.unwrap_or(options.content_bytes);
     let sign_as = arguments.sign_as.as_deref();
     let summary = Wanted::of(&arguments.summary, &arguments.trust, sign_as, reference.as_ref())?;
     let files = match &arguments.referrers_from {
@@ -188,6 +189,10 @@ pub(super) fn text(verdict: &Verdict, release: &Path) -> String {
     let claims = verdict.check(CheckId::Claims).facts.iter();
     for fact in claims.filter(|fact| fact.label == "claimed by no package" && !fact.value.starts_with("0 ")) {
         text += &format!("  claimed by no package: {}\n", printable(&fact.value));
+    }
+    let layers = verdict.check(CheckId::Layers).facts.iter();
+    for fact in layers.filter(|fact| fact.label == "rights of its own") {
+        text += &format!("  rights of its own: {}\n", printable(&fact.value));
     }
     for unlisted in &verdict.unlisted {
         text += &format!("  unlisted, not used: {} ({})\n", printable(&unlisted.file), printable(&unlisted.note));
