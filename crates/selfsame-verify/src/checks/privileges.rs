@@ -27,7 +27,7 @@ pub(super) fn facts(layers: &[ReadLayer]) -> Vec<Fact> {
                 Whiteout::Opaque(path) => (path.as_str(), false),
             };
             let below = |path: &str| path.strip_prefix(gone).is_some_and(|rest| rest.starts_with('/'));
-            found.retain(|path, _| !below(path) && !(itself && path == gone));
+            found.retain(|path, _| !(below(path) || itself && path == gone));
         }
         for (path, entry) in layer.tree.iter() {
             match Rights::of(entry) {
