@@ -1,6 +1,8 @@
 //! Layers as large as the product reads them, and one more: refused in bounded time and memory, at the limits that the
 //! product has.
 
+#![expect(clippy::disallowed_methods, reason = "a test of what takes how long asks the clock")]
+
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 

@@ -123,7 +123,7 @@ pub(super) fn questions(
     let day = Some(trust.at.unwrap_or_else(crate::trust::today));
     let trust = crate::trust::of(trust)?;
     let threads = NonZeroUsize::new(super::threads()).unwrap_or(NonZeroUsize::MIN);
-    Ok((trust, Options { depth, expect, threads, policy, day, keep_facts: false }))
+    Ok((trust, Options { policy, day, ..Options::new(depth, expect, threads) }))
 }
 
 /// What a release has to say of itself.
