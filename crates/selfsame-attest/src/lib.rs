@@ -10,8 +10,7 @@
 //! The payload is kept as the bytes that were signed and is never encoded again.
 #![forbid(unsafe_code)]
 
-mod base64;
-
+pub mod base64;
 pub mod bundle;
 pub mod canonical;
 pub mod digest_set;

@@ -16,6 +16,7 @@ mod one_file;
 mod rows;
 mod sbom;
 
+pub mod conformance;
 pub mod files;
 pub mod options;
 pub mod page;

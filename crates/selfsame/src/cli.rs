@@ -1,6 +1,7 @@
 //! The command line. Every flag can also be had from a `SELFSAME_*` variable; the few that cannot are in the test below
 //! and in docs/ci.md.
 
+mod conformance;
 mod keygen;
 mod log;
 mod policy;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use selfsame_core::Platform;
 
+pub(crate) use self::conformance::{ConformanceCommand, VerifyBundle};
 pub(crate) use self::keygen::{Keygen, KeygenCommand};
 pub(crate) use self::log::{LogArgs, LogCheck, LogCommand, LogCosign, LogInit, LogProve, LogShow, LogTrustedRoot};
 pub(crate) use self::policy::{PolicyArgs, PolicyCheck, PolicyCommand, PolicyShow, PolicyTest, PolicyTry};
@@ -93,6 +95,9 @@ pub(crate) enum Command {
     /// Keep releases with every input as one file, and prove that it suffices
     #[command(subcommand)]
     Capsule(CapsuleCommand),
+    /// Answer sigstore-conformance, in its own words, for managed keys
+    #[command(subcommand)]
+    Conformance(ConformanceCommand),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Explain a topic, or a command
@@ -630,7 +635,13 @@ mod tests {
     }
 
     /// Without a variable: with the reason in docs/ci.md, or because the flag is nothing without another one.
-    const WITHOUT: [&str; 19] = [
+    const WITHOUT: [&str; 25] = [
+        "conformance verify-bundle --bundle",
+        "conformance verify-bundle --certificate-identity",
+        "conformance verify-bundle --certificate-oidc-issuer",
+        "conformance verify-bundle --key",
+        "conformance verify-bundle --staging",
+        "conformance verify-bundle --trusted-root",
         "rebuild-verify --emit-vsa",
         "rebuild-verify --output",
         "rebuild-verify --resource-uri",

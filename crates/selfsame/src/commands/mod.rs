@@ -4,6 +4,7 @@ mod agreement;
 mod build;
 mod capsule;
 mod check;
+mod conformance;
 mod diff;
 mod doctor;
 pub(crate) mod errors;
@@ -70,6 +71,7 @@ pub(crate) fn run(cli: Cli, settings: &Settings) -> Answer {
         Command::Log(arguments) => log::run(&arguments, settings),
         Command::Store(arguments) => store::run(&arguments, settings),
         Command::Capsule(arguments) => capsule::run(&arguments, settings),
+        Command::Conformance(command) => conformance::run(&command),
         Command::Completions(arguments) => {
             let mut script = Vec::new();
             clap_complete::generate(arguments.shell, &mut Cli::command(), "selfsame", &mut script);
