@@ -278,3 +278,95 @@ fn foreign_we_read_what_others_make() {
         assert_eq!(failed(&verify_file(&env, &folder, &folder, &[])).0, "statement", "{name}");
     }
 }
+
+/// The protocol of sigstore-conformance, in the order in which the suite gives its words.
+fn conforms(env: &TestEnv, bundle: &Path, key: &Path, file: impl Into<OsString>) -> Output {
+    let words: [OsString; 6] =
+        ["conformance".into(), "verify-bundle".into(), "--bundle".into(), bundle.into(), "--key".into(), key.into()];
+    env.selfsame(words.into_iter().chain([file.into()]))
+}
+
+#[test]
+fn foreign_conformance_judges_what_others_make() {
+    let env = TestEnv::new(crate::world::SELFSAME);
+    let artifact = b"an artifact\n";
+    let digest = format!("sha256:{}", Digest::of(artifact).hex());
+    env.write("other", "another file\n");
+    let mut keys = Vec::new();
+    for (name, maker) in makers() {
+        let folder = env.at("made").join(name);
+        made(&maker, &folder, &statement(artifact, |_| ()), artifact);
+        let key = folder.join("key.pub");
+        for (kind, said) in [("statement", "a signed statement about it"), ("message", "a signature over it")] {
+            let bundle = folder.join(format!("{kind}.sigstore.json"));
+            if name == "securesystemslib" && kind == "message" {
+                assert!(!bundle.exists(), "it knows none");
+                continue;
+            }
+            for file in [folder.join("artifact").into_os_string(), OsString::from(&digest)] {
+                let output = conforms(&env, &bundle, &key, file);
+                assert!(output.succeeds().stdout.contains(said), "{name}: {}", output.stdout);
+            }
+            let other = conforms(&env, &bundle, &key, env.project().join("other"));
+            assert!(other.exits(1).stdout.starts_with("not verified: "), "{name}: {}", other.stdout);
+            keys.push((name, bundle, key.clone()));
+        }
+    }
+    for (at, (name, bundle, _)) in keys.iter().enumerate() {
+        let (other, _, key) = &keys[(at + 2) % keys.len()];
+        if name != other {
+            let output = conforms(&env, bundle, key, &digest);
+            assert!(
+                output.exits(1).stdout.contains("was not made by this key"),
+                "{name} by {other}: {}",
+                output.stdout
+            );
+        }
+    }
+}
+
+#[test]
+fn conformance_speaks_the_protocol() {
+    let env = world();
+    let release = env.project().join("one.release");
+    let documents = bundles(&release, env.root());
+    let (image, key) = (image(&release), env.project().join("old.pub"));
+    let manifest = release.join("blobs/sha256").join(&image);
+    let digest = format!("sha256:{image}");
+    for document in &documents {
+        conforms(&env, document, &key, manifest.as_os_str()).succeeds();
+        conforms(&env, document, &key, &digest).succeeds();
+        conforms(&env, document, &env.project().join("new.pub"), &digest).exits(1);
+    }
+    // A digest only if there is no such file, and if it is one.
+    fs::write(env.project().join(&digest), "a file\n").unwrap();
+    let named = conforms(&env, &documents[0], &key, &digest);
+    assert!(named.exits(1).stdout.contains("about something else"), "{}", named.stdout);
+    fs::remove_file(env.project().join(&digest)).unwrap();
+    conforms(&env, &documents[0], &key, &digest[..70]).exits(2).says("cannot read `sha256:");
+    // With a trusted root whose logs it is in none of; staging changes nothing.
+    let logs = tests().join("vectors/log");
+    let asked = |more: &[&str], bundle: &Path| {
+        let words = ["conformance", "verify-bundle", "--staging", "--bundle"].map(OsString::from);
+        let more = more.iter().map(|word| match word.strip_prefix('@') {
+            Some(name) => logs.join(name).into_os_string(),
+            None => OsString::from(word),
+        });
+        env.selfsame(words.into_iter().chain([bundle.into()]).chain(more))
+    };
+    let root = ["--key", "old.pub", "--trusted-root", "@trusted_root.json", &digest];
+    assert!(asked(&root, &documents[0]).exits(1).stdout.contains("has no log entry"));
+    let about = format!("sha256:{}", Digest::of(b"document-257").hex());
+    let logged = logs.join("document-257.sigstore.json");
+    let root = ["--key", "@signer.pub", "--trusted-root", "@trusted_root.json", &about];
+    assert!(asked(&root, &logged).succeeds().stdout.contains("in a trusted log"));
+    let unasked = asked(&["--key", "@signer.pub", &about], &logged);
+    assert!(unasked.succeeds().stdout.contains("not judged: no trusted root was given"), "{}", unasked.stdout);
+    asked(&["--key", "@signer.pub", "--trusted-root", "@signer.pub", &about], &logged)
+        .exits(2)
+        .says("is not a trusted root");
+    // Certificates are for others: alone, and beside a key.
+    let identity = ["--certificate-identity", "x", "--certificate-oidc-issuer", "https://example.com", &digest];
+    asked(&identity, &documents[0]).exits(2).says("bundles with certificates are not judged");
+    asked(&[&["--key", "old.pub"], &identity[..]].concat(), &documents[0]).exits(2).says("cannot be used with");
+}

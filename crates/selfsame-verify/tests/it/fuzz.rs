@@ -146,3 +146,26 @@ fn fuzz_one_file() {
         }
     });
 }
+
+/// A bundle of the client of sigstore-conformance, and its trusted root: whatever they hold, nothing verifies that the key
+/// did not sign.
+#[test]
+fn fuzz_conformance() {
+    use selfsame_attest::Signer as _;
+    use selfsame_verify::conformance::{TrustedRoot, verify_bundle};
+    let signer = fake::key("signer");
+    let signature = selfsame_attest::base64::encode(&signer.sign(b"a").expect("a signature"));
+    let bundle = format!(
+        r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","messageSignature":{{"signature":"{signature}"}},
+        "verificationMaterial":{{"publicKey":{{"hint":"x"}},"tlogEntries":[]}}}}"#
+    );
+    let root = br#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[]}"#;
+    let words = ["\"tlogEntries\":[{", "\"messageDigest\":{", "\"inclusionProof\":{", "\"logId\":{", "null", "-1"];
+    fuzz("conformance", &[bundle.as_bytes(), root], &words, |bytes| {
+        let root = TrustedRoot::parse(bytes).ok();
+        verify_bundle(Digest::of(b"b"), bytes, &signer.public(), root.as_ref()).expect_err("nobody signed this");
+        verify_bundle(Digest::of(b"a"), bytes, &signer.public(), root.as_ref())
+            .map(drop)
+            .map_err(|error| error.to_string())
+    });
+}

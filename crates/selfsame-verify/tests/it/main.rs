@@ -2,6 +2,7 @@
 
 mod bounds;
 mod claims;
+mod conformance;
 mod escapes;
 mod fake;
 mod files;
