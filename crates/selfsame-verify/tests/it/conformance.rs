@@ -3,7 +3,7 @@
 use selfsame_attest::base64::{decode, encode};
 use selfsame_attest::{Bundle, PublicKey, Signer as _, SigningKey, Statement, Subject, sign_statement};
 use selfsame_core::{Digest, json};
-use selfsame_log::{LogKey, leaf_hash, node_hash};
+use selfsame_log::{LogKey, RootLog, leaf_hash, node_hash};
 use selfsame_verify::conformance::{Conforming, TrustedRoot, verify_bundle};
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ fn message(file: &[u8]) -> Value {
 
 fn trusted_root() -> Value {
     let key = LogKey::p256("rekor.example", log().public()).unwrap();
-    serde_json::from_slice(&selfsame_log::trusted_root(&[key])).unwrap()
+    serde_json::from_slice(&selfsame_log::trusted_root(&[RootLog::new(&key)], &[])).unwrap()
 }
 
 fn root() -> TrustedRoot {
