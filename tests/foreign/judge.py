@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Judges of other people's, in Python: securesystemslib, sigstore-python, and in-toto's own reader of statements.
 
-usage: judge.py securesystemslib TRUSTED_ROOT|- KEY.pub SHA256 BUNDLE...
-       judge.py sigstore-python  TRUSTED_ROOT|- KEY.pub SHA256 BUNDLE...
-       judge.py in-toto          -              KEY.pub SHA256 BUNDLE...
+usage: judge.py securesystemslib TRUSTED_ROOT|- KEY.pub SHA256 [type=URI] BUNDLE...
+       judge.py sigstore-python  TRUSTED_ROOT|- KEY.pub SHA256 [type=URI] BUNDLE...
+       judge.py in-toto          -              KEY.pub SHA256 [type=URI] BUNDLE...
 
 One line a bundle; status 1 if one is refused, 2 if the package is not installed. Each does what its library can do:
 
@@ -15,7 +15,8 @@ sigstore-python: its `Verifier` takes certificates only, so its parts are put to
 in-toto: nothing about keys. The payload as a protobuf `Statement`, strictly, then its `validate()`; provenance as a
   protobuf `Provenance`, strictly.
 
-The last two also ask whether the statement has a subject with this digest, which they leave to their caller.
+The last two also ask whether the statement has a subject with this digest, and is of the type that is given, which they
+leave to their caller.
 """
 
 import base64
@@ -49,14 +50,16 @@ def spki(key):
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def about(payload, digest):
+def about(payload, digest, kind):
     statement = json.loads(payload)
     if not any(subject["digest"].get("sha256") == digest for subject in statement["subject"]):
         raise Refused("the statement is about something else")
+    if kind is not None and statement["predicateType"] != kind:
+        raise Refused("the statement is of another type")
     return statement
 
 
-def securesystemslib(_root, key_file, _digest, path):
+def securesystemslib(_root, key_file, _digest, _kind, path):
     from securesystemslib.dsse import Envelope
     from securesystemslib.signer import SSlibKey
 
@@ -71,7 +74,7 @@ def securesystemslib(_root, key_file, _digest, path):
         raise Refused(f"the payload is {envelope.payload_type!r}")
 
 
-def sigstore_python(root, key_file, digest, path):
+def sigstore_python(root, key_file, digest, kind, path):
     from sigstore import dsse
     from sigstore._internal.trust import KeyringPurpose
     from sigstore.models import Bundle, TransparencyLogEntry, TrustedRoot
@@ -92,7 +95,7 @@ def sigstore_python(root, key_file, digest, path):
             raise Refused(f"the payload is {inner.dsse_envelope.payload_type!r}")
         # Its own model of a statement knows the type and that each subject has a digest.
         dsse.Statement(payload)
-        about(payload, digest)
+        about(payload, digest, kind)
         signed, signature = hashlib.sha256(envelope.pae()).digest(), envelope.signature
     else:
         signed, signature = bytes.fromhex(digest), message(inner.message_signature, key, digest)
@@ -142,7 +145,7 @@ def body_is_about(entry, signed, signature, key):
         raise Refused("transparency log entry is inconsistent with other materials")
 
 
-def in_toto(_root, _key, digest, path):
+def in_toto(_root, _key, digest, kind, path):
     from google.protobuf import json_format
     from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
     from in_toto_attestation.v1 import statement_pb2
@@ -151,7 +154,7 @@ def in_toto(_root, _key, digest, path):
     with open(path, encoding="utf-8") as file:
         payload = base64.b64decode(json.load(file)["dsseEnvelope"]["payload"])
     Statement.copy_from_pb(json_format.Parse(payload, statement_pb2.Statement())).validate()
-    statement = about(payload, digest)
+    statement = about(payload, digest, kind)
     if statement["predicateType"] == "https://slsa.dev/provenance/v1":
         json_format.ParseDict(statement["predicate"], provenance_pb2.Provenance())
 
@@ -164,10 +167,11 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         return 2
     name, root, key, digest, *bundles = arguments
-    refused = False
+    kind = bundles.pop(0)[len("type=") :] if bundles[0].startswith("type=") else None
+    refused = not bundles
     for path in bundles:
         try:
-            JUDGES[name](root, key, digest, path)
+            JUDGES[name](root, key, digest, kind, path)
             print(f"{path}: accepted")
         except ImportError as missing:
             print(f"not installed: {missing}", file=sys.stderr)

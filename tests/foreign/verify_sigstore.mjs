@@ -1,4 +1,4 @@
-// Usage: node verify_sigstore.mjs MODULES TRUSTED_ROOT KEY.pub IMAGE_SHA256 BUNDLE...
+// Usage: node verify_sigstore.mjs MODULES TRUSTED_ROOT KEY.pub SHA256 [type=URI] BUNDLE...
 //
 // The whole verification of sigstore-js for a managed key: inclusion proof, checkpoint, log entry, signature. MODULES is
 // the folder that @sigstore/verify was installed into. One line a bundle; status 1 if one is refused, 2 if the library is
@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
 const [modules, rootFile, keyFile, image, ...bundles] = process.argv.slice(2);
+const type = bundles[0]?.startsWith('type=') ? bundles.shift().slice('type='.length) : undefined;
 const require = createRequire(join(resolve(modules), 'index.js'));
 let verify, bundle, specs;
 try {
@@ -36,10 +37,13 @@ for (const file of bundles) {
   try {
     const document = bundle.bundleFromJSON(JSON.parse(readFileSync(file, 'utf8')));
     verifier.verify(verify.toSignedEntity(document));
-    // What a statement is about sigstore-js leaves to its caller.
+    // What a statement is about, and of which type it is, sigstore-js leaves to its caller.
     const statement = JSON.parse(document.content.dsseEnvelope.payload.toString('utf8'));
     if (!statement.subject.some((subject) => subject.digest.sha256 === image)) {
       throw Object.assign(new Error('the statement is about something else'), { code: 'SUBJECT' });
+    }
+    if (type !== undefined && statement.predicateType !== type) {
+      throw Object.assign(new Error('the statement is of another type'), { code: 'TYPE' });
     }
     console.log(`${file}: accepted`);
   } catch (error) {

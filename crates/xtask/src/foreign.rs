@@ -74,7 +74,8 @@ fn sigstore_rust(required: bool) -> Result<Option<(&'static str, String)>, Strin
     let (source, name) = SIGSTORE_RUST;
     let build = root().join("target/foreign-cargo/build");
     let program = build.join("debug").join(name);
-    if required && !program.is_file() {
+    if required {
+        // Also where it is there: it may be of an older source.
         eprintln!("xtask: tier `foreign` is required; building {name}");
         // Outside of the workspace: what it is built from is none of the project's.
         let manifest = root().join(source).join("Cargo.toml").display().to_string();

@@ -1,8 +1,8 @@
 //! sigstore-rust as a judge of bundles signed with a managed key, and as a maker of such bundles.
 //!
-//! `sigstore-rust-judge TRUSTED_ROOT KEY.pub SHA256 BUNDLE...`: its whole verification about the bytes with that digest,
-//! transparency log included; with `-` for TRUSTED_ROOT everything but the log. One line a bundle; status 1 if one is
-//! refused.
+//! `sigstore-rust-judge TRUSTED_ROOT KEY.pub SHA256 [type=URI] BUNDLE...`: its whole verification about the bytes with that
+//! digest, transparency log included; with `-` for TRUSTED_ROOT everything but the log. The statement's type, which it leaves to
+//! its caller, is asked for here. One line a bundle; status 1 if one is refused.
 //!
 //! `sigstore-rust-judge make FOLDER STATEMENT ARTIFACT`: FOLDER/key.pub, FOLDER/statement.sigstore.json with the bytes
 //! of STATEMENT in an envelope, and FOLDER/message.sigstore.json about ARTIFACT.
@@ -16,7 +16,7 @@ use sigstore_verify::crypto::{KeyPair, hash::sha256};
 use sigstore_verify::trust_root::TrustedRoot;
 use sigstore_verify::types::bundle::{MessageDigest, MessageSignature, SignatureContent};
 use sigstore_verify::types::dsse::{DsseSignature, pae};
-use sigstore_verify::types::{Bundle, DerPublicKey, DsseEnvelope, HashAlgorithm, KeyId, PayloadBytes, Sha256Hash};
+use sigstore_verify::types::{Bundle, DerPublicKey, DsseEnvelope, HashAlgorithm, KeyId, PayloadBytes, Sha256Hash, Statement};
 use sigstore_verify::{PublicKeyVerificationPolicy, Verifier};
 
 /// A trusted root that names nobody.
@@ -46,10 +46,14 @@ fn text(path: &str) -> String {
 }
 
 fn judge(root: &str, key: &str, digest: &str, bundles: &[String]) -> ExitCode {
+    let (kind, bundles) = match bundles.split_first().map(|(first, rest)| (first.strip_prefix("type="), rest)) {
+        Some((Some(kind), rest)) => (Some(kind), rest),
+        _ => (None, bundles),
+    };
     let logged = root != "-";
     let root = if logged { text(root) } else { NOBODY.to_owned() };
     let root = TrustedRoot::from_json(&root).expect("a trusted root");
-    let Ok(key) = DerPublicKey::from_pem(&text(key)) else {
+    let Some(key) = fs::read_to_string(key).ok().and_then(|text| DerPublicKey::from_pem(&text).ok()) else {
         println!("{key}: refused: no public key");
         return ExitCode::from(1);
     };
@@ -64,9 +68,13 @@ fn judge(root: &str, key: &str, digest: &str, bundles: &[String]) -> ExitCode {
         let answer = fs::read_to_string(path)
             .map_err(|error| error.to_string())
             .and_then(|text| Bundle::from_json(&text).map_err(|error| error.to_string()))
-            .and_then(|bundle| verifier.verify(digest, &bundle, &policy).map_err(|error| error.to_string()));
+            .and_then(|bundle| match verifier.verify(digest, &bundle, &policy) {
+                Ok(_) if kind.is_some_and(|kind| !is_of_type(&bundle, kind)) => Err("of another type".to_owned()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            });
         match answer {
-            Ok(_) => println!("{path}: accepted"),
+            Ok(()) => println!("{path}: accepted"),
             Err(error) => {
                 println!("{path}: refused: {error}");
                 refused = true;
@@ -74,6 +82,12 @@ fn judge(root: &str, key: &str, digest: &str, bundles: &[String]) -> ExitCode {
         }
     }
     ExitCode::from(u8::from(refused))
+}
+
+fn is_of_type(bundle: &Bundle, kind: &str) -> bool {
+    let SignatureContent::DsseEnvelope(envelope) = &bundle.content else { return false };
+    let statement = serde_json::from_slice::<Statement>(envelope.payload.as_bytes());
+    statement.is_ok_and(|statement| statement.predicate_type == kind)
 }
 
 fn make_bundles(folder: &Path, statement: &[u8], artifact: &[u8]) {
