@@ -21,6 +21,22 @@ compare --rounds "$rounds" \
     "verify --depth evidence=$selfsame verify --depth evidence --key $key $bench/verify.release" \
     "the program alone=$selfsame --version"
 
+# The same four documents, in a log, and Sigstore's own verifiers where tests have them (docs/judges.md): one process each.
+log=$bench/verify.log
+[ -d "$log" ] || "$selfsame" log init "$log" >/dev/null
+"$selfsame" build --dev-key --progress quiet --log "$log" -o "$bench/verify-logged.release" "$small" >/dev/null
+"$selfsame" log trusted-root "$log" >"$bench/verify-root.json"
+bundles=$(grep -l '"dsseEnvelope"' "$bench/verify-logged.release/blobs/sha256/"* | tr '\n' ' ')
+image=$(grep -o '"digest":"sha256:[0-9a-f]*"' "$bench/verify-logged.release/index.json" | head -1 | cut -d: -f3 | tr -d '"')
+asked="$bench/verify-root.json $key $image $bundles"
+set -- "verify --depth evidence, in a log=$selfsame verify --depth evidence --key $key --log-key $log.pub $bench/verify-logged.release"
+[ -z "${SELFSAME_SIGSTORE_JS:-}" ] || set -- "$@" "sigstore-js=node tests/foreign/verify_sigstore.mjs $SELFSAME_SIGSTORE_JS $asked"
+[ -z "${SELFSAME_PYTHON:-}" ] || set -- "$@" "sigstore-python, its parts=$SELFSAME_PYTHON -B tests/foreign/judge.py sigstore-python $asked"
+# Built with --release, to be compared.
+[ -z "${SELFSAME_SIGSTORE_RUST:-}" ] || set -- "$@" "sigstore-rust=$SELFSAME_SIGSTORE_RUST $asked"
+echo "the same evidence by others: signatures, log entries and subjects, and of the SBOM nothing more"
+compare --rounds "$rounds" "$@"
+
 # What an auditor has: many releases, one trust file, one processor. Copies of one release are as good as others: nothing is
 # remembered from one to the next.
 one=$bench/verify-one

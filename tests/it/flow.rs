@@ -264,7 +264,7 @@ fn completions_and_help_are_data() {
     exit 2
     --- stderr
     error: there is no topic `verdict`
-      topics  release, verdicts, keys, levels, definition, lock, origins, registries, shared-store, capsules, init, doctor, keygen, lock, fetch, toolchain, build, verify, verify-file, rebuild-verify, trust, push, pull, check, index, diff, inspect, sbom, tamper, log, store, capsule, conformance, completions, help
+      topics  release, verdicts, keys, levels, definition, lock, origins, registries, shared-store, capsules, init, doctor, keygen, lock, fetch, toolchain, build, verify, verify-file, rebuild-verify, trust, policy, push, pull, check, index, diff, inspect, sbom, tamper, selftest, log, store, capsule, conformance, completions, help
 
     hint: selfsame help verdicts
     ");
