@@ -13,6 +13,7 @@ use crate::fake::{Parts, key, signed};
 use crate::{Files, expecting, options, table};
 
 mod disks;
+mod fuzz;
 mod policies;
 
 const BOTH: [&str; 2] = ["linux/amd64", "linux/arm64"];
