@@ -40,6 +40,10 @@ fn each_has_its_line_in_the_order_in_which_they_were_named() {
     verify(&["one.release", "nowhere"], &[]).exits(2);
     verify(&["one.release", "one.release"], &["--expect", "version=2.0.0"]).exits(1);
     env.selfsame(["verify", "one.release", "one.release"]).exits(2);
+    // What bounds one bounds each.
+    let alone = verify(&["one.release"], &["--most-content", "1"]);
+    let output = verify(&["one.release", "one.release"], &["--most-content", "1"]);
+    assert!(alone.code != 0 && output.code == alone.code, "{}", output.stdout);
     registry
         .spoil(|asked, _| asked.path().contains("/referrers/").then(|| Answer::status(503).header("Retry-After", "0")));
     let output = verify(&["one.release", &reference], &[]);

@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &Verify, settings: &Settings) -> Answer {
     let workers = options.threads.get().min(asked.len());
     // Each is read by its share of the processors.
     let threads = NonZeroUsize::new(options.threads.get() / workers.max(1)).unwrap_or(NonZeroUsize::MIN);
-    let options = Options { threads, ..options };
+    let content_bytes = arguments.most_content.unwrap_or(options.content_bytes);
+    let options = Options { threads, content_bytes, ..options };
     let judge = |asked: &Asked<'_>| judge(asked, &trust, &options, &closed);
     let mut count = [0_usize; 4];
     in_order(&asked, workers, judge, |asked, answer| {
