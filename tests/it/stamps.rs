@@ -130,7 +130,14 @@ fn sandbox_what_an_authority_stamped_stays_good_when_the_key_is_gone() {
     let (stamped, plain) = (id("stamped.release"), id("plain.release"));
     assert_eq!((&stamped["releaseId"], &stamped["image"]), (&plain["releaseId"], &plain["image"]));
     assert!(stamped["releaseId"].is_string(), "{stamped}");
-    world.run(&["rebuild-verify", "stamped.release", "--key", "../home/release.pub"]).succeeds();
+    // Who rebuilt it has that stamped.
+    fs::write(env.at("home/mode"), "good").expect("the mode");
+    let authority = format!("exec:{}", env.at("home/ask").display());
+    let again =
+        ["rebuild-verify", "stamped.release", "--key", "../home/release.pub", "--sign-as", "../home/release.key"];
+    world.run(&[&again[..], &["--timestamp", &authority]].concat()).succeeds();
+    let statement = fs::read_to_string(env.project().join("rebuild.sigstore.json")).unwrap();
+    assert!(statement.contains("\"rfc3161Timestamps\":[{\"signedTimestamp\":\"MII"), "{statement}");
 
     // Years later the key is retired, then known to be in other hands.
     for (option, then) in [("--retired", "2099-01-01"), ("--compromised", "2098-01-01")] {

@@ -23,7 +23,7 @@ mod side;
 pub(crate) mod stamps;
 
 pub(crate) use claims::{Claimed, Package};
-pub(crate) use demands::{level, rebuilders, rollback};
+pub(crate) use demands::{SignedRebuild, level, rebuilders, rollback};
 pub(crate) use documents::{LATER, note};
 pub(crate) use expectations::said;
 pub(crate) use provenance::{external, parameter_fault, relaxation_names, relaxed};

@@ -427,6 +427,8 @@ pub(crate) struct RebuildVerify {
     #[arg(long, value_name = "FILE", requires = "sign_as", env = "SELFSAME_STATEMENT")]
     pub(crate) statement: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) stamp: log::StampArgs,
+    #[command(flatten)]
     pub(crate) summary: SummaryArgs,
     /// Keep the rebuilt image, unsigned, as an OCI layout; nothing may be there
     #[arg(short, long, value_name = "DIR")]

@@ -7,7 +7,6 @@ use selfsame_attest::Bundle;
 use selfsame_core::Digest;
 use selfsame_timestamp::{Request, Token};
 
-use crate::cli::LogArgs;
 use crate::keys;
 use crate::report::{Answer, Exit, Report, printable};
 
@@ -20,8 +19,8 @@ pub(crate) struct TimeStamps {
 
 impl TimeStamps {
     /// The command that the arguments name.
-    pub(crate) fn named(arguments: &LogArgs) -> Answer<Option<Self>> {
-        let Some(text) = &arguments.timestamp else { return Ok(None) };
+    pub(crate) fn named(text: Option<&str>) -> Answer<Option<Self>> {
+        let Some(text) = text else { return Ok(None) };
         match text.strip_prefix("exec:").map(str::trim).filter(|command| !command.is_empty()) {
             Some(command) => Ok(Some(Self { command: command.to_owned(), patience: keys::patience()? })),
             None => Err(Report::new(Exit::Unanswered, format!("`--timestamp {}` is no command", printable(text)))

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use selfsame_attest::text::quote;
 use selfsame_attest::{Provenance, PublicKey, RebuildStatement, RebuildVerdict, Statement};
-use selfsame_core::{Digest, Level};
+use selfsame_core::{Day, Digest, Level};
 
 use super::provenance::external;
 use crate::rows::Rows;
@@ -130,19 +130,23 @@ impl Version {
     }
 }
 
+/// What a trusted key signed of a rebuild, and the day on which logs or authorities saw it.
+pub(crate) type SignedRebuild<'a> = (&'a TrustedKey, Statement, Option<Day>);
+
 /// Who rebuilt the release to the same bytes, by who they are: a key's name for each identity.
 ///
 /// The release's own signer is nobody here: it has said so already. `signed` are statements by trusted keys; `image` is
 /// that of the release, or the index of one for several platforms.
 pub(crate) fn rebuilders<'a>(
-    signed: impl IntoIterator<Item = (&'a TrustedKey, Statement)>,
+    signed: impl IntoIterator<Item = SignedRebuild<'a>>,
     image: Digest,
     release_id: Digest,
     signer: &PublicKey,
 ) -> BTreeMap<String, String> {
     let mut rebuilders = BTreeMap::new();
-    for (key, statement) in signed {
-        let counts = key.may_sign(&statement.predicate_type) && key.standing.counts(Signed::default()).is_ok();
+    for (key, statement, by) in signed {
+        let stands = key.standing.counts(Signed { release: None, by }).is_ok();
+        let counts = key.may_sign(&statement.predicate_type) && stands;
         let Ok(rebuild) = statement.predicate_as::<RebuildStatement>() else { continue };
         let compared = rebuild.compared.iter().any(|it| it.name == "image");
         let equal = rebuild.compared.iter().all(|it| it.original == it.rebuilt);

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use selfsame_attest::bundle::{ANNOTATION_CONTENT, ANNOTATION_PREDICATE_TYPE, CONTENT};
 use selfsame_attest::text::quote;
 use selfsame_attest::{Bundle, BundleError, EnvelopeError, Statement, StatementError};
-use selfsame_core::{Digest, uri};
+use selfsame_core::{Day, Digest, uri};
 use selfsame_oci::{Descriptor, layout};
 
+use super::SignedRebuild;
 use super::blob::{self, MOST_DOCUMENT_BYTES};
 use super::image::Image;
 use super::log::Entries;
 use super::opened::{Opened, Said, open_ahead};
 use super::referrers::{Referrer, Referrers};
-use super::stamps::Stamps;
+use super::stamps::{self, Stamps};
 use crate::files::ReleaseFiles;
 use crate::options::Options;
 use crate::rows::Rows;
@@ -36,7 +37,7 @@ pub(crate) const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, uri::VSA];
 pub(super) struct Documents<'a> {
     pub(super) signer: &'a TrustedKey,
     /// What trusted keys say of rebuilds of something, in the order of the index.
-    pub(super) rebuilds: Vec<(&'a TrustedKey, Statement)>,
+    pub(super) rebuilds: Vec<SignedRebuild<'a>>,
     /// The four of [`EVIDENCE`], by predicate type.
     pub(super) by_type: BTreeMap<String, Document>,
     /// Log entries and timestamps of all bundles, strangers' included.
@@ -74,6 +75,13 @@ pub(super) struct Document {
     pub(super) blob: Digest,
     /// Where that is.
     file: String,
+}
+
+impl Document {
+    /// The day on which logs or authorities saw it.
+    pub(super) fn seen(&self) -> Option<Day> {
+        stamps::seen(&self.log, &self.stamps)
+    }
 }
 
 /// A bundle whose signature counts.
@@ -186,7 +194,7 @@ impl<'a> Reading<'a> {
             vec![Fact::new("key", signer.key.key_id()), Fact::new("name", quote(&signer.name))],
         );
         let rebuilds = signed.iter().filter(|it| it.document.statement.predicate_type == uri::REBUILD);
-        let rebuilds = rebuilds.map(|it| (it.key, it.document.statement.clone())).collect();
+        let rebuilds = rebuilds.map(|it| (it.key, it.document.statement.clone(), it.document.seen())).collect();
         let mut by_type: BTreeMap<String, Vec<Document>> = BTreeMap::new();
         for Signed { key, document } in signed {
             if std::ptr::eq(key, signer) {

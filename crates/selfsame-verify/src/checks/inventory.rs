@@ -6,9 +6,8 @@ use selfsame_attest::text::quote;
 use selfsame_attest::{Inventory, InventoryDocument};
 use selfsame_core::{Digest, uri};
 
-use super::documents::{Documents, type_name};
+use super::documents::{Document, Documents, type_name};
 use super::image::Image;
-use super::stamps;
 use crate::rows::Rows;
 use crate::trust::Signed;
 use crate::verdict::{CheckId, Fact};
@@ -55,7 +54,7 @@ pub(super) fn check(documents: &mut Documents<'_>, image: &Image, rows: &mut Row
 
     let provenance = documents.by_type.get(uri::PROVENANCE)?.statement.predicate_as();
     let provenance = provenance.map_err(|error| rows.fail(CheckId::BuildType, error.to_string(), Vec::new())).ok()?;
-    let digests = |of: fn(&super::documents::Document) -> Digest| {
+    let digests = |of: fn(&Document) -> Digest| {
         documents.by_type.iter().map(|(predicate_type, document)| (predicate_type.clone(), of(document))).collect()
     };
     Some(Evidence {
@@ -85,8 +84,7 @@ fn key(documents: &Documents<'_>, release_id: Digest, rows: &mut Rows) {
             Fact::new("standing", told),
         ]
     };
-    let inventory = documents.by_type.get(uri::INVENTORY);
-    let by = inventory.and_then(|document| stamps::seen(&document.log, &document.stamps));
+    let by = documents.by_type.get(uri::INVENTORY).and_then(Document::seen);
     let standing = signer.standing.counts(Signed { release: Some(release_id), by });
     match standing {
         Err(fault) => rows.fail(ID, format!("the key `{}` {fault}", quote(&signer.name)), facts(&fault)),

@@ -3,11 +3,14 @@
 use selfsame_attest::{Bundle, Envelope, Predicate, PublicKey, RunRecord, Statement, VerificationSummary};
 use selfsame_core::Digest;
 
+use super::SignedRebuild;
 use super::blob::MOST_DOCUMENT_BYTES;
 use super::documents::note;
+use super::log::Entries;
+use super::stamps::{Stamps, seen};
 use crate::files::{REBUILD_PREFIX, RUN_RECORD_FILE, ReleaseFiles, SIDE_SUFFIX, SUMMARY_PREFIX, SUMMARY_SUFFIX};
 use crate::rows::Rows;
-use crate::trust::{Trust, TrustedKey};
+use crate::trust::Trust;
 use crate::verdict::{CheckId, Fact, Unlisted};
 use crate::verified::Evidence;
 
@@ -90,7 +93,7 @@ pub(crate) fn rebuilds<'a>(
     release: &dyn ReleaseFiles,
     trust: &'a Trust,
     image: Digest,
-    signed: &mut Vec<(&'a TrustedKey, Statement)>,
+    signed: &mut Vec<SignedRebuild<'a>>,
     unlisted: &mut Vec<Unlisted>,
 ) {
     let Ok(mut names) = release.names() else { return };
@@ -150,12 +153,13 @@ fn rebuild_note<'a>(
     bytes: &[u8],
     trust: &'a Trust,
     image: Digest,
-    signed: &mut Vec<(&'a TrustedKey, Statement)>,
+    signed: &mut Vec<SignedRebuild<'a>>,
 ) -> Result<(String, String), String> {
-    let (mut by, mut signer) = (String::new(), None);
+    let (mut by, mut signer, mut day) = (String::new(), None, None);
     let statement = signed_by(bytes, |bundle| {
         let trusted = trust.keys().iter().find(|trusted| bundle.envelope().verify(&trusted.key).is_ok());
         signer = trusted;
+        day = trusted.and_then(|key| seen(&Entries::of(bundle, &key.key, trust), &Stamps::of(bundle, trust)));
         by = match trusted {
             Some(trusted) => format!("by trusted key {}", trusted.key.key_id()),
             None => format!("by key {}, which is not trusted", selfsame_attest::text::quote(bundle.key_id())),
@@ -170,7 +174,7 @@ fn rebuild_note<'a>(
         (false, _) => "not a rebuild statement",
     };
     let predicate_type = statement.predicate_type.clone();
-    signed.extend(signer.map(|key| (key, statement)));
+    signed.extend(signer.map(|key| (key, statement, day)));
     Ok((predicate_type, format!("{by}: {about}")))
 }
 

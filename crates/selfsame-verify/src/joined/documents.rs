@@ -11,7 +11,7 @@ use selfsame_oci::layout;
 use super::{JoinedFault, JoinedFiles, Joining};
 use crate::checks::log::Entries;
 use crate::checks::stamps::{Stamps, seen};
-use crate::checks::{LATER, Stands, note, relaxation_names};
+use crate::checks::{LATER, SignedRebuild, Stands, note, relaxation_names};
 use crate::files::ReleaseFiles;
 use crate::trust::{Signed, Trust, TrustedKey};
 use crate::verdict::Unlisted;
@@ -30,7 +30,7 @@ pub(super) struct Closed<'a> {
     /// Who did not, though its key signed something about the index, and why.
     pub(super) fallen: Vec<String>,
     /// Rebuild statements about the index by trusted keys.
-    pub(super) rebuilds: Vec<(&'a TrustedKey, Statement)>,
+    pub(super) rebuilds: Vec<SignedRebuild<'a>>,
     /// What else is there about the index.
     pub(super) unlisted: Vec<Unlisted>,
 }
@@ -59,7 +59,7 @@ struct Set {
 struct Documents<'a> {
     /// By the key's place in the trust.
     sets: BTreeMap<usize, Set>,
-    rebuilds: Vec<(&'a TrustedKey, Statement)>,
+    rebuilds: Vec<SignedRebuild<'a>>,
     notes: Vec<Note>,
 }
 
@@ -120,7 +120,8 @@ impl<'a> Documents<'a> {
             set.stamps.extend(stamps.found);
             set.by_type.entry(kind.to_owned()).or_default().push((statement, bundle.payload_digest()));
         } else if kind == uri::REBUILD {
-            self.rebuilds.push((trusted, statement));
+            let by = seen(&Entries::of(&bundle, &trusted.key, trust), &Stamps::of(&bundle, trust));
+            self.rebuilds.push((trusted, statement, by));
         }
         self.notes.push(Note { by: Some(by), others, own });
     }

@@ -7,7 +7,7 @@ use selfsame_verify::trust::TrustedAuthority;
 use selfsame_verify::{CheckId, Class, Depth, Expectations, KeyEntry, Outcome, TrustFile, Verdict, verify};
 
 use crate::fake::{Parts, key, signed};
-use crate::trust::day;
+use crate::trust::{day, rebuild};
 use crate::{assert_fails, options, verifies};
 
 /// 2026-05-31T12:00:00Z.
@@ -235,6 +235,44 @@ fn of_two_copies_the_stamped_one_counts() {
         }
         verifies(&judge(&bundles, retired));
     }
+}
+
+/// Who rebuilt it before the key was retired has rebuilt it.
+#[test]
+fn a_stamped_rebuild_stays_one() {
+    let parts = Parts::good();
+    let statement = rebuild(&parts, "second", |_| {});
+    let judged = |statement: &[u8], change: fn(&mut TrustFile)| {
+        let mut files = parts.release();
+        files.insert("rebuild-lab.sigstore.json".into(), statement.to_vec());
+        let trust = trusting(|file| {
+            file.keys.push(KeyEntry::new("lab", key("second").public()));
+            file.rebuild_threshold = 1;
+            change(file);
+        });
+        verify(&files, &trust, &options(Depth::Content))
+    };
+    let with = |time: &str| {
+        let bundle = Bundle::parse(&statement).unwrap();
+        let stamp = stamp(&bundle, time).answer();
+        bundle.with_timestamps(vec![stamp]).to_bytes()
+    };
+    verifies(&judged(&statement, |_| {}));
+    let over: [fn(&mut TrustFile); 2] = [
+        |file| file.keys[1].retired = Some(day("2026-06-01")),
+        |file| file.keys[1].compromised = Some(day("2026-06-01")),
+    ];
+    for change in over {
+        verifies(&judged(&with(BEFORE), change));
+        for late in [statement.clone(), with(LATER)] {
+            assert_fails(&judged(&late, change), CheckId::Threshold, "0 of the 1 other identities");
+        }
+    }
+    // One that does not hold is none.
+    let bad = ToStamp::over(b"x", BEFORE, &ToCertify::signer().certify()).answer();
+    let bad = Bundle::parse(&statement).unwrap().with_timestamps(vec![bad]).to_bytes();
+    verifies(&judged(&bad, |_| {}));
+    assert_fails(&judged(&bad, over[0]), CheckId::Threshold, "0 of the 1 other identities");
 }
 
 #[test]

@@ -18,6 +18,12 @@ pub(crate) struct LogArgs {
     /// How long another writer of the log is waited for; then exit 3
     #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "SELFSAME_LOG_WAIT")]
     pub(crate) log_wait: u32,
+    #[command(flatten)]
+    pub(crate) stamp: StampArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StampArgs {
     /// Have a time stamp authority stamp what is signed: exec:COMMAND reads an RFC 3161 request and prints the answer
     #[arg(long, value_name = "COMMAND", env = "SELFSAME_TIMESTAMP")]
     pub(crate) timestamp: Option<String>,

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Build, settings: &Settings) -> Answer {
     // The key first: a wrong one should not be found out after an hour of building.
     let key = key(arguments, settings, &voice, relaxed)?;
     let log = Log::named(&arguments.log, settings)?;
-    let stamps = TimeStamps::named(&arguments.log)?;
+    let stamps = TimeStamps::named(arguments.log.stamp.timestamp.as_deref())?;
     let store = prepare::store(settings)?;
     let project = Project::open(&arguments.project.path, &store, settings, &voice, &cancel)?;
     let output = output(arguments, &project);

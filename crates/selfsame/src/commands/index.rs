@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Index, settings: &Settings) -> Answer {
     }
     let signer = keys::signer(&arguments.sign_as, false)?;
     let log = Log::named(&arguments.log, settings)?;
-    let stamps = TimeStamps::named(&arguments.log)?;
+    let stamps = TimeStamps::named(arguments.log.stamp.timestamp.as_deref())?;
     let output = settings.folder.join(&arguments.output);
     if output.symlink_metadata().is_ok() {
         return Err(Report::new(Exit::Unanswered, format!("there is something at `{}`", output.display()))

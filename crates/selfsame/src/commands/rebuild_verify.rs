@@ -37,6 +37,7 @@ use crate::remote::Release;
 use crate::report::{Answer, Exit, Report};
 use crate::settings::Settings;
 use crate::terminal::{self, Voice};
+use crate::timestamp::TimeStamps;
 
 pub(super) use fetching::fetch;
 pub(super) use whole::all_again;
@@ -50,6 +51,7 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     let cancel = crate::interrupt::flag()?;
     let sign_as = arguments.sign_as.as_deref().map(|key| crate::keys::signer(key, false)).transpose()?;
     let reference = crate::remote::as_reference(&arguments.release);
+    let stamps = TimeStamps::named(arguments.stamp.timestamp.as_deref())?;
     let text = arguments.sign_as.as_deref();
     let summary = Wanted::of(&arguments.summary, &arguments.trust, text, reference.as_ref())?;
     let trust = crate::trust::of(&arguments.trust)?;
@@ -83,7 +85,7 @@ pub(super) fn run(arguments: &RebuildVerify, settings: &Settings) -> Answer {
     }
     if let Some(key) = sign_as {
         let path = arguments.statement.clone().unwrap_or_else(|| PathBuf::from("rebuild.sigstore.json"));
-        show::sign(&key, &path, &whole)?;
+        show::sign(&key, stamps.as_ref(), &path, &whole)?;
         voice.say("signed", &path.display().to_string());
     }
     let exit = match whole.outcome.verdict {

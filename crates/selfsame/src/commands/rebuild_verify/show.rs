@@ -17,6 +17,7 @@ use crate::prepare;
 use crate::report::{Answer, Exit, Report, printable, with_schema};
 use crate::run_record;
 use crate::terminal;
+use crate::timestamp::TimeStamps;
 
 /// So many lines of why a platform differs are shown.
 const EXPLAINED_LINES: usize = 60;
@@ -74,8 +75,9 @@ pub(super) fn keep(output: &Path, whole: &Whole, store: &Store) -> Answer<()> {
     Ok(())
 }
 
-/// The rebuild statement, docs/rebuild/v1.md: about the original image, signed by whoever rebuilt it.
-pub(super) fn sign(key: &crate::keys::Key, path: &Path, whole: &Whole) -> Answer<()> {
+/// The rebuild statement, docs/rebuild/v1.md: about the original image, signed by whoever rebuilt it, and stamped where
+/// somebody stamps.
+pub(super) fn sign(key: &crate::keys::Key, stamps: Option<&TimeStamps>, path: &Path, whole: &Whole) -> Answer<()> {
     let outcome = &whole.outcome;
     let predicate = RebuildStatement {
         verdict: outcome.verdict,
@@ -92,7 +94,11 @@ pub(super) fn sign(key: &crate::keys::Key, path: &Path, whole: &Whole) -> Answer
     let subject = Subject::new(name, whole.image);
     let bundle = sign_statement(&Statement::new(vec![subject], &predicate), key.signer.as_ref())
         .map_err(|error| Report::new(Exit::Unanswered, error.to_string()))?;
-    let text = String::from_utf8(bundle.to_bytes()).expect("a bundle is JSON");
+    let mut bytes = bundle.to_bytes();
+    if let Some(stamps) = stamps {
+        stamps.stamp([&mut bytes])?;
+    }
+    let text = String::from_utf8(bytes).expect("a bundle is JSON");
     prepare::write_text(path, &text)
 }
 
