@@ -95,6 +95,7 @@ fn sandbox_a_newcomer_tries_everything() {
       passed   the SBOM's files are the image's files
       passed   what the SBOM says is a package's is in the image
       passed   as many vouch for it as the trust asks for
+      passed   the policy allows the release
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
       passed   the kernel refused the network while it was judged
@@ -160,6 +161,7 @@ fn sandbox_a_newcomer_tries_everything() {
       not run  the SBOM's files are the image's files: not reached: `blobs` failed
       not run  what the SBOM says is a package's is in the image: not reached: `blobs` failed
       not run  as many vouch for it as the trust asks for: not reached: `blobs` failed
+      not run  the policy allows the release: not reached: `blobs` failed
       passed   the run record is about this release and by its signer
       passed   statements outside the inventory were not used
       passed   the kernel refused the network while it was judged

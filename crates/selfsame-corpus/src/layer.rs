@@ -169,7 +169,7 @@ fn tars() -> Vec<Case> {
         (58, "negative-size", "a member of less than nothing", "layer 1", {
             vec![member("a", b'0', b"").set(124, &[0xff; 12]).bytes()]
         }),
-        (58, "size-without-end", "a member of more bytes than there are", "layer 1", {
+        (58, "size-without-end", "a member of more bytes than there are", "the layers unpack to more than", {
             let size = [0x80, 0, 0, 0, 0x7f, 255, 255, 255, 255, 255, 255, 255];
             vec![member("a", b'0', b"").set(124, &size).bytes()]
         }),
