@@ -13,6 +13,7 @@ mod bad_input;
 mod bad_locks;
 mod bad_moments;
 mod bad_pulls;
+mod bad_steps;
 mod bounds_files;
 mod bounds_registry;
 mod by_hand;

@@ -19,6 +19,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("podman", "podman"),
     ("python3", "python3"),
     ("skopeo", "skopeo"),
+    ("strace", "strace"),
     ("umoci", "umoci"),
 ];
 
