@@ -73,7 +73,8 @@ fn foreign_a_build_that_ends_at_any_step_publishes_all_or_nothing() {
         verify(&env, RELEASE).succeeds();
     }
     assert!(ended * 10 >= tried * 8 && ended > 40, "{ended} of {tried} builds were killed: {steps:?}");
-    let left: Vec<_> = fs::read_dir(env.project()).expect("the project").flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(env.project()).expect("the project").flatten().map(|entry| entry.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".selfsame-")), "{left:?}");
 }
 
