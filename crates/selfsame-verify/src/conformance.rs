@@ -62,7 +62,7 @@ pub fn verify_bundle(
     let Some(root) = root else {
         return Ok(Conforming { is_statement, entries: 0, entries_not_judged: entries.len() });
     };
-    if entries.is_empty() && !root.logs.is_empty() {
+    if entries.is_empty() && root.names_logs {
         return Err(ConformanceError::NoEntry);
     }
     for entry in &entries {

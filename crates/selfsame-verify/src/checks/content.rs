@@ -53,6 +53,14 @@ fn layers(
     rows: &mut Rows,
 ) -> Option<Vec<ReadLayer>> {
     const ID: CheckId = CheckId::Layers;
+    // First and alone, for which of several faults is met first is up to the threads.
+    let sizes = read.iter().filter_map(|read| Some(read.as_ref().ok()?.diff_size));
+    let too_large = read.iter().any(|read| matches!(read, Err(LayerFault::TooLarge)));
+    if too_large || sizes.fold(0, u64::saturating_add) > options.content_bytes {
+        let limit = options.content_bytes;
+        rows.fail(ID, format!("the layers unpack to more than {limit} bytes; no more are read"), Vec::new());
+        return None;
+    }
     let mut layers = Vec::new();
     for (number, (read, diff_id)) in read.into_iter().zip(&image.config.diff_ids).enumerate() {
         let number = number + 1;
@@ -65,7 +73,7 @@ fn layers(
             }
             Err(LayerFault::Io(reason)) => rows.unreadable(ID, format!("layer {number}: {reason}")),
             Err(LayerFault::Refused(reason)) => rows.fail(ID, format!("layer {number}: {reason}"), Vec::new()),
-            Err(LayerFault::TooLarge) => rows.fail(ID, too_large(options), Vec::new()),
+            Err(LayerFault::TooLarge) => {}
         }
     }
     if layers.len() != image.manifest.layers.len() {
@@ -73,11 +81,6 @@ fn layers(
         return None;
     }
     let bytes: u64 = layers.iter().map(|layer| layer.diff_size).fold(0, u64::saturating_add);
-    // Of layers that are read side by side none sees what the others come to.
-    if bytes > options.content_bytes {
-        rows.fail(ID, too_large(options), Vec::new());
-        return None;
-    }
     let mut facts = vec![Fact::new("layers", layers.len().to_string()), Fact::new("bytes", bytes.to_string())];
     facts.extend(privileges::facts(&layers));
     rows.pass(ID, facts);
@@ -89,10 +92,6 @@ enum LayerFault {
     Refused(String),
     /// More than there is room for.
     TooLarge,
-}
-
-fn too_large(options: &Options) -> String {
-    format!("the layers unpack to more than {} bytes; no more are read", options.content_bytes)
 }
 
 /// Something compressed.
@@ -123,13 +122,13 @@ fn read_all<'a>(
 ) -> Unpacked {
     let mut jobs: Vec<Job<'a>> = layers.iter().map(Job::Layer).collect();
     jobs.extend(packs.into_iter().flat_map(|packs| packs.iter().map(move |pack| Job::Pack(packs, pack))));
-    let left_bytes = AtomicU64::new(options.content_bytes);
+    let used_bytes = AtomicU64::new(0);
     let size = |job: &Job<'_>| match job {
         Job::Layer(layer) => layer.size,
         Job::Pack(_, pack) => pack.descriptor.size,
     };
     let done = at_once::each(options.threads, &jobs, size, |job| match job {
-        Job::Layer(layer) => Done::Layer(read_one(release, layer, &left_bytes)),
+        Job::Layer(layer) => Done::Layer(read_one(release, layer, options.content_bytes, &used_bytes)),
         Job::Pack(packs, pack) => Done::Pack(packs.open(release, *pack, options.content_bytes)),
     });
     let mut unpacked = Unpacked::default();
@@ -142,23 +141,33 @@ fn read_all<'a>(
     unpacked
 }
 
-fn read_one(release: &dyn ReleaseFiles, layer: &Descriptor, left_bytes: &AtomicU64) -> Result<ReadLayer, LayerFault> {
+/// Reads a layer that may have all the room: what it may have is the same whichever was read before. None is begun when
+/// those that were read have more than there is.
+fn read_one(
+    release: &dyn ReleaseFiles,
+    layer: &Descriptor,
+    most_bytes: u64,
+    used_bytes: &AtomicU64,
+) -> Result<ReadLayer, LayerFault> {
+    if used_bytes.load(Ordering::Relaxed) > most_bytes {
+        return Err(LayerFault::TooLarge);
+    }
     let name = layout::blob_path(layer.digest);
     let reader = match release.open(&name) {
         Ok(Some(reader)) => reader,
         Ok(None) => return Err(LayerFault::Io(format!("{name} is gone"))),
         Err(error) => return Err(LayerFault::Io(format!("{name} cannot be read: {error}"))),
     };
-    let limits = Limits { diff_size_bytes: left_bytes.load(Ordering::Relaxed), ..Limits::LAYER };
+    let limits = Limits { diff_size_bytes: most_bytes, ..Limits::LAYER };
     let read = read_layer(reader, &layer.media_type, limits, &mut ()).map_err(|error| match error {
         ReadError::TooLarge { .. } => LayerFault::TooLarge,
         error => LayerFault::Refused(told(&error)),
     })?;
-    let used = |left: u64| Some(left.saturating_sub(read.diff_size));
-    let _ = left_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, used);
     if (read.digest, read.size) != (layer.digest, layer.size) {
         return Err(LayerFault::Refused(format!("{name} changed while it was read")));
     }
+    let used = |used: u64| Some(used.saturating_add(read.diff_size));
+    let _ = used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, used);
     Ok(read)
 }
 

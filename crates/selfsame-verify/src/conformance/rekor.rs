@@ -1,8 +1,7 @@
 //! Entries of either version of Rekor, about what a key signed.
 
-use selfsame_attest::PublicKey;
-use selfsame_attest::base64;
 use selfsame_attest::text::quote;
+use selfsame_attest::{PublicKey, base64, canonical_of};
 use selfsame_core::Digest;
 use selfsame_core::json::{self, Limits};
 use selfsame_log::{LogKey, Note, NoteError, ProofError, leaf_hash, verify_inclusion};
@@ -90,7 +89,9 @@ fn promised(entry: &Value, log: &LogKey) -> Result<(), RekorError> {
     }
     let field = |field| RekorError::Field { field };
     let promise = bytes(entry, "/inclusionPromise/signedEntryTimestamp").ok_or(field("inclusionPromise"))?;
-    let (time, index) = (number(entry, "/integratedTime"), number(entry, "/logIndex"));
+    // What has no canonical form was promised by nobody.
+    let exact = |pointer| number(entry, pointer).filter(|number| canonical_of(&json!(number)).is_ok());
+    let (time, index) = (exact("/integratedTime"), exact("/logIndex"));
     let message = json::canonical(&json!({
         "body": text(entry, "/canonicalizedBody"),
         "integratedTime": time.ok_or(field("integratedTime"))?,

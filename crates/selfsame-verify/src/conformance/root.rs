@@ -22,6 +22,8 @@ const MOST_LOGS: usize = 64;
 pub struct TrustedRoot {
     /// Those with a key of a kind that is read: Ed25519, or ECDSA on P-256.
     pub logs: Vec<LogKey>,
+    /// Whether it names logs, of whatever kind their keys are: who names one wants entries.
+    pub names_logs: bool,
 }
 
 impl TrustedRoot {
@@ -39,7 +41,8 @@ impl TrustedRoot {
             Some(_) => return Err(TrustedRootError::Field { field: "tlogs" }),
         };
         let logs = logs.iter().map(log).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { logs: logs.into_iter().flatten().collect() })
+        let names_logs = !logs.is_empty();
+        Ok(Self { logs: logs.into_iter().flatten().collect(), names_logs })
     }
 }
 

@@ -118,6 +118,23 @@ fn the_room_is_for_all_layers_together() {
     verifies(judged(&release, 4 << 20, 2));
 }
 
+/// How many threads read them, and which is read first, changes no word of the verdict.
+#[test]
+fn too_much_is_said_first_and_alone() {
+    let good = layer(&[("a", entry(1 << 20))]);
+    let (mut bytes, diff_id) = layer(&[("b", entry(1 << 20))]);
+    bytes.truncate(bytes.len() - 40);
+    let cut = (bytes, diff_id);
+    for (layers, faulty) in [([good.clone(), cut.clone()], 2), ([cut, good], 1)] {
+        let release = release(&layers, &[]);
+        let said = |limit| [1, 2, 3].map(|threads| layers_say(&judged(&release, limit, threads)));
+        assert_eq!(said(3 << 18), ["the layers unpack to more than 786432 bytes; no more are read"; 3]);
+        // The one that is whole has room; of the other nobody knows how much it would be.
+        let [one, two, three] = said(5 << 18);
+        assert!(one == two && two == three && one.starts_with(&format!("layer {faulty}: ")), "{one}\n{two}\n{three}");
+    }
+}
+
 /// They are no fault, and nobody overlooks them.
 #[test]
 fn files_with_rights_of_their_own_are_said() {

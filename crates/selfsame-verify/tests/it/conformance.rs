@@ -52,7 +52,7 @@ fn trusted_root() -> Value {
     serde_json::from_slice(&selfsame_log::trusted_root(&[RootLog::new(&key)], &[])).unwrap()
 }
 
-fn root() -> TrustedRoot {
+pub(super) fn root() -> TrustedRoot {
     TrustedRoot::parse(trusted_root().to_string().as_bytes()).unwrap()
 }
 
@@ -147,6 +147,15 @@ fn with(bundle: &Value, entries: Vec<Value>) -> Value {
     bundle
 }
 
+/// A bundle with an entry, each way there is, and the file's digest.
+pub(super) fn logged() -> (Digest, Vec<String>) {
+    let all = bundles().into_iter().flat_map(|bundle| {
+        let entries = entries(&bundle, Change::default());
+        entries.into_iter().map(move |entry| with(&bundle, vec![entry]).to_string())
+    });
+    (Digest::of(FILE), all.collect())
+}
+
 fn judged(bundle: &Value, by: &PublicKey, root: Option<&TrustedRoot>) -> Result<Conforming, String> {
     verify_bundle(Digest::of(FILE), bundle.to_string().as_bytes(), by, root).map_err(|error| error.to_string())
 }
@@ -210,6 +219,10 @@ fn entries_of_both_versions_of_rekor_are_verified() {
                 ),
                 ("/inclusionPromise/signedEntryTimestamp", json!(encode(b"a promise")), "inclusion promise"),
                 ("/logIndex", json!("7000002"), "inclusion promise"),
+                ("/logIndex", json!("9007199254740993"), "`logIndex`"),
+                ("/logIndex", json!(i64::MAX.to_string()), "`logIndex`"),
+                ("/integratedTime", json!("9007199254740993"), "`integratedTime`"),
+                ("/integratedTime", json!("9007199254740992"), "inclusion promise"),
                 ("/kindVersion/version", json!("0.0.3"), "another kind"),
             ] {
                 refused(&changed(pointer, value), Some(&root), because);
@@ -295,5 +308,9 @@ fn trusted_roots_that_are_none() {
     // A key of a kind that is not read is nobody's.
     let mut other = good;
     other["tlogs"][0]["publicKey"]["keyDetails"] = json!("PKIX_RSA_PKCS1V15_4096_SHA256");
-    assert!(TrustedRoot::parse(other.to_string().as_bytes()).unwrap().logs.is_empty());
+    let other = TrustedRoot::parse(other.to_string().as_bytes()).unwrap();
+    assert!(other.logs.is_empty() && other.names_logs);
+    for bundle in bundles() {
+        self::refused(&bundle, Some(&other), "no log entry");
+    }
 }

@@ -151,21 +151,20 @@ fn fuzz_one_file() {
 /// did not sign.
 #[test]
 fn fuzz_conformance() {
-    use selfsame_attest::Signer as _;
     use selfsame_verify::conformance::{TrustedRoot, verify_bundle};
-    let signer = fake::key("signer");
-    let signature = selfsame_attest::base64::encode(&signer.sign(b"a").expect("a signature"));
-    let bundle = format!(
-        r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","messageSignature":{{"signature":"{signature}"}},
-        "verificationMaterial":{{"publicKey":{{"hint":"x"}},"tlogEntries":[]}}}}"#
-    );
+    let signer = fake::key("signer").public();
+    let (file, logged) = crate::conformance::logged();
+    let log = crate::conformance::root();
     let root = br#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[]}"#;
-    let words = ["\"tlogEntries\":[{", "\"messageDigest\":{", "\"inclusionProof\":{", "\"logId\":{", "null", "-1"];
-    fuzz("conformance", &[bundle.as_bytes(), root], &words, |bytes| {
-        let root = TrustedRoot::parse(bytes).ok();
-        verify_bundle(Digest::of(b"b"), bytes, &signer.public(), root.as_ref()).expect_err("nobody signed this");
-        verify_bundle(Digest::of(b"a"), bytes, &signer.public(), root.as_ref())
-            .map(drop)
-            .map_err(|error| error.to_string())
+    let far: Vec<String> = logged.iter().map(|bundle| bundle.replace("7000001", "9007199254740993")).collect();
+    assert!(logged.iter().zip(&far).all(|(one, other)| one != other));
+    let seeds = logged.iter().chain(&far).map(String::as_bytes).chain([&root[..]]).collect::<Vec<_>>();
+    let words = ["\"tlogEntries\":[{", "\"messageDigest\":{", "\"logId\":{", "null", "-1", "9007199254740993"];
+    fuzz("conformance", &seeds, &words, |bytes| {
+        let parsed = TrustedRoot::parse(bytes).ok();
+        for root in [parsed.as_ref(), Some(&log)] {
+            verify_bundle(Digest::of(b"b"), bytes, &signer, root).expect_err("nobody signed this");
+        }
+        verify_bundle(file, bytes, &signer, Some(&log)).map(drop).map_err(|error| error.to_string())
     });
 }
