@@ -58,7 +58,7 @@ const MOST_SIGNERS: usize = 16;
 /// first that stands, in the order of the trust, so one that falls takes nothing from the others.
 #[must_use]
 pub fn verify(release: &dyn ReleaseFiles, trust: &Trust, options: &Options) -> Verdict {
-    judge(release, trust, options, true).verdict
+    judge(release, trust, options, true, None).verdict
 }
 
 /// A verdict, and what those want to know who join several releases.
@@ -79,8 +79,15 @@ pub(crate) struct Stands {
     pub(crate) histories: Histories,
 }
 
-/// Judges a release. Unless `ruled`, no policy is asked, and the verdict does not need it.
-pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options, ruled: bool) -> Answered {
+/// Judges a release. Unless `ruled`, no policy is asked, and the verdict does not need it. Where there is a list `of`
+/// release ids, the verdict is that of the first in it that stands.
+pub(crate) fn judge(
+    release: &dyn ReleaseFiles,
+    trust: &Trust,
+    options: &Options,
+    ruled: bool,
+    of: Option<&BTreeSet<Digest>>,
+) -> Answered {
     let first = Judged::new(release, trust, None, options);
     let others = first.signers.iter().skip(1).take(MOST_SIGNERS - 1);
     let others: Vec<Judged<'_>> = others.map(|key| Judged::new(release, trust, Some(key), options)).collect();
@@ -103,7 +110,8 @@ pub(crate) fn judge(release: &dyn ReleaseFiles, trust: &Trust, options: &Options
         it.seen.evidence.clone().map(|evidence| Stands { evidence, histories })
     };
     let standing = all.iter().filter(|it| stands(it)).filter_map(of_one).collect();
-    let order: Vec<usize> = (0..all.len()).filter(|at| stands(&all[*at])).collect();
+    let listed = |it: &Judged<'_>| of.is_none_or(|of| it.seen.release_id.is_some_and(|id| of.contains(&id)));
+    let order: Vec<usize> = (0..all.len()).filter(|at| stands(&all[*at]) && listed(&all[*at])).collect();
     let signers = voices.signed.iter().map(|(identity, name)| ((*identity).to_owned(), (*name).to_owned())).collect();
     let ruling = Ruling { trust, options, ruled, signers };
     // The first that stands, and that the policy allows where there is one.

@@ -24,7 +24,7 @@ use crate::checks::stamps::{NO_AUTHORITY, NO_STAMP};
 use crate::checks::{judge, may_stand_beside, policy, read_run_record, rebuilders};
 use crate::facts::people;
 use crate::files::{RUN_RECORD_FILE, ReleaseFiles};
-use crate::options::{Depth, Options};
+use crate::options::{Depth, Expectations, Options};
 use crate::trust::{Trust, TrustedKey};
 use crate::verdict::{Class, Fact, Outcome, Unlisted, Verdict, policies_json};
 use crate::verified::Verified;
@@ -192,6 +192,8 @@ struct Whole<'a> {
     platforms: Vec<String>,
     joiners: &'a BTreeMap<&'a str, &'a str>,
     rebuilders: &'a BTreeMap<String, String>,
+    /// All that was expected: what is asked of the whole is not asked of a part.
+    expected: &'a Expectations,
 }
 
 impl Whole<'_> {
@@ -201,6 +203,7 @@ impl Whole<'_> {
         facts["release"]["platforms"] = self.platforms.iter().map(String::as_str).collect();
         facts["joiners"] = people(&self.joiners.iter().map(named).collect());
         facts["rebuilders"] = people(self.rebuilders);
+        facts["expected"] = self.expected.iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
     }
 }
 
@@ -267,7 +270,9 @@ impl Judge {
         of_parts.rebuild_threshold = 0;
         let (mut standing, mut rebuilt, mut facts) = (Vec::new(), Vec::new(), Vec::new());
         for part in &files.parts {
-            let answered = judge(&part.of(release), &of_parts, &of_each, false);
+            let mut answered = judge(&part.of(release), &of_parts, &of_each, false, None);
+            // There are none before all of it is verified.
+            answered.verdict.facts = None;
             verdict.parts.push((part.platform.clone(), answered.verdict));
             standing.push(answered.standing);
             facts.push(answered.facts);
@@ -277,20 +282,39 @@ impl Judge {
         // Without trust nothing is answered, by the parts neither; without every part there is nothing to join.
         let counts = verdict.parts.iter().map(|(platform, part)| fact(platform, part.class.as_str())).collect();
         match verdict.parts.iter().find(|(_, part)| !part.is_verified()) {
-            None => self.pass("parts", counts),
+            None => {}
             Some((platform, part)) if part.class == Class::NotVerified => {
                 let reason = part.failed().next().and_then(|check| check.outcome.reason()).unwrap_or_default();
                 return self.fail("parts", format!("{platform}: {reason}"));
             }
             Some((platform, _)) => return self.skip("parts", format!("not answered for {platform}")),
         }
-        let evidence: Vec<_> = verdict.parts.iter().filter_map(|(_, part)| part.evidence.as_deref()).collect();
         let closed = match documents::closed(release, files, trust, &standing) {
             Ok(closed) => closed,
-            Err((id, fault)) => return self.fault(id, fault),
+            Err((id, fault)) => {
+                self.pass("parts", counts);
+                return self.fault(id, fault);
+            }
         };
         let Closed { mut joining, asked_together, stamps, joiners, fallen, mut rebuilds, unlisted } = closed;
         verdict.unlisted = unlisted;
+        // Of a platform that several signed, what is told and asked is of the release that is joined.
+        let joined: BTreeSet<Digest> = joining.inventory.documents.iter().map(|document| document.sha256).collect();
+        for (place, part) in files.parts.iter().enumerate() {
+            if verdict.parts[place].1.release_id.is_some_and(|id| joined.contains(&id)) {
+                continue;
+            }
+            let mut answered = judge(&part.of(release), &of_parts, &of_each, false, Some(&joined));
+            answered.verdict.facts = None;
+            if !answered.verdict.is_verified() || !answered.verdict.release_id.is_some_and(|id| joined.contains(&id)) {
+                return self.fail("parts", format!("{}: the release that is joined does not stand", part.platform));
+            }
+            verdict.parts[place].1 = answered.verdict;
+            facts[place] = answered.facts;
+            rebuilt[place] = answered.rebuilt;
+        }
+        let evidence: Vec<_> = verdict.parts.iter().filter_map(|(_, part)| part.evidence.as_deref()).collect();
+        self.pass("parts", counts);
         self.pass("signature", vec![fact(&"key", joining.signer.key_id())]);
         match asked_together {
             true => self.pass("platforms", files.parts.iter().map(|part| fact(&"platform", &part.platform)).collect()),
@@ -326,7 +350,8 @@ impl Judge {
         let sound = !self.answers.iter().any(|(_, outcome, _)| matches!(outcome, Outcome::Failed { .. }));
         if sound {
             let platforms = files.parts.iter().map(|part| part.platform.to_string()).collect();
-            let whole = Whole { index: joining.index, platforms, joiners: &joiners, rebuilders: &again };
+            let (index, expected) = (joining.index, &options.expect);
+            let whole = Whole { index, platforms, joiners: &joiners, rebuilders: &again, expected };
             self.policy(options, facts, &whole, verdict);
         }
         verdict.joining = Some(Verified::new(joining));
@@ -334,15 +359,23 @@ impl Judge {
 
     /// The policies over each platform, with what is known of the whole.
     fn policy(&mut self, options: &Options, facts: Vec<Option<Value>>, whole: &Whole<'_>, verdict: &mut JoinedVerdict) {
-        let mut told = Vec::new();
-        for ((platform, part), facts) in verdict.parts.iter_mut().zip(facts) {
+        let mut all = Vec::new();
+        for ((platform, _), facts) in verdict.parts.iter().zip(facts) {
             let Some(mut facts) = facts else {
                 return self.unreadable(POLICY, format!("{platform}: there are no facts"));
             };
             whole.add_to(&mut facts);
-            let (answer, ruled) = policy::ask(options.policy.as_ref(), &facts);
+            all.push(facts);
+        }
+        if options.keep_facts {
+            for ((_, part), facts) in verdict.parts.iter_mut().zip(&all) {
+                part.facts = Some(Verified::new(facts.clone()));
+            }
+        }
+        let mut told = Vec::new();
+        for ((platform, _), facts) in verdict.parts.iter().zip(&all) {
+            let (answer, ruled) = policy::ask(options.policy.as_ref(), facts);
             verdict.policies = ruled;
-            part.facts = Some(Verified::new(facts)).filter(|_| options.keep_facts);
             match answer {
                 policy::Answer::Allowed(allowed) => told = allowed,
                 policy::Answer::Denied(reason, why) => {

@@ -264,14 +264,19 @@ impl Judge {
             facts.push(Fact::new("found", quote(id)));
             self.fail("builder", "the provenance names a builder that its key does not speak for", facts);
         }
-        self.request(&provenance, expect);
+        let known = self.request(&provenance, expect);
         match relaxed(&provenance, expect.get("relaxations").unwrap_or_default()) {
             Ok(facts) => self.pass("relaxations", facts),
             Err((reason, facts)) => self.fail("relaxations", reason, facts),
         }
-        for (id, (outcome, facts)) in [("level", level(trust, &provenance)), ("rollback", rollback(trust, &provenance))]
-        {
-            self.answers.push((id, outcome, facts));
+        for (id, asked, (outcome, facts)) in [
+            ("level", trust.minimum_level.is_some(), level(trust, &provenance)),
+            ("rollback", !trust.floors.is_empty(), rollback(trust, &provenance)),
+        ] {
+            match known || !asked {
+                true => self.answers.push((id, outcome, facts)),
+                false => self.fail(id, "what this build type's parameters mean is not known here", Vec::new()),
+            }
         }
         for (name, expected) in expect.iter().filter(|(name, _)| *name != "relaxations") {
             let found = said(&provenance, name);
@@ -289,7 +294,8 @@ impl Judge {
     }
 
     /// The rows `build-type` and `parameters`: what may stand in the parameters is known of one build type only.
-    fn request(&mut self, provenance: &Provenance, expect: &Expectations) {
+    /// Whether it is that one.
+    fn request(&mut self, provenance: &Provenance, expect: &Expectations) -> bool {
         let found = &provenance.build_definition.build_type;
         let facts = vec![Fact::new("build type", quote(found))];
         if found == uri::BUILD_TYPE {
@@ -305,6 +311,7 @@ impl Judge {
             let reason = "the build type is neither selfsame's nor one that was expected";
             self.fail("build-type", reason, facts);
         }
+        found == uri::BUILD_TYPE
     }
 
     /// A summary is somebody's answer: no other than yes is one.

@@ -164,6 +164,15 @@ fn the_demands_of_a_trust_file_hold_for_provenance() {
         row.outcome.reason(),
         Some("one bundle is one voice; of a release the trust asks for 2, and for 0 rebuilds")
     );
+    // What another build type calls a level or a name is not what the trust means by it.
+    let foreign = bundle("signer", |statement| {
+        statement.predicate["buildDefinition"]["buildType"] = "https://example.com/other".into();
+    });
+    let accepted = &["build-type=https://example.com/other"][..];
+    assert_eq!(judge(&foreign, &trust(), accepted).class, Class::Verified);
+    let unknown = "parameters mean is not known";
+    fails(&judge(&foreign, &level("isolated"), accepted), "level", unknown);
+    fails(&judge(&foreign, &floor("1.0.0"), accepted), "rollback", unknown);
     // A relaxed build says so, its builder's id says so, and somebody has to expect it.
     let relaxed = |statement: &mut Statement| {
         let build = &mut statement.predicate["buildDefinition"]["externalParameters"];
