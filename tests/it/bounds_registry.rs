@@ -10,7 +10,7 @@ use selfsame_testing::{Output, TestEnv};
 use serde_json::{Value, json};
 
 use crate::push_world::{Registry, push, released};
-use crate::world::{DEV_KEY, RELEASE, build, define, one_error, verify};
+use crate::world::{DEV_KEY, RELEASE, bounded, build, define, one_error, verify};
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -29,18 +29,26 @@ fn image(registry: &Registry, tag: &str) -> Digest {
 
 /// Attaches a bundle to an image, as anybody with the right to write may, with the annotations of a release's document.
 fn attach(registry: &Registry, image: Digest, kind: &str, bundle: &[u8]) {
+    attach_noted(registry, image, kind, bundle, "");
+}
+
+/// The same with one annotation more, unless it is empty.
+fn attach_noted(registry: &Registry, image: Digest, kind: &str, bundle: &[u8], note: &str) {
     let mut state = registry.state();
     let size = state.manifests[&image].1.len();
     let (empty, layer) = (Digest::of(b"{}"), Digest::of(bundle));
     state.blobs.insert(empty, b"{}".to_vec());
     state.blobs.insert(layer, bundle.to_vec());
-    let manifest = json!({
+    let mut manifest = json!({
         "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": BUNDLE,
         "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty, "size": 2},
         "layers": [{"mediaType": BUNDLE, "digest": layer, "size": bundle.len()}],
         "subject": {"mediaType": MANIFEST, "digest": image, "size": size},
         "annotations": {"dev.sigstore.bundle.predicateType": kind},
     });
+    if !note.is_empty() {
+        manifest["annotations"]["note"] = json!(note);
+    }
     let bytes = manifest.to_string().into_bytes();
     state.manifests.insert(Digest::of(&bytes), (MANIFEST.to_owned(), bytes));
 }
@@ -130,6 +138,84 @@ fn sandbox_what_hundreds_of_strangers_attach_pushes_nothing_out() {
     // about another release.
     let verdict = verify(&env, "project/back");
     assert!(matches!(verdict.code, 0 | 1), "{}", verdict.stderr);
+}
+
+/// What strangers write into the annotations of a manifest is copied into the index.json of what is pulled, which nobody
+/// reads beyond 4 MiB.
+#[test]
+fn sandbox_annotations_of_strangers_do_not_fill_the_index() {
+    let Some(env) = released() else { return };
+    // Two that are too long by themselves; and many that are so together.
+    for (count, bytes, said) in [(2, 2_100_000, "bytes of an index.json"), (955, 5_000, "documents about it")] {
+        let registry = Registry::new();
+        let reference = registry.reference("1.0");
+        push(&env, &reference, &[]).succeeds();
+        let image = image(&registry, "1.0");
+        let (kind, bundle) = bundles(&registry, image).swap_remove(0);
+        for number in 0..count {
+            let note = format!("{number:0bytes$}");
+            attach_noted(&registry, image, &kind, &forged(&bundle, number), &note);
+        }
+        let verdict = judged(&env, "verify", &reference, &["--print-digest"]);
+        assert!(verdict.succeeds().stdout.contains(&image.to_string()), "{count}: {}", verdict.stderr);
+        let _ = fs::remove_dir_all(env.at("project/back"));
+        env.selfsame(["pull", &reference, "-o", "back"]).succeeds().says(said);
+        verify(&env, "project/back").succeeds();
+    }
+}
+
+/// Inventories without number, under one invented name, that list one long provenance: it is read once, and kept once.
+#[test]
+fn sandbox_one_long_provenance_in_many_inventories_takes_little_memory() {
+    let Some(env) = released() else { return };
+    let registry = Registry::new();
+    let reference = registry.reference("1.0");
+    push(&env, &reference, &[]).succeeds();
+    let image = image(&registry, "1.0");
+    let renamed = |bundle: &[u8], statement: &Value| {
+        let mut bundle: Value = serde_json::from_slice(bundle).expect("JSON");
+        let payload = statement.to_string().into_bytes();
+        bundle["dsseEnvelope"]["payload"] = json!(base64(&payload));
+        let id = bundle.pointer_mut("/verificationMaterial/publicKey/hint").expect("a hint");
+        *id = json!("0".repeat(64));
+        for signature in bundle["dsseEnvelope"]["signatures"].as_array_mut().expect("signatures") {
+            signature["keyid"] = json!("0".repeat(64));
+        }
+        (bundle.to_string().into_bytes(), Digest::of(&payload))
+    };
+    let statement = |bundle: &[u8]| -> Value {
+        let parsed = Bundle::parse(bundle).expect("a bundle");
+        serde_json::from_slice(parsed.unverified_payload()).expect("a statement")
+    };
+    let (lists, others): (Vec<_>, Vec<_>) =
+        bundles(&registry, image).into_iter().partition(|(kind, _)| kind.contains("inventory"));
+    let mut listed = Vec::new();
+    for (kind, bundle) in &others {
+        let mut said = statement(bundle);
+        if kind.contains("provenance") {
+            let inputs = (0..60_000)
+                .map(|number| json!({"name": number.to_string(), "uri": format!("pkg:generic/{number:0100}")}));
+            said["predicate"]["buildDefinition"]["resolvedDependencies"] = inputs.collect();
+        }
+        let (bundle, sha256) = renamed(bundle, &said);
+        listed.push((kind, sha256));
+        attach(&registry, image, kind, &bundle);
+    }
+    let (kind, list) = &lists[0];
+    for number in 0..250 {
+        let mut said = statement(list);
+        let documents = said["predicate"]["documents"].as_array_mut().expect("documents");
+        for document in documents {
+            let (_, sha256) = listed.iter().find(|(kind, _)| document["predicateType"] == **kind).expect("its kind");
+            document["sha256"] = json!(sha256.to_string().trim_start_matches("sha256:"));
+        }
+        said["predicate"]["number"] = json!(number);
+        attach(&registry, image, kind, &renamed(list, &said).0);
+    }
+    let _ = fs::remove_dir_all(env.store());
+    let output = bounded(&env, 1_500_000, &["pull", &reference, "-o", "back"]);
+    output.succeeds();
+    verify(&env, "project/back").succeeds();
 }
 
 /// A whole release of somebody else's, about the same image and under another name.

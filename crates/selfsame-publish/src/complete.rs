@@ -1,9 +1,10 @@
 //! Which documents make a complete release, by their own word: one signer's set, closed by that signer's inventory.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, ResourceDescriptor, Statement, release_id};
-use selfsame_core::{Digest, uri};
+use selfsame_attest::{Bundle, Inventory, InventoryDocument, Provenance, ResourceDescriptor, Statement, StatementText};
+use selfsame_core::{Digest, json, uri};
 use selfsame_oci::Descriptor;
 
 use crate::outline::{EVIDENCE, Item, OutlineError, incomplete};
@@ -14,18 +15,32 @@ const LATER: [&str; 3] = [uri::RUN_RECORD, uri::REBUILD, "https://slsa.dev/verif
 /// The most inventories under the name of one key that are looked at.
 const MOST_LISTS: usize = 256;
 
-/// A signed document that could be a release's.
-#[derive(Clone, Debug)]
+/// The most inventories that are looked at under the names of all keys together that nobody says he trusts: whoever attaches
+/// documents invents as many names as he likes.
+const MOST_LISTS_OF_STRANGERS: usize = 1024;
+
+/// The longest `name:version`, in bytes: an index.json has to have room for it.
+const MOST_NAME_BYTES: usize = 64 << 10;
+
+/// A signed document that could be a release's. Many are held at once, most of them of strangers: of what it says only
+/// the text is kept, and that only where it is asked for more than its kind.
+#[derive(Debug)]
 pub(crate) struct Document {
     /// What its manifest refers to.
     about: Option<Digest>,
+    /// Whether it says so itself.
+    is_about: bool,
     /// Whether whoever asks trusts the key that signed it.
     counts: bool,
     /// Who is said to have signed it.
     key_id: String,
+    predicate_type: String,
+    /// The payload of an inventory or a provenance; of others nothing.
     payload: Vec<u8>,
+    /// Of the payload.
     sha256: Digest,
-    statement: Statement,
+    /// `name:version` of a provenance, once it was asked for: however many inventories list it, it is read once for that.
+    name: OnceCell<Result<String, String>>,
 }
 
 impl Document {
@@ -33,10 +48,38 @@ impl Document {
     pub(crate) fn read(about: Option<Digest>, bundle: &[u8], counts: &dyn Fn(&[u8]) -> bool) -> Option<Self> {
         let counts = counts(bundle);
         let bundle = Bundle::parse(bundle).ok()?;
-        let payload = bundle.unverified_payload().to_vec();
-        let statement = Statement::parse(&payload).ok()?;
-        let sha256 = Digest::of(&payload);
-        Some(Self { about, counts, key_id: bundle.key_id().to_owned(), payload, sha256, statement })
+        let payload = bundle.unverified_payload();
+        let said = StatementText::parse(payload).ok()?.head;
+        let sha256 = Digest::of(payload);
+        let is_asked = [uri::INVENTORY, uri::PROVENANCE].contains(&said.predicate_type.as_str());
+        Some(Self {
+            about,
+            is_about: about.is_some_and(|about| said.is_about(about)),
+            counts,
+            key_id: bundle.key_id().to_owned(),
+            payload: if is_asked { payload.to_vec() } else { Vec::new() },
+            predicate_type: said.predicate_type,
+            sha256,
+            name: OnceCell::new(),
+        })
+    }
+
+    fn provenance(&self) -> Result<Provenance, String> {
+        let statement = Statement::parse(&self.payload).map_err(|error| error.to_string())?;
+        statement.predicate_as().map_err(|error| error.to_string())
+    }
+
+    fn name(&self) -> Result<&str, String> {
+        let read = || {
+            let definition = self.provenance()?.build_definition;
+            let text = |name: &str| definition.external_parameters.get(name).and_then(|value| value.as_str());
+            let name = format!("{}:{}", text("name").unwrap_or_default(), text("version").unwrap_or_default());
+            if name.len() > MOST_NAME_BYTES {
+                return Err(format!("its name has {} bytes; at most {MOST_NAME_BYTES} are read", name.len()));
+            }
+            Ok(name)
+        };
+        self.name.get_or_init(read).as_deref().map_err(Clone::clone)
     }
 
     /// Whether it is by a key that counts; after that, whether it is said to be by this one.
@@ -64,12 +107,22 @@ pub(crate) struct Complete {
     pub(crate) name: String,
 }
 
+/// A set that its inventory closes: what tells it from others, while it is not chosen.
+#[derive(Clone, Copy)]
+struct Closed<'a> {
+    release_id: Digest,
+    key_id: &'a str,
+    name: &'a str,
+    provenance: &'a Document,
+}
+
 /// What any provenance among these documents names as an input, whoever signed it; only that of keys that count, where
 /// there is any by one.
-pub(crate) fn inputs_of_all(documents: &[Document]) -> BTreeSet<Digest> {
+pub(crate) fn inputs_of_all(documents: &[&Document]) -> BTreeSet<Digest> {
     let some_count = documents.iter().any(|document| document.counts);
-    let provenance = documents.iter().filter(|document| document.counts || !some_count);
-    let provenance = provenance.filter_map(|document| document.statement.predicate_as::<Provenance>().ok());
+    let provenance = documents.iter().filter(|document| document.predicate_type == uri::PROVENANCE);
+    let provenance = provenance.filter(|document| document.counts || !some_count);
+    let provenance = provenance.filter_map(|document| document.provenance().ok());
     let dependencies = provenance.flat_map(|provenance| provenance.build_definition.resolved_dependencies);
     dependencies.filter_map(|dependency| dependency.digest.sha256()).collect()
 }
@@ -77,130 +130,162 @@ pub(crate) fn inputs_of_all(documents: &[Document]) -> BTreeSet<Digest> {
 /// The complete set about an image or an index; or, where the images of an index have sets of their own, those and what
 /// joins them.
 pub(crate) fn complete_all(
-    documents: &[Document],
+    documents: &[&Document],
     top: &Descriptor,
     images: &[Item],
     set: Set,
 ) -> Result<Complete, OutlineError> {
-    let about = |digest: Digest| documents.iter().filter(move |document| document.about == Some(digest));
+    let about = |digest: Digest| documents.iter().copied().filter(move |document| document.about == Some(digest));
     let is_image = |about: Digest| about != top.digest && images.iter().any(|image| image.descriptor.digest == about);
     if !documents.iter().any(|document| document.about.is_some_and(is_image)) {
-        return complete(about(top.digest), top.digest, set);
+        return complete(about(top.digest), set);
     }
-    let part = |image: &Item| all_complete(about(image.descriptor.digest), image.descriptor.digest, set);
-    let parts: Vec<Vec<Complete>> = images.iter().map(part).collect::<Result<_, _>>()?;
-    joined(about(top.digest), top.digest, parts, set)
+    let signers: Vec<Vec<Signer<'_>>> = images.iter().map(|image| by_signer(about(image.descriptor.digest))).collect();
+    let parts = signers.iter().map(|signers| closed_sets(signers, set, usize::MAX));
+    let parts: Vec<Vec<Closed<'_>>> = parts.collect::<Result<_, _>>()?;
+    joined(about(top.digest), &parts, set)
 }
 
 /// The signature over an index and the inventory that lists it and those of the parts, by one signer; and the provenance
 /// of what was built together.
 fn joined<'a>(
     documents: impl Iterator<Item = &'a Document>,
-    index: Digest,
-    parts: Vec<Vec<Complete>>,
+    parts: &[Vec<Closed<'_>>],
     set: Set,
 ) -> Result<Complete, OutlineError> {
-    let named = |kind: &str, sha256: Digest| InventoryDocument { predicate_type: kind.to_owned(), sha256 };
+    let named = |sha256: Digest| InventoryDocument { predicate_type: uri::INVENTORY.to_owned(), sha256 };
     let mut fault = "nothing joins its parts: no inventory lists exactly theirs";
-    for ((_, key_id), documents) in &by_signer(documents, index) {
-        let own = present(documents);
-        for list in lists(documents, set) {
-            let Ok(listed) = listed(list) else { continue };
-            // Of a platform that several signed, the release that is listed.
-            let chosen = parts
-                .iter()
-                .map(|part| part.iter().find(|part| listed.contains(&named(uri::INVENTORY, part.release_id))));
-            let Some(chosen) = chosen.collect::<Option<Vec<&Complete>>>() else { continue };
-            let inventories: BTreeSet<_> = chosen.iter().map(|part| named(uri::INVENTORY, part.release_id)).collect();
-            let is_whole = match set {
-                Set::Closed => listed == &inventories | &own,
-                Set::Open => listed.is_subset(&(&inventories | &own)) && inventories.is_subset(&listed),
-            };
-            if !is_whole || !listed.iter().any(|document| document.predicate_type == uri::COSIGN_SIGN) {
-                continue;
-            }
-            let name = chosen.first().map(|part| part.name.clone()).unwrap_or_default();
-            if chosen.iter().any(|part| part.name != name) {
-                fault = "its parts are not of one name and version";
-                continue;
-            }
-            let mut inputs: Vec<ResourceDescriptor> = Vec::new();
-            for input in chosen.into_iter().flat_map(|part| &part.inputs) {
-                if !inputs.contains(input) {
-                    inputs.push(input.clone());
-                }
-            }
-            return Ok(Complete { release_id: release_id(&list.payload), key_id: key_id.clone(), inputs, name });
+    let signers = by_signer(documents);
+    for (at, list) in lists(&signers, set) {
+        let Signer { key_id, present: own, .. } = &signers[at];
+        let Ok(listed) = listed(list) else { continue };
+        let inventories = listed.iter().filter(|document| document.predicate_type == uri::INVENTORY);
+        let inventories: BTreeSet<Digest> = inventories.map(|document| document.sha256).collect();
+        // Of a platform that several signed, the release that is listed.
+        let chosen = parts.iter().map(|part| part.iter().find(|part| inventories.contains(&part.release_id)));
+        let Some(chosen) = chosen.collect::<Option<Vec<&Closed<'_>>>>() else { continue };
+        let inventories: BTreeSet<_> = chosen.iter().map(|part| named(part.release_id)).collect();
+        let is_whole = match set {
+            Set::Closed => listed == &inventories | own,
+            Set::Open => listed.is_subset(&(&inventories | own)) && inventories.is_subset(&listed),
+        };
+        if !is_whole || !listed.iter().any(|document| document.predicate_type == uri::COSIGN_SIGN) {
+            continue;
         }
+        let name = chosen.first().map_or("", |part| part.name);
+        if chosen.iter().any(|part| part.name != name) {
+            fault = "its parts are not of one name and version";
+            continue;
+        }
+        let inputs = inputs_of(&chosen)?;
+        return Ok(Complete { release_id: list.sha256, key_id: (*key_id).to_owned(), inputs, name: name.to_owned() });
     }
     Err(incomplete(fault))
 }
 
+/// The inputs of these sets, each once, in the order in which they are named first.
+fn inputs_of(chosen: &[&Closed<'_>]) -> Result<Vec<ResourceDescriptor>, OutlineError> {
+    let (mut inputs, mut seen) = (Vec::new(), BTreeSet::new());
+    for part in chosen {
+        let named = part.provenance.provenance().map_err(incomplete)?.build_definition.resolved_dependencies;
+        inputs.extend(named.into_iter().filter(|input| seen.insert(Digest::of(&json::canonical(input)))));
+    }
+    Ok(inputs)
+}
+
 /// The set of documents of one signer that is closed. Signers are told apart by the name of their key, which is all
 /// that is known without one, and by whether they count; documents of others do not count, for or against.
-pub(crate) fn complete<'a>(
-    documents: impl Iterator<Item = &'a Document>,
-    image: Digest,
-    set: Set,
-) -> Result<Complete, OutlineError> {
-    Ok(all_complete(documents, image, set)?.swap_remove(0))
+pub(crate) fn complete<'a>(documents: impl Iterator<Item = &'a Document>, set: Set) -> Result<Complete, OutlineError> {
+    let signers = by_signer(documents);
+    let found = closed_sets(&signers, set, 1)?.swap_remove(0);
+    let Closed { release_id, key_id, name, provenance } = found;
+    let inputs = provenance.provenance().map_err(incomplete)?.build_definition.resolved_dependencies;
+    Ok(Complete { release_id, key_id: key_id.to_owned(), inputs, name: name.to_owned() })
 }
 
-/// Every such set, at least one: those by keys that count first.
-fn all_complete<'a>(
-    documents: impl Iterator<Item = &'a Document>,
-    image: Digest,
-    set: Set,
-) -> Result<Vec<Complete>, OutlineError> {
-    let (mut found, mut first) = (Vec::new(), None);
-    for ((_, key_id), documents) in &by_signer(documents, image) {
-        let present = present(documents);
-        for list in lists(documents, set) {
-            match closed(key_id, documents, &present, list, set) {
-                Ok(complete) => found.push(complete),
-                Err(fault) => first = first.or(Some(fault)),
-            }
+/// So many of these sets, at least one: those by keys that count first.
+fn closed_sets<'a>(signers: &'a [Signer<'a>], set: Set, most: usize) -> Result<Vec<Closed<'a>>, OutlineError> {
+    let mut found = Vec::new();
+    // What the first signer lacks.
+    let mut faults: BTreeMap<usize, String> = BTreeMap::new();
+    for (at, list) in lists(signers, set) {
+        match closed(&signers[at], list, set) {
+            Ok(complete) => found.push(complete),
+            Err(fault) => _ = faults.entry(at).or_insert(fault),
         }
-        if lists(documents, set).is_empty() {
-            first = first.or_else(|| one(documents, set).err());
+        if found.len() == most {
+            break;
         }
     }
-    match found.is_empty() {
-        false => Ok(found),
-        true => Err(incomplete(first.unwrap_or_else(|| "no signed document is about the image".to_owned()))),
+    if !found.is_empty() {
+        return Ok(found);
     }
+    for (at, signer) in signers.iter().enumerate().filter(|(_, signer)| signer.lists(set).is_empty()) {
+        if let Err(fault) = one(&signer.documents, set) {
+            faults.entry(at).or_insert(fault);
+        }
+    }
+    let first = faults.into_values().next();
+    Err(incomplete(first.unwrap_or_else(|| "no signed document is about the image".to_owned())))
 }
 
-/// One signer's documents by predicate type.
+/// Documents by predicate type.
 type Payloads<'a> = BTreeMap<&'a str, Vec<&'a Document>>;
 
-/// Payloads by whether the key counts (those that do first) and the name of the key that is said to have signed them.
-fn by_signer<'a>(
-    documents: impl Iterator<Item = &'a Document>,
-    image: Digest,
-) -> BTreeMap<(bool, String), Payloads<'a>> {
-    let mut signers: BTreeMap<(bool, String), Payloads<'a>> = BTreeMap::new();
+/// The documents under the name of one key.
+struct Signer<'a> {
+    counts: bool,
+    key_id: &'a str,
+    documents: Payloads<'a>,
+    /// What an inventory would have to list.
+    present: BTreeSet<InventoryDocument>,
+}
+
+impl<'a> Signer<'a> {
+    /// The inventories that could close a set: the only one, or any.
+    fn lists(&self, set: Set) -> &[&'a Document] {
+        let lists = self.documents.get(uri::INVENTORY).map(Vec::as_slice).unwrap_or_default();
+        if set == Set::Closed && lists.len() > 1 { &[] } else { &lists[..lists.len().min(MOST_LISTS)] }
+    }
+}
+
+/// Documents that are about what they are attached to, by whether the key counts (those that do first) and the name of the
+/// key that is said to have signed them.
+fn by_signer<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<Signer<'a>> {
+    let mut signers: BTreeMap<(bool, &str), Payloads<'a>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    for document in documents.filter(|document| document.statement.is_about(image)) {
+    for document in documents.filter(|document| document.is_about) {
         // Whoever attaches a document once more has said nothing more.
         if !seen.insert((document.counts, document.key_id.as_str(), document.sha256)) {
             continue;
         }
-        let of_signer = signers.entry((!document.counts, document.key_id.clone())).or_default();
-        of_signer.entry(document.statement.predicate_type.as_str()).or_default().push(document);
+        let of_signer = signers.entry((!document.counts, document.key_id.as_str())).or_default();
+        of_signer.entry(document.predicate_type.as_str()).or_default().push(document);
     }
-    signers
+    let signer = |((is_strange, key_id), documents): ((bool, &'a str), Payloads<'a>)| {
+        let present = present(&documents);
+        Signer { counts: !is_strange, key_id, documents, present }
+    };
+    signers.into_iter().map(signer).collect()
 }
 
-/// The inventories that could close a set: the only one, or any.
-fn lists<'a, 'b>(documents: &'b Payloads<'a>, set: Set) -> &'b [&'a Document] {
-    let lists = documents.get(uri::INVENTORY).map(Vec::as_slice).unwrap_or_default();
-    if set == Set::Closed && lists.len() > 1 { &[] } else { &lists[..lists.len().min(MOST_LISTS)] }
+/// The inventories that could close a set, each with the place of its signer: those of keys that count; then of all others,
+/// as far as they are looked at, the first of each before the second of any.
+fn lists<'a>(signers: &[Signer<'a>], set: Set) -> Vec<(usize, &'a Document)> {
+    let of = |counts: bool| {
+        let signers = signers.iter().enumerate().filter(move |(_, signer)| signer.counts == counts);
+        signers.flat_map(move |(at, signer)| signer.lists(set).iter().enumerate().map(move |(nth, it)| (nth, at, *it)))
+    };
+    let mut strangers: Vec<_> = of(false).collect();
+    strangers.sort_by_key(|(nth, at, _)| (*nth, *at));
+    strangers.truncate(MOST_LISTS_OF_STRANGERS);
+    of(true).chain(strangers).map(|(_, at, list)| (at, list)).collect()
 }
 
 /// What an inventory lists.
 fn listed(list: &Document) -> Result<BTreeSet<InventoryDocument>, String> {
-    let inventory: Inventory = list.statement.predicate_as().map_err(|error| error.to_string())?;
+    let statement = Statement::parse(&list.payload).map_err(|error| error.to_string())?;
+    let inventory: Inventory = statement.predicate_as().map_err(|error| error.to_string())?;
     Ok(inventory.documents.into_iter().collect())
 }
 
@@ -227,13 +312,8 @@ fn one(documents: &Payloads<'_>, set: Set) -> Result<(), String> {
     Ok(())
 }
 
-fn closed(
-    key_id: &str,
-    documents: &Payloads<'_>,
-    present: &BTreeSet<InventoryDocument>,
-    list: &Document,
-    set: Set,
-) -> Result<Complete, String> {
+fn closed<'a>(signer: &Signer<'a>, list: &Document, set: Set) -> Result<Closed<'a>, String> {
+    let Signer { key_id, documents, present, .. } = signer;
     one(documents, set)?;
     let listed = listed(list)?;
     if let Some(missing) = listed.difference(present).next() {
@@ -251,10 +331,5 @@ fn closed(
     let sha256 = listed.iter().find(|it| it.predicate_type == uri::PROVENANCE).map(|it| it.sha256);
     let provenance = documents.get(uri::PROVENANCE).into_iter().flatten().find(|it| Some(it.sha256) == sha256);
     let provenance = provenance.ok_or("the provenance is missing")?;
-    let provenance: Provenance = provenance.statement.predicate_as().map_err(|error| error.to_string())?;
-    let definition = provenance.build_definition;
-    let text = |name: &str| definition.external_parameters.get(name).and_then(|value| value.as_str());
-    let name = format!("{}:{}", text("name").unwrap_or_default(), text("version").unwrap_or_default());
-    let inputs = definition.resolved_dependencies;
-    Ok(Complete { release_id: release_id(&list.payload), key_id: key_id.to_owned(), inputs, name })
+    Ok(Closed { release_id: list.sha256, key_id, name: provenance.name()?, provenance })
 }

@@ -122,6 +122,7 @@ impl Outline {
             signed.extend(Document::read(item.about, &bytes, counts));
             bundles.push(item);
         }
+        let signed: Vec<&Document> = signed.iter().collect();
         let complete = complete_all(&signed, &subject.descriptor, &images, set)?;
         let Complete { release_id, key_id, inputs, .. } = complete;
         Ok(Self { name, subject, images, bundles, capsules, release_id, key_id, inputs })
@@ -184,11 +185,6 @@ fn identities(capsule: &Item) -> impl Iterator<Item = (&Descriptor, Option<Diges
         media::PACK => (part, part.annotations.get(TREE_ANNOTATION).and_then(|tree| tree.parse().ok())),
         _ => (part, Some(part.digest)),
     })
-}
-
-/// The same without the parts themselves.
-pub(crate) fn parts_of(capsule: &Item) -> impl Iterator<Item = Digest> {
-    identities(capsule).map(|(part, identity)| identity.unwrap_or(part.digest))
 }
 
 /// The first part of a capsule that is none of these inputs.

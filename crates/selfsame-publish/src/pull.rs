@@ -1,6 +1,6 @@
 //! A release out of a registry: the image that a reference names, what refers to it, and on request the inputs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_core::{Digest, media};
 use selfsame_oci::{Descriptor, ImageConfig, layout};
@@ -29,6 +29,16 @@ const ALL_MANIFESTS_BYTES: u64 = 64 << 20;
 
 /// The most capsules that are listed among them.
 const MOST_CAPSULES: usize = 64;
+
+/// The longest entry of an index.json, in bytes: what a registry lists under more, in the annotations of its manifest, is
+/// none of a release's.
+const ENTRY_BYTES: usize = 64 << 10;
+
+/// The most bytes that the entries of all documents may have together in an index.json, which others read as far as 4 MiB.
+const DOCUMENT_ENTRIES_BYTES: usize = 3 << 20;
+
+/// The same of all capsules.
+const CAPSULE_ENTRIES_BYTES: usize = 512 << 10;
 
 /// How many are asked for before it is seen how large they are.
 const AT_ONCE: usize = 16;
@@ -86,7 +96,7 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     let left_out = left_out + no_room;
     let read = |(item, bytes): &Bundled| Signed::read(item.about, bytes, pull.counts);
     let signed: Vec<Option<Signed>> = documents.iter().map(read).collect();
-    let of_all: Vec<Signed> = signed.iter().flatten().cloned().collect();
+    let of_all: Vec<&Signed> = signed.iter().flatten().collect();
     // What it is called stands in no manifest; the signed name is checked against this one by whoever verifies.
     let complete = match complete_all(&of_all, &subject.descriptor, &images, Set::Open) {
         Ok(complete) => complete,
@@ -97,36 +107,17 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
         Err(fault) => return Err(fault.into()),
     };
     // Whoever may write to the repository may attach what he calls inputs of this image.
-    let inputs = inputs_of_all(&of_all);
+    let inputs = if capsules.is_empty() { BTreeSet::new() } else { inputs_of_all(&of_all) };
     let rank = |signed: &Option<Signed>| signed.as_ref().map_or((true, true), |signed| signed.rank(&complete));
-    let mut ranked: Vec<_> = signed.iter().map(rank).zip(documents).collect();
-    ranked.sort_by_key(|(rank, _)| *rank);
-    // Room for a capsule or two is kept.
-    let most = MOST_REFERRERS - MOST_CAPSULES;
-    if ranked.len() > most {
-        pull.progress.passed_over(&format!("{} of the {} documents about it", ranked.len() - most, ranked.len()));
-        ranked.truncate(most);
-    }
-    let mut bundles: Vec<Item> = Vec::with_capacity(ranked.len());
-    for (_, (item, bytes)) in ranked {
+    let ranks: Vec<(bool, bool)> = signed.iter().map(rank).collect();
+    drop(of_all);
+    drop(signed);
+    let mut bundles: Vec<Item> = Vec::new();
+    for (item, bytes) in kept(ranks, documents, pull.progress) {
         files.add_small(&bytes);
         bundles.push(item);
     }
-    let mut capsules: Vec<Item> = capsules
-        .into_iter()
-        .filter(|item| match outline::foreign_part(item, &inputs) {
-            Some(part) => {
-                let capsule = item.descriptor.digest;
-                pull.progress.passed_over(&format!("capsule {capsule} holds {part}, which no provenance names"));
-                false
-            }
-            None => true,
-        })
-        .collect();
-    if capsules.len() > MOST_CAPSULES {
-        pull.progress.passed_over(&format!("{} of {} capsules", capsules.len() - MOST_CAPSULES, capsules.len()));
-        capsules.truncate(MOST_CAPSULES);
-    }
+    let capsules = kept_capsules(capsules, &inputs, pull.progress);
 
     let mut blobs: Vec<Descriptor> = images.iter().map(|image| image.blobs[0].clone()).collect();
     if pull.layers {
@@ -159,6 +150,59 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     files.add(layout::INDEX_FILE, &layout::index_file(&listed_as, &name, &listed).bytes);
     let outline = Outline::read_of(&files, Set::Open, pull.counts)?;
     Ok(Pulled { files, outline, capsules })
+}
+
+/// The documents that are listed: the first by rank, and of those of one rank the shortest entries, as many as there is
+/// room for. What others wrote into the annotations of a manifest takes no room from those that go before.
+fn kept(ranks: Vec<(bool, bool)>, documents: Vec<Bundled>, progress: &dyn Progress) -> Vec<Bundled> {
+    let all = documents.len();
+    let entry = |(item, _): &Bundled| entry_bytes(&item.descriptor);
+    let mut ranked: Vec<_> = ranks.into_iter().zip(documents).map(|(rank, it)| ((rank, entry(&it)), it)).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    // Room for a capsule or two is kept.
+    ranked.truncate(MOST_REFERRERS - MOST_CAPSULES);
+    let entries = ranked.iter().map(|((_, bytes), _)| *bytes);
+    ranked.truncate(how_many_fit(entries, DOCUMENT_ENTRIES_BYTES));
+    if all > ranked.len() {
+        progress.passed_over(&format!("{} of the {all} documents about it", all - ranked.len()));
+    }
+    ranked.into_iter().map(|(_, document)| document).collect()
+}
+
+/// How long the entry of an index.json is that lists this, with what separates it from others.
+fn entry_bytes(descriptor: &Descriptor) -> usize {
+    selfsame_oci::index(std::slice::from_ref(descriptor), &BTreeMap::new()).bytes.len()
+}
+
+/// How many of these, from the first on, have so many bytes together at most.
+fn how_many_fit(entries: impl Iterator<Item = usize>, most_bytes: usize) -> usize {
+    let all = entries.scan(0_usize, |sum, bytes| {
+        *sum = sum.saturating_add(bytes);
+        Some(*sum)
+    });
+    all.take_while(|sum| *sum <= most_bytes).count()
+}
+
+/// The capsules that are listed: those whose parts are inputs, the shortest entries first, as many as there is room for.
+fn kept_capsules(capsules: Vec<Item>, inputs: &BTreeSet<Digest>, progress: &dyn Progress) -> Vec<Item> {
+    let is_ours = |item: &Item| match outline::foreign_part(item, inputs) {
+        Some(part) => {
+            let capsule = item.descriptor.digest;
+            progress.passed_over(&format!("capsule {capsule} holds {part}, which no provenance names"));
+            false
+        }
+        None => true,
+    };
+    let mut capsules: Vec<Item> = capsules.into_iter().filter(is_ours).collect();
+    let all = capsules.len();
+    capsules.sort_by_key(|item| entry_bytes(&item.descriptor));
+    capsules.truncate(MOST_CAPSULES);
+    let entries = capsules.iter().map(|item| entry_bytes(&item.descriptor));
+    capsules.truncate(how_many_fit(entries, CAPSULE_ENTRIES_BYTES));
+    if all > capsules.len() {
+        progress.passed_over(&format!("{} of {all} capsules", all - capsules.len()));
+    }
+    capsules
 }
 
 /// Fetches an image, or an index and its images, without what refers to it: for a copy whose evidence is elsewhere. Gives
@@ -261,6 +305,12 @@ impl Found {
                         descriptor.artifact_type.clone_from(&manifest.artifact_type);
                         descriptor.annotations.clone_from(&manifest.annotations);
                     }
+                    let entry_bytes = entry_bytes(&descriptor);
+                    if entry_bytes > ENTRY_BYTES {
+                        let digest = descriptor.digest;
+                        progress.passed_over(&format!("{digest} would take {entry_bytes} bytes of an index.json"));
+                        continue;
+                    }
                     match outline::referrer(descriptor, fetched.bytes, &[subject]) {
                         Ok(item) if item.descriptor.artifact_type.as_deref() == Some(kind) => items.push(item),
                         Ok(item) => {
@@ -314,8 +364,8 @@ fn fetch_documents(
     Ok((read.collect(), left_out))
 }
 
-/// What the capsules hold. One that is not whole in the registry is passed over if the others hold what it is said to: a
-/// stranger may have attached it.
+/// What the capsules hold. One that is not whole in the registry is passed over: a stranger may have attached it, and who
+/// needs what it should hold finds out that it is not there.
 fn fetch_capsules(
     repository: &Repository<'_>,
     files: &mut RemoteRelease,
@@ -323,21 +373,17 @@ fn fetch_capsules(
     pull: &Pull<'_>,
 ) -> Result<Vec<Item>, PublishError> {
     let mut whole: Vec<Item> = Vec::new();
-    let mut broken: Vec<(&Item, PublishError)> = Vec::new();
     for capsule in capsules {
         match fetch(repository, files, capsule.blobs[1..].to_vec(), pull.progress) {
             Ok(()) => whole.push(capsule.clone()),
-            Err(error) if error.retry_may_help() => return Err(error),
-            Err(error) => broken.push((capsule, error)),
+            Err(PublishError::Registry { source }) if !matches!(source, RegistryError::Store { .. }) => {
+                if given::<()>(Err(source), pull.progress)?.is_none() {
+                    let digest = capsule.descriptor.digest;
+                    pull.progress.passed_over(&format!("capsule {digest} is not whole in the registry"));
+                }
+            }
+            Err(error) => return Err(error),
         }
-    }
-    let here: BTreeSet<Digest> = whole.iter().flat_map(outline::parts_of).collect();
-    for (capsule, error) in broken {
-        if !outline::parts_of(capsule).all(|part| here.contains(&part)) {
-            return Err(error);
-        }
-        let digest = capsule.descriptor.digest;
-        pull.progress.passed_over(&format!("capsule {digest} is not whole, and another holds what it does: {error}"));
     }
     Ok(whole)
 }

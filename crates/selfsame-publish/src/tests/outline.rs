@@ -1,11 +1,13 @@
 //! What counts as a complete release without a key: the set of one signer, closed by its inventory.
 
 use selfsame_attest::{Inventory, InventoryDocument, SigningKey, Statement, Subject, sign_statement};
-use selfsame_core::{Digest, uri};
+use selfsame_core::{Digest, media, uri};
+use selfsame_oci::Descriptor;
 use serde_json::{Map, json};
 
 use crate::OutlineError;
 use crate::complete::{self, Complete, Document, Set};
+use crate::outline::Item;
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::generate(|bytes| {
@@ -66,7 +68,7 @@ fn complete_in(
 ) -> Result<Complete, OutlineError> {
     let documents: Vec<Document> =
         bundles.iter().filter_map(|bundle| Document::read(Some(image), bundle, counts)).collect();
-    complete::complete(documents.iter(), image, set)
+    complete::complete(documents.iter(), set)
 }
 
 #[track_caller]
@@ -162,4 +164,67 @@ fn in_an_open_set_a_stranger_spoils_nothing() {
             assert_eq!(chosen.key_id, by.public().key_id());
         }
     }
+}
+
+/// A stranger's inventories under as many names as he likes: of those of no trusted key each has its turn before any has a
+/// second one, and a trusted one is looked at whatever others there are.
+#[test]
+fn names_without_number_push_no_whole_release_out() {
+    let (ours, theirs) = (key(1), key(2));
+    let listed = signed(&[inventory(image(), &documents(image()))], &theirs).remove(0);
+    let listed = String::from_utf8(listed).expect("JSON");
+    let id = theirs.public().key_id();
+    let mut bundles: Vec<Vec<u8>> =
+        (0..1100).map(|number| listed.replace(&id, &format!("{number:064}")).into_bytes()).collect();
+    bundles.extend(release(&ours));
+    let by_ours =
+        |bundle: &[u8]| selfsame_attest::Bundle::parse(bundle).is_ok_and(|it| it.verify(&ours.public()).is_ok());
+    let found = complete_in(Set::Open, &bundles, image(), &by_ours).expect("a trusted release");
+    assert_eq!(found.key_id, ours.public().key_id());
+    // Under one name there are not more than before the others have their turn.
+    let more = |number: u32| Map::from_iter([("number".to_owned(), json!(number))]);
+    let many = (0..1100).map(|number| about(image(), uri::INVENTORY, more(number))).collect::<Vec<_>>();
+    let mut bundles: Vec<Vec<u8>> = Vec::new();
+    for bundle in signed(&many, &theirs) {
+        let text = String::from_utf8(bundle).expect("JSON");
+        let name = bundles.len() % 5;
+        bundles.push(text.replace(&id, &format!("{name:064}")).into_bytes());
+    }
+    bundles.extend(release(&ours));
+    let found = complete_in(Set::Open, &bundles, image(), &|_| false).expect("a release among strangers");
+    assert_eq!(found.key_id, ours.public().key_id());
+}
+
+/// Two platforms that were made from the same inputs: comparing each with each would take minutes.
+#[test]
+fn many_inputs_of_several_platforms_are_named_once_each() {
+    const INPUTS: usize = 60_000;
+    let by = key(1);
+    let index = Descriptor::of(media::INDEX, b"an index");
+    let (mut read, mut images) = (Vec::new(), Vec::new());
+    let mut lists = Vec::new();
+    let mut add = |about: Digest, statements: &[Statement]| {
+        let bundles = signed(statements, &by);
+        read.extend(bundles.iter().map(|it| Document::read(Some(about), it, &|_| false).expect("a document")));
+    };
+    for part in ["one", "two"] {
+        let image = Descriptor::of(media::MANIFEST, part.as_bytes());
+        let mut statements = documents(image.digest);
+        let input = |at: usize| json!({"uri": format!("pkg:generic/{at:080}"), "name": "the same name"});
+        let mut inputs: Vec<_> = (0..INPUTS).map(input).collect();
+        inputs.push(json!({"name": part}));
+        statements[0].predicate["buildDefinition"]["resolvedDependencies"] = inputs.into();
+        let list = inventory(image.digest, &statements);
+        lists.push(list.clone());
+        statements.push(list);
+        add(image.digest, &statements);
+        images.push(Item { descriptor: image, bytes: Vec::new(), blobs: Vec::new(), about: None });
+    }
+    let signature = about(index.digest, uri::COSIGN_SIGN, Map::new());
+    lists.push(signature.clone());
+    add(index.digest, &[signature, inventory(index.digest, &lists)]);
+    let read: Vec<&Document> = read.iter().collect();
+    let found = complete::complete_all(&read, &index, &images, Set::Closed).expect("a joined release");
+    assert_eq!(found.inputs.len(), INPUTS + 2);
+    assert_eq!((found.inputs[INPUTS].name.as_str(), found.inputs[INPUTS + 1].name.as_str()), ("one", "two"));
 }
