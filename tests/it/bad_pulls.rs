@@ -8,7 +8,7 @@ use selfsame_testing::{Output, TestEnv};
 use serde_json::{Value, json};
 
 use crate::push_world::{Registry, push, released};
-use crate::world::{assert_store_intact, bounded, one_error, verify};
+use crate::world::{DEV_KEY, assert_store_intact, bounded, one_error, verify};
 
 const CAPSULE: &str = "application/vnd.selfsame.capsule.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -74,15 +74,19 @@ fn sandbox_parts_of_a_capsule_that_are_missing_changed_or_cut_short() {
         passed_over(part);
         registry.state().blobs.insert(*part, whole);
     }
-    // The same for the first of them where the connection, and not the content, is at fault.
+    // The same for the first of them where the answer has another length; and where the connection is at fault, which may be
+    // better the next time.
     let path = format!("/blobs/{}", parts[0]);
-    for fault in [Fault::CutAfter(1), Fault::Endless, Fault::Length(1 << 40)] {
+    for fault in [Fault::Endless, Fault::Length(1 << 40), Fault::CutAfter(1)] {
         let path = path.clone();
         registry.spoil(move |asked, state| {
             let digest: Digest = asked.path().rsplit('/').next()?.parse().ok()?;
             asked.path().ends_with(&path).then(|| Answer::ok(state.blobs[&digest].as_slice()).fault(fault))
         });
-        refused(&env, &reference, &parts[0].to_string());
+        match fault {
+            Fault::Endless | Fault::Length(_) => passed_over(&parts[0]),
+            _ => assert_eq!(refused(&env, &reference, &parts[0].to_string()), 3),
+        }
     }
     registry.behave();
     pull(&env, &reference).succeeds();
@@ -133,6 +137,34 @@ fn sandbox_capsules_of_strangers() {
         registry.state().manifests.remove(&attached);
     }
     pull(&env, &reference).succeeds();
+}
+
+/// A release without inputs, and a stranger's capsule that says it holds them.
+#[test]
+fn sandbox_a_strangers_broken_capsule_changes_no_answer() {
+    let Some(env) = released() else { return };
+    let (whole, registry) = (Registry::new(), Registry::new());
+    push(&env, &whole.reference("1.0"), &["--with-capsule"]).succeeds();
+    let reference = registry.reference("1.0");
+    push(&env, &reference, &[]).succeeds();
+    let asked = || {
+        let _ = fs::remove_dir_all(env.store());
+        let key = env.at(DEV_KEY).into_os_string().into_string().expect("UTF-8");
+        env.selfsame(["rebuild-verify", &reference, "--key", &key])
+    };
+    let before = asked();
+    let is_capsule =
+        |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).is_ok_and(|manifest| manifest["artifactType"] == CAPSULE);
+    let capsules: Vec<_> = whole.state().manifests.clone().into_iter().filter(|(_, it)| is_capsule(&it.1)).collect();
+    assert_eq!(capsules.len(), 1);
+    registry.state().manifests.extend(capsules);
+    pull(&env, &reference).succeeds().says("is not whole in the registry");
+    verify(&env, "project/back").succeeds();
+    assert_store_intact(&env);
+    let after = asked();
+    let error = |output: &Output| output.stderr.lines().find(|line| line.starts_with("error")).map(str::to_owned);
+    assert_eq!((after.code, error(&after)), (before.code, error(&before)), "{}", after.stderr);
+    assert!(after.stderr.contains("is not whole in the registry"), "{}", after.stderr);
 }
 
 #[test]

@@ -22,6 +22,9 @@ const MOST_LISTS_OF_STRANGERS: usize = 1024;
 /// The longest `name:version`, in bytes: an index.json has to have room for it.
 const MOST_NAME_BYTES: usize = 64 << 10;
 
+/// The place of a document among those that a registry has; the lowest first.
+pub(crate) type Rank = (bool, bool, bool);
+
 /// A signed document that could be a release's. Many are held at once, most of them of strangers: of what it says only
 /// the text is kept, and that only where it is asked for more than its kind.
 #[derive(Debug)]
@@ -82,9 +85,10 @@ impl Document {
         self.name.get_or_init(read).as_deref().map_err(Clone::clone)
     }
 
-    /// Whether it is by a key that counts; after that, whether it is said to be by this one.
-    pub(crate) fn rank(&self, complete: &Complete) -> (bool, bool) {
-        (!self.counts, complete.key_id != self.key_id)
+    /// Whether it is by a key that counts; after that, whether it is of this set, and said to be by this key.
+    pub(crate) fn rank(&self, complete: &Complete) -> Rank {
+        let is_mine = complete.key_id == self.key_id;
+        (!self.counts, !(is_mine && complete.documents.contains(&self.sha256)), !is_mine)
     }
 }
 
@@ -103,6 +107,8 @@ pub(crate) struct Complete {
     pub(crate) release_id: Digest,
     pub(crate) key_id: String,
     pub(crate) inputs: Vec<ResourceDescriptor>,
+    /// The payloads of its documents, and of those of the sets that it joins.
+    pub(crate) documents: BTreeSet<Digest>,
     /// `name:version` of the provenance.
     pub(crate) name: String,
 }
@@ -111,6 +117,7 @@ pub(crate) struct Complete {
 #[derive(Clone, Copy)]
 struct Closed<'a> {
     release_id: Digest,
+    list: &'a Document,
     key_id: &'a str,
     name: &'a str,
     provenance: &'a Document,
@@ -178,9 +185,21 @@ fn joined<'a>(
             continue;
         }
         let inputs = inputs_of(&chosen)?;
-        return Ok(Complete { release_id: list.sha256, key_id: (*key_id).to_owned(), inputs, name: name.to_owned() });
+        let (key_id, name) = ((*key_id).to_owned(), name.to_owned());
+        let documents = documents_of(std::iter::once(list).chain(chosen.iter().map(|part| part.list)))?;
+        return Ok(Complete { release_id: list.sha256, key_id, inputs, documents, name });
     }
     Err(incomplete(fault))
+}
+
+/// The payloads of these inventories, and of what they list.
+fn documents_of<'a>(lists: impl Iterator<Item = &'a Document>) -> Result<BTreeSet<Digest>, OutlineError> {
+    let mut documents = BTreeSet::new();
+    for list in lists {
+        documents.insert(list.sha256);
+        documents.extend(listed(list).map_err(incomplete)?.into_iter().map(|document| document.sha256));
+    }
+    Ok(documents)
 }
 
 /// The inputs of these sets, each once, in the order in which they are named first.
@@ -198,9 +217,10 @@ fn inputs_of(chosen: &[&Closed<'_>]) -> Result<Vec<ResourceDescriptor>, OutlineE
 pub(crate) fn complete<'a>(documents: impl Iterator<Item = &'a Document>, set: Set) -> Result<Complete, OutlineError> {
     let signers = by_signer(documents);
     let found = closed_sets(&signers, set, 1)?.swap_remove(0);
-    let Closed { release_id, key_id, name, provenance } = found;
+    let Closed { release_id, list, key_id, name, provenance } = found;
     let inputs = provenance.provenance().map_err(incomplete)?.build_definition.resolved_dependencies;
-    Ok(Complete { release_id, key_id: key_id.to_owned(), inputs, name: name.to_owned() })
+    let documents = documents_of(std::iter::once(list))?;
+    Ok(Complete { release_id, key_id: key_id.to_owned(), inputs, documents, name: name.to_owned() })
 }
 
 /// So many of these sets, at least one: those by keys that count first.
@@ -312,7 +332,7 @@ fn one(documents: &Payloads<'_>, set: Set) -> Result<(), String> {
     Ok(())
 }
 
-fn closed<'a>(signer: &Signer<'a>, list: &Document, set: Set) -> Result<Closed<'a>, String> {
+fn closed<'a>(signer: &Signer<'a>, list: &'a Document, set: Set) -> Result<Closed<'a>, String> {
     let Signer { key_id, documents, present, .. } = signer;
     one(documents, set)?;
     let listed = listed(list)?;
@@ -331,5 +351,5 @@ fn closed<'a>(signer: &Signer<'a>, list: &Document, set: Set) -> Result<Closed<'
     let sha256 = listed.iter().find(|it| it.predicate_type == uri::PROVENANCE).map(|it| it.sha256);
     let provenance = documents.get(uri::PROVENANCE).into_iter().flatten().find(|it| Some(it.sha256) == sha256);
     let provenance = provenance.ok_or("the provenance is missing")?;
-    Ok(Closed { release_id: list.sha256, key_id, name: provenance.name()?, provenance })
+    Ok(Closed { release_id: list.sha256, list, key_id, name: provenance.name()?, provenance })
 }

@@ -8,7 +8,7 @@ use selfsame_registry::{Document, Fetched, Reference, Registry, RegistryError, R
 use selfsame_store::Store;
 
 use crate::MANIFEST_BYTES;
-use crate::complete::{Document as Signed, Set, complete_all, inputs_of_all};
+use crate::complete::{Document as Signed, Rank, Set, complete_all, inputs_of_all};
 use crate::error::PublishError;
 use crate::outline::{self, DOCUMENT_BYTES, Item, MOST_REFERRERS, Outline, OutlineError};
 use crate::parallel::{Progress, each};
@@ -108,8 +108,8 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
     };
     // Whoever may write to the repository may attach what he calls inputs of this image.
     let inputs = if capsules.is_empty() { BTreeSet::new() } else { inputs_of_all(&of_all) };
-    let rank = |signed: &Option<Signed>| signed.as_ref().map_or((true, true), |signed| signed.rank(&complete));
-    let ranks: Vec<(bool, bool)> = signed.iter().map(rank).collect();
+    let rank = |signed: &Option<Signed>| signed.as_ref().map_or((true, true, true), |signed| signed.rank(&complete));
+    let ranks: Vec<Rank> = signed.iter().map(rank).collect();
     drop(of_all);
     drop(signed);
     let mut bundles: Vec<Item> = Vec::new();
@@ -154,7 +154,7 @@ pub fn pull(registry: &Registry, reference: &Reference, store: Store, pull: &Pul
 
 /// The documents that are listed: the first by rank, and of those of one rank the shortest entries, as many as there is
 /// room for. What others wrote into the annotations of a manifest takes no room from those that go before.
-fn kept(ranks: Vec<(bool, bool)>, documents: Vec<Bundled>, progress: &dyn Progress) -> Vec<Bundled> {
+fn kept(ranks: Vec<Rank>, documents: Vec<Bundled>, progress: &dyn Progress) -> Vec<Bundled> {
     let all = documents.len();
     let entry = |(item, _): &Bundled| entry_bytes(&item.descriptor);
     let mut ranked: Vec<_> = ranks.into_iter().zip(documents).map(|(rank, it)| ((rank, entry(&it)), it)).collect();
