@@ -117,12 +117,11 @@ pub const FACTS: &[Fact] = &[
     fact("files", "object", AtContent, "the files of the image"),
     fact("files.count", "number", AtContent, "how many"),
     fact("files.bytes", "number", AtContent, "their size"),
-    fact(
-        "files.unclaimed",
-        "object",
-        AtContent,
-        "those that no package of the SBOM claims: `count`, `bytes`, `permille` of all bytes (rounded up), `paths` (the first 1000)",
-    ),
+    fact("files.unclaimed", "object", AtContent, "those that no package of the SBOM claims"),
+    fact("files.unclaimed.count", "number", AtContent, "how many"),
+    fact("files.unclaimed.bytes", "number", AtContent, "their size"),
+    fact("files.unclaimed.permille", "number", AtContent, "their share of all bytes in thousandths, rounded up"),
+    fact("files.unclaimed.paths", "texts", AtContent, "their paths, the first 1000"),
     fact(
         "files.setuid",
         "texts",
@@ -141,6 +140,23 @@ pub const FACTS: &[Fact] = &[
     fact("trust", "object", Sometimes, "the trust file, where there is one"),
     fact("trust.sha256", "text", Always, "its SHA-256 in hexadecimal"),
     fact("trust.serial", "number", Always, "its serial"),
+];
+
+/// The names below `expected`: those that `--expect` takes.
+pub const EXPECTED: [&str; 13] = [
+    "name",
+    "version",
+    "platform",
+    "level",
+    "source",
+    "source-digest",
+    "commit",
+    "builder",
+    "build-type",
+    "image",
+    "release",
+    "checked",
+    "relaxations",
 ];
 
 /// The fact of this path, `name` or `name.field`.

@@ -14,6 +14,7 @@
 
 mod desk;
 pub mod facts;
+mod heads;
 mod policy;
 mod reads;
 mod ruler;

@@ -4,6 +4,7 @@ use regorus::{Engine, Value};
 
 use selfsame_core::Digest;
 
+use crate::heads;
 use crate::reads::Reads;
 use crate::steps;
 
@@ -75,11 +76,16 @@ impl Policy {
         if !engine.has_declared_rule_rooted_at(PATH, "allow").map_err(|error| fault(&error))? {
             return Err(PolicyError::NoAllow);
         }
+        if let Some(module) = engine.get_modules().first().cloned() {
+            let heads = heads::heads(&module);
+            heads::refuse_odd(&heads)?;
+            heads::refuse_unknown_calls(text, &module, &heads)?;
+        }
         if let Some(unknown) = reads.unknown() {
             return Err(unknown);
         }
         let mut policy = Self { text: text.to_owned(), digest: Digest::of(text.as_bytes()), reads, engine };
-        // Functions that are not there are found when rules are put in order, not when they are read.
+        // What the engine finds when it puts rules in order, and not when it reads them.
         policy.engine.set_input(Value::new_object());
         let mut tried = policy.engine.clone();
         if let Err(error) = tried.eval_rule("data.selfsame.allow".to_owned())
@@ -138,13 +144,21 @@ impl Policy {
         if package != "data.selfsame_test" {
             return Err(PolicyError::TestPackage { found: package });
         }
-        let mut names: Vec<&str> = Vec::new();
-        for line in tests.lines().filter(|line| line.starts_with("test_")) {
-            let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(line.len());
-            let name = &line[..end];
-            if !names.contains(&name) {
+        let (policy, module) = match &engine.get_modules()[..] {
+            [policy, module] => (policy.clone(), module.clone()),
+            _ => return Err(PolicyError::NoTests),
+        };
+        if let Some(rule) = heads::undeclared(tests, &module, &heads::heads(&policy))? {
+            return Err(PolicyError::NoRule { rule });
+        }
+        let mut names: Vec<String> = Vec::new();
+        for name in heads::heads(&module).into_iter().map(|head| head.name) {
+            if name.starts_with("test_") && !names.contains(&name) {
                 names.push(name);
             }
+        }
+        if names.is_empty() {
+            return Err(PolicyError::NoTests);
         }
         let run = |name: &str| {
             let mut engine = engine.clone();
@@ -156,7 +170,7 @@ impl Policy {
             };
             TestResult { name: name.to_owned(), fault }
         };
-        Ok(names.into_iter().map(run).collect())
+        Ok(names.iter().map(|name| run(name)).collect())
     }
 }
 
@@ -253,6 +267,29 @@ pub enum PolicyError {
     /// A policy that says yes to nothing.
     #[error("it has no rule `allow`")]
     NoAllow,
+    /// `allow` or `deny` as what is never asked.
+    #[error("its rule `{rule}` is {odd}: `allow` is one value, and `deny` a set or an array of texts")]
+    Head {
+        /// Which one.
+        rule: &'static str,
+        /// What it is.
+        odd: &'static str,
+    },
+    /// A call of what is not there.
+    #[error("it calls the function `{called}`, which neither it nor Rego as it is read here has")]
+    NoFunction {
+        /// As it stands there.
+        called: String,
+    },
+    /// A file of tests without one.
+    #[error("there is no rule `test_...` in it")]
+    NoTests,
+    /// Tests of a rule that the policy does not have: `not` of it would always hold.
+    #[error("its tests name the rule `{rule}`, which the policy does not have")]
+    NoRule {
+        /// Which one.
+        rule: String,
+    },
     /// A rule with another kind of value.
     #[error("its rule `{rule}` gives {wanted}")]
     Answer {

@@ -73,6 +73,9 @@ fn check(arguments: &PolicyCheck, settings: &Settings) -> Answer {
             for (fact, note) in told(&named.reads) {
                 terminal::data(&format!("  reads {fact}{note}"));
             }
+            terminal::data(
+                "  names behind a variable (`some x in ...`, `import ... as x`) are not checked: test such rules",
+            );
         }
         let Reads { paths, everything } = &named.reads;
         found.push(
@@ -92,7 +95,7 @@ fn told(reads: &Reads) -> Vec<(String, &'static str)> {
         .iter()
         .map(|path| {
             let fact = selfsame_policy::facts::find(path);
-            let first = path.split('.').next().and_then(selfsame_policy::facts::find);
+            let first = path.split(['.', '[']).next().and_then(selfsame_policy::facts::find);
             let there = |wanted: There| [fact, first].into_iter().flatten().any(|fact| fact.there == wanted);
             let note = match () {
                 () if there(There::AtContent) => "  (needs depth `content`; at another one there is no answer)",
@@ -122,8 +125,7 @@ fn test(arguments: &PolicyTest, settings: &Settings) -> Answer {
             Report::new(Exit::Unanswered, format!("the tests of `{shown}` did not run: {}", policy::in_one_line(fault)))
         };
         let tested = match apart.ask(&Asked::Test(policy::text(file)?)) {
-            Ok(Answered::Tested(tested)) if !tested.is_empty() => tested,
-            Ok(Answered::Tested(_)) => return Err(unanswered("there is no rule `test_...` in it").into()),
+            Ok(Answered::Tested(tested)) => tested,
             Ok(Answered::Fault(_, fault)) | Err(fault) => return Err(unanswered(&fault).into()),
             Ok(_) => return Err(unanswered("no answer").into()),
         };
